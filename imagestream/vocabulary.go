@@ -1,0 +1,133 @@
+package imagestream
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/towpath/towpath/yamledit"
+)
+
+// A Name names an image stream.
+type Name struct{ Namespace, Name string }
+
+// String is namespace/name, or name where there is no namespace.
+func (n Name) String() string {
+	if n.Namespace == "" {
+		return n.Name
+	}
+	return n.Namespace + "/" + n.Name
+}
+
+// A TagRef names a tag of an image stream.
+type TagRef struct {
+	Stream Name
+	Tag    string
+}
+
+// String is namespace/name:tag.
+func (t TagRef) String() string { return t.Stream.String() + ":" + t.Tag }
+
+// A Problem is something in a file that a person must put right. Everything
+// that has none goes on.
+type Problem struct {
+	Path      string // of the file
+	Line, Col int    // from 1; 0 where the whole file is meant
+	What      string // what is wrong
+	Fix       string // the next step, or the line to write
+	Note      bool   // worth saying once; nothing is wrong
+}
+
+func (p Problem) String() string {
+	return fmt.Sprintf("%s:%d:%d: %s", p.Path, p.Line, p.Col, p.What)
+}
+
+// A Document is one ImageStream as a file says it. Its namespace is empty where
+// the file gives none.
+type Document struct {
+	Doc       int           // which document of the file
+	At        yamledit.Path // where in it: empty, or items and an index in a List
+	Line, Col int
+	Name      Name
+	// Insecure is the annotation openshift.io/image.insecureRepository; it
+	// counts for the import of Spec.Repository only.
+	Insecure bool
+	// Scheduled is the annotation towpath.dev/scheduled; it counts for the import of
+	// Spec.Repository only.
+	Scheduled bool
+	// Checked reports whether the annotation
+	// openshift.io/image.dockerRepositoryCheck is there.
+	Checked bool
+	Spec    Spec
+	Status  Status
+}
+
+// A Spec is what is wanted.
+type Spec struct {
+	Repository string // dockerImageRepository, as written
+	Tags       []Tag  // in the file's order, names unique
+}
+
+// A Tag is a tag that is wanted.
+type Tag struct {
+	Name       string
+	Line, Col  int
+	From       From
+	Reference  bool
+	Insecure   bool
+	Scheduled  bool
+	ImportMode string // "", Legacy or PreserveOriginal
+	Local      bool   // referencePolicy Local
+	PreferOS   string // annotation importer.image.openshift.io/prefer-os
+	PreferArch string // annotation importer.image.openshift.io/prefer-arch
+}
+
+// A From says where a tag's image comes from. The zero From is a tag that is
+// only pushed to.
+type From struct{ Kind, Namespace, Name string } // Kind: DockerImage, ImageStreamTag, ImageStreamImage
+
+// A Status is what is on record.
+type Status struct {
+	Repository string      // dockerImageRepository
+	Tags       []TagStatus // in the file's order
+}
+
+// A TagStatus is the record of a tag.
+type TagStatus struct {
+	Tag     string
+	Items   []Item // newest first; Items[0] is current
+	Source  *Source
+	Failure *Failure // the ImportSuccess condition when it is False
+}
+
+// An Item is an image that a tag was, from a moment on.
+type Item struct {
+	Created   time.Time
+	Reference string // dockerImageReference, e.g. redis@sha256:…
+	Image     string // digest, or what old servers wrote; empty for reference tags
+}
+
+// A Source says what Items[0] was resolved from. It is the condition
+// towpath.dev/Source, whose message is one line that parses back.
+type Source struct {
+	From     string // reference as written: quay.io/a/b:1.4.3
+	Mode     string // Legacy or PreserveOriginal
+	Platform string // linux/amd64
+	Inputs   string // eight hex digits: a hash of every spec input that decided it
+	Since    time.Time
+}
+
+// A Failure is an import that failed lastingly.
+type Failure struct {
+	Reason  string // a registry.Kind
+	Message string
+	Since   time.Time
+}
+
+// An Event is what the answer for one tag means for its record.
+type Event struct {
+	Tag     string
+	Item    *Item    // the image that it is now, when the import succeeded
+	Source  *Source  // with Item
+	Failure *Failure // when the import failed
+	Clear   bool     // a recorded failure is over
+}
