@@ -1,0 +1,249 @@
+package registry
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Hub is the canonical host of Docker Hub. It is a name to compare by; what
+// answers there is registry-1.docker.io.
+const Hub = "docker.io"
+
+// hubNames are the hosts that are Docker Hub, too. Nothing else is: a host is
+// never guessed to belong to another by its domain.
+var hubNames = map[string]string{
+	"index.docker.io":      Hub,
+	"registry-1.docker.io": Hub,
+}
+
+// Letters are spelled out below because folding case with (?i) or ToLower takes
+// more than ASCII in: U+212A, the Kelvin sign, becomes a k.
+var (
+	hostLabel = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+	hostPort  = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
+	pathPart  = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+	tagForm   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+	hexForm   = regexp.MustCompile(`^[0-9a-f]+$`)
+)
+
+// hexLength is how many hex digits a digest of each algorithm has.
+var hexLength = map[string]int{"sha256": 64, "sha512": 128}
+
+const maxName = 255 // of host and path, as registries have it
+
+// A SyntaxError is a reference that cannot be read. It quotes the part that is
+// wrong, never more: what stands before an @ may be a password.
+type SyntaxError struct {
+	What string // what is wrong
+	Fix  string // what to write
+}
+
+func (e *SyntaxError) Error() string { return e.What + "; " + e.Fix }
+
+// ParseRef reads a reference as OpenShift does, and fills in what Docker
+// clients fill in before they dial: docker.io where there is no registry,
+// library/ on Docker Hub, latest where there is neither tag nor digest.
+//
+//	redis                  docker.io/library/redis:latest
+//	team1/web:1.4          docker.io/team1/web:1.4
+//	Quay.io/a/b/c@sha256:… quay.io/a/b/c@sha256:…
+//	localhost:5000/web     localhost:5000/web:latest
+//	foo.bar                an error: a dot makes it a registry without a repository
+//
+// The error is a *SyntaxError.
+func ParseRef(written string) (Ref, error) {
+	p, err := parse(written)
+	if err != nil {
+		return Ref{}, err
+	}
+	ref := Ref{Repo: p.repo, Tag: p.tag, Digest: p.digest}
+	if !p.hasTag && !p.hasDigest {
+		ref.Tag = "latest"
+	}
+	return ref, nil
+}
+
+// ParseRepo reads the name of a repository, which has neither tag nor digest.
+// The error is a *SyntaxError.
+func ParseRepo(written string) (Repo, error) {
+	p, err := parse(written)
+	switch {
+	case err != nil:
+		return Repo{}, err
+	case p.hasDigest:
+		return Repo{}, syntaxf("write "+p.name, "a repository has no digest, here %q", "@"+p.digest)
+	case p.hasTag:
+		return Repo{}, syntaxf("write "+p.name, "a repository has no tag, here %q", ":"+p.tag)
+	}
+	return p.repo, nil
+}
+
+// Repository is the reference without its tag and digest, as written and not
+// made canonical: this is what gets recorded. The reference must be one that
+// ParseRef takes.
+func Repository(written string) string { return cut(written).name }
+
+// ValidTag reports whether a tag is one that a registry may have.
+func ValidTag(tag string) bool { return tagForm.MatchString(tag) }
+
+// ValidDigest reports whether a digest is sha256 or sha512 with all of its
+// digits, in lower case.
+func ValidDigest(digest string) bool {
+	algorithm, digits, _ := strings.Cut(digest, ":")
+	return len(digits) == hexLength[algorithm] && hexForm.MatchString(digits)
+}
+
+// ParseHost reads the host of a registry, with or without a port, and makes it
+// canonical: lower case, the names of Docker Hub one. Two hosts that may be
+// answered by different servers never become one, so a credential may be looked
+// up by it. A port is kept even when it is 443. The error is a *SyntaxError.
+func ParseHost(written string) (string, error) {
+	name, port := written, ""
+	if i := strings.LastIndexByte(written, ':'); i > strings.LastIndexByte(written, ']') {
+		name, port = written[:i], written[i:]
+		if n, err := strconv.Atoi(port[1:]); err != nil || n > 65535 || !hostPort.MatchString(port[1:]) {
+			return "", syntaxf("write a number from 1 to 65535, without leading zeros", "%s is no port, in %s", quote(port[1:]), quote(written))
+		}
+	}
+	if strings.HasPrefix(name, "[") {
+		addr, err := netip.ParseAddr(strings.TrimSuffix(name[1:], "]"))
+		if err != nil || !strings.HasSuffix(name, "]") || !addr.Is6() || addr.Zone() != "" {
+			return "", syntaxf("write it like [2001:db8::1]:5000", "%s is no IPv6 address in brackets", quote(name))
+		}
+		return "[" + addr.String() + "]" + port, nil
+	}
+	if err := checkHostName(name); err != nil {
+		return "", err
+	}
+	host := strings.ToLower(name) + port
+	if hub, ok := hubNames[host]; ok {
+		return hub, nil
+	}
+	return host, nil
+}
+
+// checkHostName takes DNS names and dotted IPv4 addresses. The other ways to
+// write an IPv4 address (0x7f.1, 2130706433) are refused: resolvers differ on
+// what they mean.
+func checkHostName(name string) error {
+	const fix = "write a DNS name such as quay.io or registry.example.com:5000"
+	labels := strings.Split(name, ".")
+	for _, label := range labels {
+		if !hostLabel.MatchString(label) {
+			return syntaxf(fix+" (a name that is not ASCII in its xn-- form)", "%s is no host of a registry", quote(name))
+		}
+	}
+	if len(name) > 253 {
+		return syntaxf(fix, "the host %s is longer than 253 characters", quote(name))
+	}
+	if last := labels[len(labels)-1]; isNumber(last) {
+		if addr, err := netip.ParseAddr(name); err != nil || !addr.Is4() {
+			return syntaxf("write four decimal numbers without leading zeros, or a DNS name", "%s is no IPv4 address", quote(name))
+		}
+	}
+	return nil
+}
+
+// isNumber reports whether a resolver may take a host's last label for a number.
+func isNumber(label string) bool {
+	decimal := strings.Trim(label, "0123456789") == ""
+	return decimal || strings.HasPrefix(label, "0x") || strings.HasPrefix(label, "0X")
+}
+
+// pieces are the parts of a reference.
+type pieces struct {
+	name, tag, digest string // as written
+	hasTag, hasDigest bool
+	repo              Repo // canonical; set by parse
+}
+
+// cut takes a reference apart at its marks and looks into none of the parts.
+func cut(written string) pieces {
+	var p pieces
+	p.name, p.digest, p.hasDigest = strings.Cut(written, "@")
+	if i := strings.LastIndexByte(p.name, ':'); i > strings.LastIndexByte(p.name, '/') {
+		p.name, p.tag, p.hasTag = p.name[:i], p.name[i+1:], true
+	}
+	return p
+}
+
+func parse(written string) (pieces, error) {
+	if scheme, _, ok := strings.Cut(written, "://"); ok {
+		return pieces{}, syntaxf("write it without, as HOST/NAMESPACE/NAME:TAG", "a reference starts with no scheme, here %s", quote(scheme+"://"))
+	}
+	p := cut(written)
+	if p.hasDigest && !ValidDigest(p.digest) {
+		return pieces{}, syntaxf("write sha256: and 64 hex digits in lower case, and no user name or password", "%s after the @ is no digest", quote(p.digest[strings.LastIndexByte(p.digest, '@')+1:]))
+	}
+	if p.hasTag && !ValidTag(p.tag) {
+		return pieces{}, syntaxf("write letters, digits, _ . and -, at most 128, the first no . or -", "%s is no tag", quote(p.tag))
+	}
+	var err error
+	p.repo, err = parseName(p.name)
+	return p, err
+}
+
+func parseName(name string) (Repo, error) {
+	if name == "" {
+		return Repo{}, syntaxf("write HOST/NAMESPACE/NAME", "the reference names no repository")
+	}
+	if len(name) > maxName {
+		return Repo{}, syntaxf("write a shorter one", "the name %s is longer than %d characters", quote(name), maxName)
+	}
+	host, path, err := splitHost(name)
+	if err != nil {
+		return Repo{}, err
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if err := checkPathPart(part); err != nil {
+			return Repo{}, err
+		}
+	}
+	if host == Hub && !strings.Contains(path, "/") {
+		path = "library/" + path
+	}
+	return Repo{Host: host, Path: path}, nil
+}
+
+// splitHost tells the registry from the path. What stands before the first
+// slash is a registry when it has a dot or a colon or is localhost; a name
+// without a slash but with a dot, or that starts with localhost, is nothing but
+// a registry. OpenShift has it so.
+func splitHost(name string) (host, path string, err error) {
+	first, rest, slash := strings.Cut(name, "/")
+	switch {
+	case !slash && (strings.Contains(name, ".") || strings.HasPrefix(name, "localhost") || strings.HasPrefix(name, "[")):
+		return "", "", syntaxf("write HOST/NAMESPACE/NAME, or docker.io/library/NAME for an image of Docker Hub", "%s names a registry and no repository", quote(name))
+	case slash && (strings.ContainsAny(first, ".:") || first == "localhost"):
+		host, err = ParseHost(first)
+		return host, rest, err
+	}
+	return Hub, name, nil
+}
+
+func checkPathPart(part string) error {
+	switch {
+	case pathPart.MatchString(part):
+		return nil
+	case part == "":
+		return syntaxf("write one slash between two parts, and none at the end", "a part of the repository's name is empty")
+	case pathPart.MatchString(strings.ToLower(part)):
+		return syntaxf("write "+strings.ToLower(part), "a repository's name is lower case, here %s", quote(part))
+	}
+	return syntaxf("write lower-case letters and digits with single . _ - between them", "%s is no part of a repository's name", quote(part))
+}
+
+func syntaxf(fix, format string, args ...any) error {
+	return &SyntaxError{What: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+// quote makes any text one short printable line.
+func quote(s string) string {
+	if len(s) > 80 {
+		return strconv.QuoteToASCII(s[:80]) + "…"
+	}
+	return strconv.QuoteToASCII(s)
+}
