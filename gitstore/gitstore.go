@@ -120,6 +120,7 @@ const (
 	Unsupported  Kind = "Unsupported"  // the operator's: a repository that towpath cannot use
 	Corrupt      Kind = "Corrupt"      // ours: the cache, or what the server sent, is broken
 	Locked       Kind = "Locked"       // passes, or the admin's: a ref lock stands
+	TooLarge     Kind = "TooLarge"     // the author's: one blob is over the limit; from Read only, everything else goes on
 )
 
 // An Error is a failed Git operation. It never holds a secret.
