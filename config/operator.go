@@ -1,0 +1,255 @@
+package config
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/towpath/towpath/imagestream"
+)
+
+// An Operator is what the operator's file says. It decides what may be reached
+// and when, never what is written: two machines with different files write the
+// same bytes. Secrets stand in files of their own, which it names.
+type Operator struct {
+	Repo        string       `yaml:"repo"`   // URL or path, without a password; empty: --repo says
+	Branch      string       `yaml:"branch"` // default main
+	Git         Git          `yaml:"git"`
+	Credentials []Credential `yaml:"credentials" max:"500"`
+	Registries  []Registry   `yaml:"registries" max:"500"`
+
+	Listen      Address       `yaml:"listen"` // empty: no HTTP server
+	HooksListen notYet        `yaml:"hooks-listen"`
+	CacheDir    File          `yaml:"cache-dir"`                    // empty: in memory
+	Poll        time.Duration `yaml:"poll" min:"1s" max:"24h"`      // 0: 30 s, local repositories 1 s
+	Limits      Limits        `yaml:"limits"`                       //
+	LogFormat   string        `yaml:"log-format" oneof:"text json"` // default text
+	LogLevel    string        `yaml:"log-level" oneof:"info debug warn error"`
+}
+
+// A File is the name of a file or directory.
+type File string
+
+// Git says how the watched repository is reached.
+type Git struct {
+	At                Position
+	TokenFile         File   `yaml:"token-file"`          // sent as the password
+	Username          string `yaml:"username"`            // beside a token or password
+	UsernameFile      File   `yaml:"username-file"`       // instead of Username
+	PasswordFile      File   `yaml:"password-file"`       //
+	SSHKeyFile        File   `yaml:"ssh-key-file"`        //
+	SSHPassphraseFile File   `yaml:"ssh-passphrase-file"` // of the key
+	KnownHostsFile    File   `yaml:"known-hosts-file"`    //
+	CAFile            File   `yaml:"ca-file"`             // PEM, instead of the system's
+	Author            Author `yaml:"author"`              // of towpath's commits
+}
+
+// An Author signs commits.
+type Author struct {
+	Name  personal `yaml:"name"`
+	Email personal `yaml:"email"`
+}
+
+// A Credential is a file in Docker's config.json form and the limits of its
+// use. Empty limits do not limit.
+type Credential struct {
+	At         Position
+	File       File   `yaml:"file" need:"true"`
+	Hosts      []Host `yaml:"hosts" max:"100"`
+	Namespaces []Glob `yaml:"namespaces" max:"100"` // of the stream that asks
+	Paths      []Glob `yaml:"paths" max:"100"`      // of the stream's file
+}
+
+// A Registry says how one registry host is treated.
+type Registry struct {
+	At                Position
+	Host              Host    `yaml:"host" need:"true"`
+	Insecure          bool    `yaml:"insecure"`                                   // plain HTTP or unverified TLS, where the tag allows it too
+	CAFile            File    `yaml:"ca-file"`                                    // PEM
+	Mirrors           notYet  `yaml:"mirrors"`                                    //
+	TokenHosts        []Host  `yaml:"token-hosts" max:"20"`                       // that may see its credential to issue tokens
+	Concurrency       int     `yaml:"concurrency" min:"1" max:"256"`              // 0: the default
+	RequestsPerSecond float64 `yaml:"requests-per-second" min:"0.01" max:"10000"` // 0: the default
+}
+
+// Limits bound what the daemon does to others.
+type Limits struct {
+	PushesPerHour int `yaml:"pushes-per-hour" min:"1" max:"3600"` // default 60
+}
+
+// DefaultOperator is what holds where no file says otherwise.
+func DefaultOperator() *Operator {
+	return &Operator{
+		Branch:    "main",
+		Git:       Git{Author: Author{Name: "towpath", Email: "towpath@localhost"}},
+		Limits:    Limits{PushesPerHour: 60},
+		LogFormat: "text",
+		LogLevel:  "info",
+	}
+}
+
+// ParseOperator reads the operator's file; path is its name, for the problems.
+// With problems there is no Operator. No problem holds text that may be a secret.
+func ParseOperator(path string, src []byte) (*Operator, []imagestream.Problem) {
+	o := DefaultOperator()
+	d := decode(path, src, o)
+	if len(d.problems) == 0 {
+		d.checkGit(o)
+		d.checkCredentials(o.Credentials)
+		d.checkRegistries(o.Registries)
+	}
+	if len(d.problems) > 0 {
+		return nil, d.inOrder()
+	}
+	return o, nil
+}
+
+// checkGit says what contradicts itself in the way to the repository.
+func (d *decoder) checkGit(o *Operator) {
+	g := o.Git
+	if hasUserinfo(o.Repo) {
+		d.add(Position{1, 1}, "repo holds a user name or password", "take it out of the URL; write git.username, and put the password into a file that git.password-file names")
+	}
+	if g.TokenFile != "" && g.PasswordFile != "" {
+		d.add(g.At, "git.token-file and git.password-file are both there", "remove one of the two")
+	}
+	if g.Username != "" && g.UsernameFile != "" {
+		d.add(g.At, "git.username and git.username-file are both there", "remove one of the two")
+	}
+	if g.PasswordFile != "" && g.Username == "" && g.UsernameFile == "" {
+		d.add(g.At, "git.password-file has no user name", "add git.username, or name the file as git.token-file")
+	}
+	if g.SSHPassphraseFile != "" && g.SSHKeyFile == "" {
+		d.add(g.At, "git.ssh-passphrase-file has no key", "add git.ssh-key-file")
+	}
+}
+
+// hasUserinfo reports whether an http(s) URL holds a user name (which may well
+// be a token), or any other URL a password.
+func hasUserinfo(repo string) bool {
+	scheme, rest, ok := strings.Cut(repo, "://")
+	if !ok {
+		return false
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	i := strings.LastIndexByte(authority, '@')
+	return i >= 0 && (strings.HasPrefix(strings.ToLower(scheme), "http") || strings.Contains(authority[:i], ":"))
+}
+
+// checkCredentials holds credentials apart by path. A namespace is only text
+// that any author can write; what branch protection guards is the path.
+func (d *decoder) checkCredentials(cs []Credential) {
+	for _, c := range cs {
+		if len(cs) > 1 && len(c.Paths) == 0 {
+			d.add(c.At, "the credential has no paths; with more than one credential each needs them", `write paths: ["team1/**"]: the files whose streams may use it`)
+		}
+	}
+}
+
+func (d *decoder) checkRegistries(rs []Registry) {
+	seen := map[Host]bool{}
+	for _, r := range rs {
+		if seen[r.Host] {
+			d.add(r.At, "registry "+string(r.Host)+" is there twice", "join the two entries")
+		}
+		seen[r.Host] = true
+	}
+}
+
+// In makes relative file names relative to a directory: that of the file which
+// names them.
+func (o *Operator) In(dir string) {
+	g := &o.Git
+	files := []*File{
+		&o.CacheDir, &g.TokenFile, &g.UsernameFile, &g.PasswordFile,
+		&g.SSHKeyFile, &g.SSHPassphraseFile, &g.KnownHostsFile, &g.CAFile,
+	}
+	for i := range o.Credentials {
+		files = append(files, &o.Credentials[i].File)
+	}
+	for i := range o.Registries {
+		files = append(files, &o.Registries[i].CAFile)
+	}
+	for _, f := range files {
+		if *f != "" && !filepath.IsAbs(string(*f)) {
+			*f = File(filepath.Join(dir, string(*f)))
+		}
+	}
+}
+
+// A Host is a registry as credentials and limits name it: lower case, with a
+// port where it is not the scheme's own. docker.io is Docker Hub.
+type Host string
+
+func (h *Host) set(text string) error {
+	bare := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(text, "https://"), "http://"), "/")
+	bare = strings.ToLower(bare)
+	switch bare {
+	case "index.docker.io", "registry-1.docker.io", "index.docker.io/v1":
+		return &wrong{"is a name of Docker Hub that nothing else uses", "write docker.io"}
+	}
+	if !isHost(bare) {
+		return &wrong{"is not a registry host", "write a name such as quay.io or 127.0.0.1:5000, without scheme, user or path"}
+	}
+	if bare != text {
+		return &wrong{"is not a registry host alone", "write " + bare}
+	}
+	*h = Host(text)
+	return nil
+}
+
+// isHost reports whether text is name, name:port, address:port or
+// [IPv6]:port, all lower case.
+func isHost(text string) bool {
+	host, port := text, ""
+	if i := strings.LastIndexByte(text, ':'); i >= 0 && !strings.HasSuffix(text, "]") {
+		host, port = text[:i], text[i+1:]
+		if !isPort(port) || port == "0" {
+			return false
+		}
+	}
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, closed := strings.CutSuffix(inner, "]")
+		return closed && strings.Contains(inner, ":") && strings.Trim(inner, "0123456789abcdef:.") == ""
+	}
+	for _, part := range strings.Split(host, ".") {
+		if (*label)(new(string)).set(part) != nil || part == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func isPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 0 && n <= 65535 && !strings.HasPrefix(s, "+")
+}
+
+// An Address is host:port to listen on; without a host, on all.
+type Address string
+
+func (a *Address) set(text string) error {
+	host, port := "", text
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		host, port = text[:i], text[i+1:]
+	} else {
+		return &wrong{"is not an address", "write host:port, such as 127.0.0.1:8080 or :8080"}
+	}
+	if !isPort(port) || host != "" && !isHost(host) {
+		return &wrong{"is not an address", "write host:port, such as 127.0.0.1:8080 or :8080"}
+	}
+	*a = Address(text)
+	return nil
+}
+
+// A personal is the name or e-mail address of an author.
+type personal string
+
+func (p *personal) set(text string) error {
+	if strings.ContainsAny(text, "<>") || len(text) > 200 || strings.TrimSpace(text) != text {
+		return &wrong{"cannot stand in a commit", "write it without < and >, and without spaces around it"}
+	}
+	*p = personal(text)
+	return nil
+}
