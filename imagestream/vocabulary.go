@@ -59,12 +59,20 @@ type Document struct {
 	Checked bool
 	Spec    Spec
 	Status  Status
+	// Malformed says that the status cannot be read, or is too large. Status is
+	// empty then and says nothing: no tag of the stream is asked for, written or
+	// followed until a person has put it right.
+	Malformed bool
 }
 
 // A Spec is what is wanted.
 type Spec struct {
 	Repository string // dockerImageRepository, as written
 	Tags       []Tag  // in the file's order, names unique
+	// Broken are the names of tags that have a problem, in the file's order. They
+	// are not in Tags. What is on record for them stands, but nobody is moved by it:
+	// what the author wants (referencePolicy, for one) is not known.
+	Broken []string
 }
 
 // A Tag is a tag that is wanted.
@@ -116,18 +124,27 @@ type Source struct {
 	Since    time.Time
 }
 
-// A Failure is an import that failed lastingly.
+// A Failure is an import that failed lastingly. Two failures are the same when
+// Reason and From are: texts vary.
 type Failure struct {
 	Reason  string // a registry.Kind
-	Message string
+	From    string // the reference that was asked for, as written; empty in records of old servers
+	Message string // why, without From
 	Since   time.Time
 }
 
 // An Event is what the answer for one tag means for its record.
 type Event struct {
-	Tag     string
-	Item    *Item    // the image that it is now, when the import succeeded
-	Source  *Source  // with Item
-	Failure *Failure // when the import failed
-	Clear   bool     // a recorded failure is over
+	Tag string
+	// Item is the image that it is now, when the import succeeded. A zero Created
+	// stands for Options.Now.
+	Item *Item
+	// Source goes with Item; nil takes a recorded one away (reference tags and
+	// aliases have none).
+	Source *Source
+	// Failure is why the import failed.
+	Failure *Failure
+	// Clear says that a recorded failure is over. An Item that moves the record clears
+	// it, too; one that does not leaves it to the caller when to write that.
+	Clear bool
 }

@@ -1,0 +1,165 @@
+package imagestream
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Options are what a record is written by.
+type Options struct {
+	// Now is the time of what changes now. It is cut to seconds.
+	Now time.Time
+	// History is how many items a tag keeps; 0 stands for 10. A tag is trimmed when its
+	// record moves, never for its own sake.
+	History int
+	// Keep says that an image must stay in the history, however old: somebody still
+	// runs it. Nil keeps none.
+	Keep func(image string) bool
+	// Repository is what status.dockerImageRepository says from the next change on.
+	// Empty leaves it as it is.
+	Repository string
+}
+
+func (o Options) now() time.Time { return o.Now.UTC().Truncate(time.Second) }
+
+// After is the record of a stream after events. It is Status.After with the
+// stream's own repository where Options names none.
+func (d Document) After(events []Event, o Options) Status {
+	o.Repository = cmp.Or(o.Repository, d.Spec.Repository)
+	return d.Status.After(events, o)
+}
+
+// After is the record after events, in their order; s stays as it is. Only a tag's
+// current item is looked at, so that a record cut to Items[:1] gives the same
+// answers as a full one:
+//
+//	reference  image    record
+//	-          -        no items: the new one is the first
+//	same       same     stays
+//	same       another  the current item's image is replaced
+//	another    same     the current item's reference is replaced
+//	another    another  the new item goes before the others
+//
+// A→B→A is three items. A tag that is not on record yet goes to its place by name
+// when the others are in that order, else to the end.
+func (s Status) After(events []Event, o Options) Status {
+	out := Status{Repository: s.Repository, Tags: slices.Clone(s.Tags)}
+	changed := false
+	for _, e := range events {
+		i := slices.IndexFunc(out.Tags, func(t TagStatus) bool { return t.Tag == e.Tag })
+		if i < 0 {
+			if t, ok := (TagStatus{Tag: e.Tag}).after(e, o); ok {
+				out.Tags = slices.Insert(out.Tags, placeOf(e.Tag, out.Tags), t)
+				changed = true
+			}
+			continue
+		}
+		if t, ok := out.Tags[i].after(e, o); ok {
+			out.Tags[i] = t
+			changed = true
+		}
+	}
+	if changed && o.Repository != "" {
+		out.Repository = o.Repository
+	}
+	return out
+}
+
+// placeOf is where a new tag goes.
+func placeOf(tag string, tags []TagStatus) int {
+	byName := func(a, b TagStatus) int { return cmp.Compare(a.Tag, b.Tag) }
+	if !slices.IsSortedFunc(tags, byName) {
+		return len(tags)
+	}
+	i, _ := slices.BinarySearchFunc(tags, TagStatus{Tag: tag}, byName)
+	return i
+}
+
+// after reports false where the event says nothing new.
+func (t TagStatus) after(e Event, o Options) (TagStatus, bool) {
+	changed := false
+	if e.Item != nil {
+		moved := t.move(*e.Item, o)
+		if !t.Source.same(e.Source) {
+			t.Source, changed = since(e.Source, o), true
+		}
+		changed = changed || moved
+		if moved {
+			t.Failure = nil
+		}
+	}
+	if e.Clear && t.Failure != nil {
+		t.Failure, changed = nil, true
+	}
+	if e.Failure != nil {
+		if f := dated(*e.Failure, o); !t.Failure.same(f) {
+			t.Failure, changed = f, true
+		}
+	}
+	return t, changed
+}
+
+// dated is a failure as it will be read again.
+func dated(f Failure, o Options) *Failure {
+	if f.Since.IsZero() {
+		f.Since = o.Now
+	}
+	f.Since = f.Since.UTC().Truncate(time.Second)
+	return readFailure(failureCondition(f))
+}
+
+func since(s *Source, o Options) *Source {
+	if s == nil {
+		return nil
+	}
+	dated := *s
+	dated.Since = o.now()
+	return &dated
+}
+
+// move makes next the current item; it reports false when it is that already.
+func (t *TagStatus) move(next Item, o Options) bool {
+	next.Created = next.Created.UTC().Truncate(time.Second)
+	if len(t.Items) == 0 {
+		if next.Created.IsZero() {
+			next.Created = o.now()
+		}
+		t.Items = []Item{next}
+		return true
+	}
+	current := t.Items[0]
+	switch sameReference, sameImage := current.Reference == next.Reference, current.Image == next.Image; {
+	case sameReference && sameImage:
+		return false
+	case sameReference || sameImage:
+		next.Created = current.Created
+		t.Items = slices.Clone(t.Items)
+		t.Items[0] = next
+	default:
+		if next.Created.IsZero() {
+			next.Created = later(o.now(), current.Created)
+		}
+		t.Items = trim(slices.Insert(slices.Clone(t.Items), 0, next), o)
+	}
+	return true
+}
+
+// later keeps the history in order when the clock was set back.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// trim drops the oldest items over the cap that nobody runs.
+func trim(items []Item, o Options) []Item {
+	history := cmp.Or(o.History, 10)
+	for i := len(items) - 1; i > 0 && len(items) > history; i-- {
+		if o.Keep == nil || !o.Keep(items[i].Image) {
+			items = slices.Delete(items, i, i+1)
+		}
+	}
+	return items
+}

@@ -1,0 +1,287 @@
+package imagestream
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	imagev1 "github.com/openshift/api/image/v1"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/towpath/towpath/yamledit"
+)
+
+// Annotations of a stream, and of a tag.
+const (
+	annotationChecked    = "openshift.io/image.dockerRepositoryCheck"
+	annotationInsecure   = "openshift.io/image.insecureRepository"
+	annotationScheduled  = "towpath.dev/scheduled"
+	annotationPreferArch = "importer.image.openshift.io/prefer-arch"
+	annotationPreferOS   = "importer.image.openshift.io/prefer-os"
+)
+
+// Parse finds the image streams of a file: documents of their own, or items of a
+// List. A bad tag is a problem of that tag, a bad stream one of that stream; the
+// others go on. Problems come in the file's order, without Path.
+func Parse(f *yamledit.File) ([]Document, []Problem) {
+	p := &parser{decoder: decoder{json: f.JSON}}
+	for i := range f.Docs {
+		p.object(Document{Doc: i}, f.Docs[i].Root, "")
+	}
+	slices.SortStableFunc(p.problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	return p.docs, p.problems
+}
+
+type parser struct {
+	decoder
+	docs []Document
+}
+
+// object reads one object: a stream, or a list that may hold some. The kind
+// stands for a missing one.
+func (p *parser) object(d Document, n *yamledit.Node, kind string) {
+	n = follow(n)
+	if n == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	version := scalar(n, "apiVersion")
+	if k := scalar(n, "kind"); k != "" {
+		kind = k
+	}
+	switch {
+	case kind == "ImageStream":
+		if p.version(n, version) {
+			p.stream(d, n)
+		}
+	case kind == "List" && version == "v1":
+		p.items(d, n, "")
+	case kind == "ImageStreamList" && (version == "v1" || version == imagev1.GroupVersion.String()):
+		p.items(d, n, "ImageStream")
+	case kind == "Template" && holdsStream(n):
+		p.note(n, "a template is read when somebody has processed it: its image streams are left alone")
+	}
+}
+
+func (p *parser) items(d Document, n *yamledit.Node, kind string) {
+	list := field(n, "items")
+	if isNull(list) || !p.wants(list, yaml.SequenceNode, "items") {
+		return
+	}
+	for i, item := range list.Content {
+		item := follow(item)
+		at := append(slices.Clone(d.At), "items", i)
+		if k := scalar(item, "kind"); k == "ImageStream" || k == "" && kind == "ImageStream" {
+			if scalar(item, "apiVersion") != "" || k != "" {
+				p.object(Document{Doc: d.Doc, At: at}, item, kind)
+			} else {
+				p.stream(Document{Doc: d.Doc, At: at}, item)
+			}
+		}
+	}
+}
+
+// version reports whether an ImageStream is one of ours.
+func (p *parser) version(n *yamledit.Node, version string) bool {
+	group := imagev1.GroupVersion
+	switch {
+	case version == "v1" || version == group.String():
+		return true
+	case version == "" || strings.HasPrefix(version, group.Group):
+		at := nearest(n, "apiVersion")
+		p.problem(at, fmt.Sprintf("an ImageStream of apiVersion %q is not read", version), p.line("apiVersion", p.quoted(group.String())))
+	default:
+		p.note(n, fmt.Sprintf("an ImageStream of apiVersion %s is something else, and left alone", version))
+	}
+	return false
+}
+
+func (p *parser) stream(d Document, n *yamledit.Node) {
+	if n.Kind != yaml.MappingNode {
+		p.wants(n, yaml.MappingNode, "items")
+		return
+	}
+	if isTemplated(n) {
+		p.note(n, "placeholders stand in the names of this image stream: it is left alone until something has filled them in")
+		return
+	}
+	d.Line, d.Col = n.Line, n.Column
+	for _, f := range pairs(n) {
+		switch f.key.Value {
+		case "apiVersion", "kind", "metadata", "spec", "status":
+		default:
+			p.unknown(f.key, "an ImageStream", streamSchema[reflect.TypeFor[imagev1.ImageStream]()])
+		}
+	}
+	if !p.metadata(&d, field(n, "metadata")) || !p.spec(&d, field(n, "spec")) {
+		return
+	}
+	p.status(&d, field(n, "status"))
+	p.docs = append(p.docs, d)
+}
+
+// metadata reports whether the stream has a name.
+func (p *parser) metadata(d *Document, n *yamledit.Node) bool {
+	var meta imagev1.ImageStream
+	p.mode = inMetadata
+	p.decode(n, reflect.ValueOf(&meta).Elem().FieldByName("ObjectMeta"), "metadata")
+	d.Name = Name{meta.Namespace, meta.Name}
+	d.Insecure = meta.Annotations[annotationInsecure] == "true"
+	d.Scheduled = meta.Annotations[annotationScheduled] == "true"
+	d.Checked = meta.Annotations[annotationChecked] != ""
+	return p.names(d, n)
+}
+
+// spec reports whether it can be told what is wanted.
+func (p *parser) spec(d *Document, n *yamledit.Node) bool {
+	if isNull(n) {
+		return true
+	}
+	p.mode = inSpec
+	if !p.wants(n, yaml.MappingNode, "spec") {
+		return false
+	}
+	for _, f := range pairs(n) {
+		value := follow(f.value)
+		switch f.key.Value {
+		case "dockerImageRepository":
+			p.repository(d, value)
+		case "lookupPolicy":
+			var policy imagev1.ImageLookupPolicy
+			p.decode(value, reflect.ValueOf(&policy).Elem(), "lookupPolicy")
+		case "tags":
+			if !p.tags(d, value) {
+				return false
+			}
+		default:
+			p.unknown(f.key, "spec", streamSchema[reflect.TypeFor[imagev1.ImageStreamSpec]()])
+		}
+	}
+	return true
+}
+
+func (p *parser) tags(d *Document, list *yamledit.Node) bool {
+	if isNull(list) {
+		return true
+	}
+	if !p.wants(list, yaml.SequenceNode, "tags") {
+		return false
+	}
+	places := map[string][]*yamledit.Node{}
+	for _, n := range list.Content {
+		n = follow(n)
+		name := scalar(n, "name")
+		places[name] = append(places[name], n)
+	}
+	for _, n := range list.Content {
+		n = follow(n)
+		name, before := scalar(n, "name"), len(p.problems)
+		tag := p.tag(n)
+		same := places[name]
+		if twice := len(same) > 1 && name != ""; twice && n == same[len(same)-1] {
+			p.twice(name, same)
+		} else if !twice && len(p.problems) == before {
+			d.Spec.Tags = append(d.Spec.Tags, tag)
+			continue
+		}
+		if name != "" && !slices.Contains(d.Spec.Broken, name) {
+			d.Spec.Broken = append(d.Spec.Broken, name)
+		}
+	}
+	return true
+}
+
+func (p *parser) twice(name string, places []*yamledit.Node) {
+	lines := make([]string, len(places))
+	for i, n := range places {
+		lines[i] = fmt.Sprint(n.Line)
+	}
+	last := places[len(places)-1]
+	p.problem(last, fmt.Sprintf("tag %s is there more than once, at lines %s: none of them is used", name, strings.Join(lines, " and ")),
+		"remove all but one")
+}
+
+// tag reads a tag; what is wrong with it has become problems.
+func (p *parser) tag(n *yamledit.Node) Tag {
+	var t imagev1.TagReference
+	if isNull(n) {
+		p.problem(n, "an empty tag", "remove this line")
+		return Tag{}
+	}
+	before := len(p.problems)
+	p.decode(n, reflect.ValueOf(&t).Elem(), "a tag")
+	tag := Tag{
+		Name: t.Name, Line: n.Line, Col: n.Column,
+		Reference:  t.Reference,
+		Insecure:   t.ImportPolicy.Insecure,
+		Scheduled:  t.ImportPolicy.Scheduled,
+		ImportMode: string(t.ImportPolicy.ImportMode),
+		Local:      t.ReferencePolicy.Type == imagev1.LocalTagReferencePolicy,
+		PreferOS:   t.Annotations[annotationPreferOS],
+		PreferArch: t.Annotations[annotationPreferArch],
+	}
+	if t.From != nil {
+		tag.From = From{Kind: t.From.Kind, Namespace: t.From.Namespace, Name: t.From.Name}
+		if t.From.Kind == kindImage {
+			tag.From.Namespace = "" // means nothing there
+		}
+	}
+	if len(p.problems) == before {
+		p.checkTag(n, t)
+	}
+	return tag
+}
+
+func (p *parser) note(n *yamledit.Node, what string) {
+	p.problems = append(p.problems, Problem{Line: n.Line, Col: n.Column, What: what, Note: true})
+}
+
+// quoted is a string as it stands in the file's language.
+func (p *parser) quoted(s string) string {
+	if p.json || readsAs(s) != "" {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
+}
+
+// scalar is the text of a single value, whatever it may be taken for.
+func scalar(n *yamledit.Node, path ...any) string {
+	if n = field(n, path...); n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
+		return ""
+	}
+	return n.Value
+}
+
+// holdsStream reports whether a template makes an image stream.
+func holdsStream(template *yamledit.Node) bool {
+	objects := field(template, "objects")
+	if objects == nil {
+		return false
+	}
+	return slices.ContainsFunc(objects.Content, func(o *yamledit.Node) bool { return scalar(o, "kind") == "ImageStream" })
+}
+
+// isTemplated reports whether a name that decides what is meant is yet to be
+// filled in: ${NAME}, $(name) or {{ .Name }}.
+func isTemplated(n *yamledit.Node) bool {
+	names := []*yamledit.Node{field(n, "metadata", "name"), field(n, "metadata", "namespace"), field(n, "spec", "dockerImageRepository")}
+	if tags := field(n, "spec", "tags"); tags != nil && tags.Kind == yaml.SequenceNode {
+		for _, t := range tags.Content {
+			names = append(names, field(t, "name"), field(t, "from", "name"), field(t, "from", "namespace"))
+		}
+	}
+	return slices.ContainsFunc(names, isPlaceholder)
+}
+
+func isPlaceholder(n *yamledit.Node) bool {
+	switch {
+	case n == nil:
+		return false
+	case n.Kind == yaml.MappingNode: // {{ x }} without quotes is a mapping in a mapping
+		return n.Style&yaml.FlowStyle != 0 && len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode
+	}
+	return strings.Contains(n.Value, "${") || strings.Contains(n.Value, "$(") || strings.Contains(n.Value, "{{")
+}

@@ -1,0 +1,199 @@
+package imagestream
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	imagev1 "github.com/openshift/api/image/v1"
+
+	"github.com/towpath/towpath/yamledit"
+)
+
+// Kinds of From.
+const (
+	kindImage       = "DockerImage"
+	kindStreamTag   = "ImageStreamTag"
+	kindStreamImage = "ImageStreamImage"
+)
+
+var (
+	streamName = regexp.MustCompile(`^[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
+	namespace  = regexp.MustCompile(`^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
+	tagName    = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
+	imageID    = regexp.MustCompile(`^(?:sha(?:256|512):)?[0-9a-f]{1,128}$`)
+	digest     = regexp.MustCompile(`^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
+	oldID      = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	host       = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$`)
+	component  = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+)
+
+// names reports whether the stream is named as it may be; if not, that has
+// become a problem.
+func (p *parser) names(d *Document, metadata *yamledit.Node) bool {
+	at := func(key string) *yamledit.Node {
+		if n := nearest(metadata, key); n != nil {
+			return n
+		}
+		return &yamledit.Node{Line: d.Line, Column: d.Col}
+	}
+	switch name := d.Name; {
+	case name.Name == "" && scalar(metadata, "name") != "", name.Namespace == "" && scalar(metadata, "namespace") != "":
+		return false // not a string: said already
+	case name.Name == "":
+		p.problem(at("name"), "the image stream has no name", "give it one below metadata: "+p.line("name", p.quoted("web")))
+	case !streamName.MatchString(name.Name):
+		p.problem(at("name"), fmt.Sprintf("%q cannot name an image stream", name.Name),
+			"use lower case letters and digits, with single '.', '_' or '-' between them")
+	case name.Namespace != "" && !namespace.MatchString(name.Namespace):
+		p.problem(at("namespace"), fmt.Sprintf("%q cannot name a namespace", name.Namespace),
+			"use at most 63 lower case letters, digits and '-', with a letter or digit at both ends")
+	case len(name.Namespace)+1+len(name.Name) > 255:
+		p.problem(at("name"), "namespace and name together are longer than 255 characters", "shorten the name")
+	default:
+		return true
+	}
+	return false
+}
+
+// repository reads spec.dockerImageRepository.
+func (p *parser) repository(d *Document, n *yamledit.Node) {
+	if isNull(n) {
+		return
+	}
+	text, ok := p.text(n, "dockerImageRepository")
+	if !ok || text == "" {
+		return
+	}
+	if what, fix := checkReference(text); what != "" {
+		p.problem(n, fmt.Sprintf("dockerImageRepository %q: %s", text, what), fix)
+		return
+	}
+	if bare := repositoryOf(text); bare != text {
+		p.problem(n, fmt.Sprintf("dockerImageRepository %q names one image; all tags of a repository are imported", text),
+			p.line("dockerImageRepository", p.quoted(bare)))
+		return
+	}
+	d.Spec.Repository = text
+}
+
+// checkTag makes problems of what the API would refuse in a tag.
+func (p *parser) checkTag(n *yamledit.Node, t imagev1.TagReference) {
+	if t.Name == "" {
+		p.problem(n, "a tag has no name", p.line("name", p.quoted("latest")))
+	} else if !tagName.MatchString(t.Name) {
+		p.problem(nearest(n, "name"), fmt.Sprintf("%q cannot name a tag", t.Name),
+			"use at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'")
+	}
+	switch policy := t.ReferencePolicy.Type; policy {
+	case "", imagev1.SourceTagReferencePolicy, imagev1.LocalTagReferencePolicy:
+	default:
+		p.problem(nearest(n, "referencePolicy", "type"), fmt.Sprintf("tag %s: there is no referencePolicy %q", t.Name, policy),
+			p.line("type", p.quoted("Source"))+" or "+p.line("type", p.quoted("Local")))
+	}
+	switch mode := t.ImportPolicy.ImportMode; mode {
+	case "", imagev1.ImportModeLegacy, imagev1.ImportModePreserveOriginal:
+	default:
+		p.problem(nearest(n, "importPolicy", "importMode"), fmt.Sprintf("tag %s: there is no importMode %q", t.Name, mode),
+			p.line("importMode", p.quoted("Legacy"))+" or "+p.line("importMode", p.quoted("PreserveOriginal")))
+	}
+	if t.From != nil {
+		p.checkFrom(n, t)
+	}
+}
+
+func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
+	at := nearest(n, "from", "name")
+	bad := func(what, fix string) { p.problem(at, fmt.Sprintf("tag %s: %s", t.Name, what), fix) }
+	name := t.From.Name
+	switch kind := t.From.Kind; kind {
+	case kindImage:
+		if name == "" {
+			bad("from has no name", p.line("name", p.quoted("quay.io/team1/web:latest"))+", with the image that is meant")
+		} else if what, fix := checkReference(name); what != "" {
+			bad(fmt.Sprintf("from.name %q: %s", name, what), fix)
+		}
+		return
+	case kindStreamTag:
+		stream, tag, ok := strings.Cut(name, ":")
+		if !ok {
+			stream, tag = "", name
+		}
+		if !tagName.MatchString(tag) || ok && !streamName.MatchString(stream) {
+			bad(fmt.Sprintf("from.name %q names no tag of a stream", name), "write TAG for a tag of this stream, or STREAM:TAG")
+		}
+	case kindStreamImage:
+		stream, id, ok := strings.Cut(name, "@")
+		if !ok {
+			stream, id = "", name
+		}
+		if !imageID.MatchString(id) || ok && !streamName.MatchString(stream) {
+			bad(fmt.Sprintf("from.name %q names no image of a stream", name), "write the image's digest, or STREAM@DIGEST")
+		}
+	default:
+		at = nearest(n, "from", "kind")
+		bad(fmt.Sprintf("from has the kind %q", kind), p.line("kind", p.quoted(kindImage))+", or "+kindStreamTag+", or "+kindStreamImage)
+		return
+	}
+	if t.From.Namespace != "" && !namespace.MatchString(t.From.Namespace) {
+		at = nearest(n, "from", "namespace")
+		bad(fmt.Sprintf("%q cannot name a namespace", t.From.Namespace), "write the namespace of the stream, or remove this line")
+	}
+	if t.ImportPolicy.Scheduled {
+		at = nearest(n, "importPolicy", "scheduled")
+		bad("only a tag from a registry can be scheduled; this one follows its source at once", "remove this line")
+	}
+}
+
+// checkReference says what is wrong with an image reference, and what to write.
+// It looks at the text only: who is dialled, and by which defaults, is not its
+// matter.
+func checkReference(text string) (what, fix string) {
+	const shape = "write HOST/PATH:TAG or HOST/PATH@sha256:…"
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		return "a reference has no " + scheme + "://", "write " + rest
+	}
+	name, id, hasID := strings.Cut(text, "@")
+	if hasID && !digest.MatchString(id) {
+		return fmt.Sprintf("%q is no digest", id), "write sha256: and 64 lower case hexadecimal digits after the @"
+	}
+	path, tag, hasTag := cutTag(name)
+	if hasTag && !tagName.MatchString(tag) {
+		return fmt.Sprintf("%q is no tag", tag), "use at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'"
+	}
+	first, rest, several := strings.Cut(path, "/")
+	if several && (strings.ContainsAny(first, ".:") || first == "localhost") {
+		if !host.MatchString(first) {
+			return fmt.Sprintf("%q is no host", first), shape
+		}
+		path = rest
+	} else if !several && strings.Contains(path, ".") {
+		return fmt.Sprintf("%q is read as a registry without a repository", path), shape
+	}
+	for c := range strings.SplitSeq(path, "/") {
+		switch {
+		case component.MatchString(c):
+		case component.MatchString(strings.ToLower(c)):
+			return "a repository is written in lower case", "write " + strings.Replace(text, path, strings.ToLower(path), 1)
+		default:
+			return fmt.Sprintf("%q cannot stand in a repository's path", c), shape
+		}
+	}
+	return "", ""
+}
+
+// cutTag cuts name:tag; a colon before the last slash belongs to the host.
+func cutTag(name string) (path, tag string, ok bool) {
+	i := strings.LastIndexByte(name, ':')
+	if i < 0 || strings.Contains(name[i:], "/") {
+		return name, "", false
+	}
+	return name[:i], name[i+1:], true
+}
+
+// repositoryOf is a reference without tag and digest, otherwise as written.
+func repositoryOf(text string) string {
+	name, _, _ := strings.Cut(text, "@")
+	path, _, _ := cutTag(name)
+	return path
+}
