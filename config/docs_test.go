@@ -1,0 +1,267 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/yamledit"
+)
+
+// A key is a key of a configuration file, as the code has it.
+type key struct {
+	name   string
+	field  reflect.StructField
+	preset reflect.Value // the value where no file says otherwise
+	notYet bool
+}
+
+// keysOf lists the keys below a value that holds the defaults. Of a rule only
+// its own are listed, not those that it shares with defaults.
+func keysOf(prefix string, v reflect.Value) []key {
+	var keys []key
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		name := f.Tag.Get("yaml")
+		if name == "" || v.Type() == reflect.TypeFor[rule]() && len(f.Index) > 1 {
+			continue
+		}
+		name = join(prefix, name)
+		fv := v.FieldByIndex(f.Index)
+		inner := f.Type
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+			name += "[]"
+		}
+		switch {
+		case f.Type == notYetType:
+			keys = append(keys, key{name: name, notYet: true})
+		case isGroup(f.Type):
+			keys = append(keys, keysOf(name, fv)...)
+		case isGroup(inner):
+			keys = append(keys, key{name: strings.TrimSuffix(name, "[]"), field: f, preset: fv})
+			keys = append(keys, keysOf(name, reflect.New(inner).Elem())...)
+		default:
+			keys = append(keys, key{name: strings.TrimSuffix(name, "[]"), field: f, preset: fv})
+		}
+	}
+	return keys
+}
+
+// isGroup reports whether keys stand below a type.
+func isGroup(t reflect.Type) bool {
+	_, own := reflect.New(t).Interface().(shape)
+	return t.Kind() == reflect.Struct && len(fieldsOf(t)) > 0 && !own
+}
+
+func repositoryKeys() []key {
+	f := defaultFile()
+	s := reflect.ValueOf(defaultSettings())
+	for i, o := 0, reflect.ValueOf(&f.Defaults).Elem(); i < o.NumField(); i++ {
+		if preset := s.FieldByName(o.Type().Field(i).Name); preset.IsValid() {
+			p := reflect.New(preset.Type())
+			p.Elem().Set(preset)
+			o.Field(i).Set(p)
+		}
+	}
+	return keysOf("", reflect.ValueOf(&f).Elem())
+}
+
+func operatorKeys() []key { return keysOf("", reflect.ValueOf(DefaultOperator()).Elem()) }
+
+// section is the text of a heading of the document.
+func section(t *testing.T, heading string) string {
+	t.Helper()
+	doc, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(doc), "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("no section %q", heading)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	return text
+}
+
+// The document's tables are the code's keys, ranges and defaults.
+func TestDocument(t *testing.T) {
+	for heading, keys := range map[string][]key{".towpath.yaml": repositoryKeys(), "The operator's file": operatorKeys()} {
+		t.Run(heading, func(t *testing.T) {
+			text := section(t, heading)
+			rows := map[string][]string{}
+			var documented, later []string
+			for line := range strings.Lines(text) {
+				if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| `") && len(cells) >= 3 {
+					name := strings.Trim(cells[0], "|` ")
+					rows[name], documented = cells, append(documented, name)
+				}
+			}
+			_, tail, _ := strings.Cut(text, "\nKnown, but doing nothing")
+			for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(tail, -1) {
+				if m[1] != "defaults" && m[1] != "rules" {
+					later = append(later, m[1])
+				}
+			}
+			var want, wantLater []string
+			for _, k := range keys {
+				if k.notYet {
+					wantLater = append(wantLater, strings.TrimPrefix(k.name, "defaults."))
+					continue
+				}
+				want = append(want, k.name)
+				if cells := rows[k.name]; cells != nil {
+					checkRow(t, k, cells[1], cells[2])
+				}
+			}
+			for _, list := range [][]string{want, documented, wantLater, later} {
+				slices.Sort(list)
+			}
+			if diff := cmp.Diff(want, documented); diff != "" {
+				t.Errorf("keys (-code +document):\n%s", diff)
+			}
+			if diff := cmp.Diff(wantLater, later); diff != "" {
+				t.Errorf("keys of later versions (-code +document):\n%s", diff)
+			}
+		})
+	}
+}
+
+// checkRow compares the columns values and default of a key.
+func checkRow(t *testing.T, k key, values, preset string) {
+	var want []string
+	tag := k.field.Tag
+	switch {
+	case tag.Get("min") != "":
+		want = []string{tag.Get("min") + " to " + tag.Get("max")}
+	case tag.Get("max") != "":
+		want = []string{"at most " + tag.Get("max")}
+	}
+	for _, word := range strings.Fields(tag.Get("oneof")) {
+		want = append(want, "`"+word+"`")
+	}
+	for _, w := range want {
+		if !strings.Contains(values, w) {
+			t.Errorf("%s: values are documented as %q, without %q", k.name, values, w)
+		}
+	}
+	if shown := show(k.preset); shown != "" && strings.Trim(preset, " ") != shown {
+		t.Errorf("%s: default is documented as %q, is %q", k.name, preset, shown)
+	}
+}
+
+// show is a default as the document writes it; empty for one that prose
+// explains.
+func show(v reflect.Value) string {
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	switch x := v.Interface().(type) {
+	case bool:
+		return fmt.Sprintf("`%v`", x)
+	case time.Duration:
+		if x == 0 {
+			return ""
+		}
+		s := x.String()
+		return "`" + regexp.MustCompile(`([hm])0[ms](0s)?$`).ReplaceAllString(s, "$1") + "`"
+	case []Glob:
+		var texts []string
+		for _, g := range x {
+			texts = append(texts, "`"+g.String()+"`")
+		}
+		return strings.Join(texts, ", ")
+	}
+	if v.IsZero() || v.Kind() == reflect.Slice || v.Kind() == reflect.Struct {
+		return ""
+	}
+	return fmt.Sprintf("`%v`", v.Interface())
+}
+
+// The examples are valid, show every key that works, and name every key of later
+// versions in a line of its own that is a problem once it counts.
+func TestExamples(t *testing.T) {
+	parseRepository := func(src []byte) []imagestream.Problem {
+		_, problems := ParseRepository(src)
+		return problems
+	}
+	parseOperator := func(src []byte) []imagestream.Problem {
+		_, problems := ParseOperator("operator.yaml", src)
+		return problems
+	}
+	for file, tt := range map[string]struct {
+		parse func([]byte) []imagestream.Problem
+		keys  []key
+	}{
+		"../examples/towpath.yaml":  {parseRepository, repositoryKeys()},
+		"../examples/operator.yaml": {parseOperator, operatorKeys()},
+	} {
+		t.Run(file, func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if problems := tt.parse(src); len(problems) > 0 {
+				t.Errorf("problems: %v", problems)
+			}
+			shown := keysIn(t, src)
+			var later []string
+			for i, line := range strings.SplitAfter(string(src), "\n") {
+				m := regexp.MustCompile(`^( *)# (([a-z-]+):.*) # not yet\n$`).FindStringSubmatch(line)
+				if m == nil {
+					continue
+				}
+				later = append(later, m[3])
+				problems := tt.parse([]byte(strings.Replace(string(src), line, m[1]+m[2]+"\n", 1)))
+				if len(problems) != 1 || problems[0].Line != i+1 || !strings.Contains(problems[0].What, m[3]+" is known but does nothing") {
+					t.Errorf("line %d, %s: problems %v", i+1, m[2], problems)
+				}
+			}
+			for _, k := range tt.keys {
+				if k.notYet && !slices.Contains(later, last(k.name)) {
+					t.Errorf("%s: no line that says not yet", k.name)
+				}
+				// Keys that exclude others stand behind a comment sign.
+				commented := regexp.MustCompile(`(?m)^ *# ` + last(k.name) + `: `).Match(src)
+				if !k.notYet && !shown[k.name] && !commented {
+					t.Errorf("%s: not shown", k.name)
+				}
+			}
+		})
+	}
+}
+
+// keysIn lists the keys of a file as keysOf names them.
+func keysIn(t *testing.T, src []byte) map[string]bool {
+	t.Helper()
+	file, err := yamledit.Parse(src, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]bool{}
+	var walk func(prefix string, n *yaml.Node)
+	walk = func(prefix string, n *yaml.Node) {
+		switch n.Kind {
+		case yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				name := join(prefix, n.Content[i].Value)
+				keys[name] = true
+				walk(name, n.Content[i+1])
+			}
+		case yaml.SequenceNode:
+			for _, e := range n.Content {
+				walk(prefix+"[]", e)
+			}
+		}
+	}
+	walk("", file.Docs[0].Root)
+	return keys
+}

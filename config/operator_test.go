@@ -1,0 +1,202 @@
+package config
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestOperator(t *testing.T) {
+	src := `
+repo: ssh://git@git.example.com/manifests.git
+git: {ssh-key-file: key, known-hosts-file: /etc/known_hosts}
+credentials:
+  - {file: a.json, paths: ["a/**"]}
+  - {file: b.json, hosts: [quay.io, "[::1]:5000"], namespaces: ["b-*"], paths: ["b/**"]}
+registries: [{host: "127.0.0.1:5000", insecure: true, requests-per-second: 0.5}]
+listen: ":8080"
+poll: 5s
+`
+	got, problems := ParseOperator("operator.yaml", []byte(src))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := DefaultOperator()
+	want.Repo = "ssh://git@git.example.com/manifests.git"
+	want.Git.SSHKeyFile, want.Git.KnownHostsFile = "key", "/etc/known_hosts"
+	want.Credentials = []Credential{
+		{File: "a.json", Paths: globs("a/**")},
+		{File: "b.json", Hosts: []Host{"quay.io", "[::1]:5000"}, Namespaces: globs("b-*"), Paths: globs("b/**")},
+	}
+	want.Registries = []Registry{{Host: "127.0.0.1:5000", Insecure: true, RequestsPerSecond: 0.5}}
+	want.Listen, want.Poll = ":8080", 5*time.Second
+	opts := []cmp.Option{
+		cmp.Comparer(func(a, b Glob) bool { return a == b }),
+		cmp.Transformer("anywhere", func(Position) bool { return true }),
+	}
+	if diff := cmp.Diff(want, got, opts...); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestOperatorEmpty(t *testing.T) {
+	got, problems := ParseOperator("operator.yaml", nil)
+	if diff := cmp.Diff(DefaultOperator(), got, cmp.Transformer("anywhere", func(Position) bool { return true })); diff != "" || len(problems) > 0 {
+		t.Errorf("%v (-want +got):\n%s", problems, diff)
+	}
+}
+
+func TestOperatorProblems(t *testing.T) {
+	for _, tt := range []struct{ src, want, fix string }{
+		{"repositry: x\n", "1:1: repositry is not a known key", "known here"},
+		{"rep: x\n", "1:1: rep is not a known key", "did you mean repo?"},
+		{"repo: https://u:p@h/x\n", "1:1: repo holds a user name or password", "git.password-file"},
+		{"repo: HTTPS://tok@h/x\n", "1:1: repo holds a user name or password", "git.password-file"},
+		{"repo: ssh://git:p@h/x\n", "1:1: repo holds a user name or password", "git.password-file"},
+		{"git: {token: abc}\n", "1:7: git.token would be a secret in this file", "as token-file:"},
+		{"git: {password: abc}\n", "1:7: git.password would be a secret in this file", "as password-file:"},
+		{"git: {ssh-passphrase: abc}\n", "1:7: git.ssh-passphrase would be a secret", "as ssh-passphrase-file:"},
+		{"git: {ssh_private_key: abc}\n", "1:7: git.ssh_private_key would be a secret", "git.token-file"},
+		{"git: {token_file: abc}\n", "1:7: git.token_file is not a known key", "did you mean token-file?"},
+		{"token: abc\n", "1:1: token would be a secret in this file", "git.token-file"},
+		{"credentials: [{file: a, password: abc}]\n", "1:25: credentials[0].password would be a secret", "as file:"},
+		{"git: {token-file: a, password-file: b, username: c}\n", "1:6: git.token-file and git.password-file are both there", "remove one"},
+		{"git: {username: a, username-file: b}\n", "1:6: git.username and git.username-file are both there", "remove one"},
+		{"git: {password-file: b}\n", "1:6: git.password-file has no user name", "git.username"},
+		{"git: {ssh-passphrase-file: b}\n", "1:6: git.ssh-passphrase-file has no key", "git.ssh-key-file"},
+		{"git: {author: {name: 'a <b>'}}\n", "1:22: git.author.name cannot stand in a commit", "< and >"},
+		{"git: {author: {email: \"a\\nb\"}}\n", "1:23: git.author.email holds a control character", "one line"},
+		{"credentials: [{hosts: [a]}]\n", "1:15: credentials[0].file is missing", "add a line with file:"},
+		{"credentials: [{file: a, paths: [a]}, {file: b}]\n", "1:38: the credential has no paths", "paths:"},
+		{"credentials: [{file: a, hosts: [https://quay.io/]}]\n", "1:33: credentials[0].hosts[0] is not a registry host alone", "write quay.io"},
+		{"credentials: [{file: a, hosts: [Quay.IO]}]\n", "1:33: credentials[0].hosts[0] is not a registry host alone", "write quay.io"},
+		{"credentials: [{file: a, hosts: [quay.io/team]}]\n", "1:33: credentials[0].hosts[0] is not a registry host", "without scheme, user or path"},
+		{"credentials: [{file: a, hosts: ['quay.io:x']}]\n", "1:33: credentials[0].hosts[0] is not a registry host", "without"},
+		{"credentials: [{file: a, hosts: ['docker.io@evil.test']}]\n", "1:33: credentials[0].hosts[0] is not a registry host", "without"},
+		{"credentials: [{file: a, hosts: ['docker.io.']}]\n", "1:33: credentials[0].hosts[0] is not a registry host", "without"},
+		{"credentials: [{file: a, hosts: [index.docker.io]}]\n", "1:33: credentials[0].hosts[0] is a name of Docker Hub", "write docker.io"},
+		{"credentials: [{file: a, hosts: ['*.example.com']}]\n", "1:33: credentials[0].hosts[0] is not a registry host", "without"},
+		{"registries: [{host: a}, {host: a}]\n", "1:25: registry a is there twice", "join"},
+		{"registries: [{insecure: true}]\n", "1:14: registries[0].host is missing", "host:"},
+		{"registries: [{host: a, mirrors: []}]\n", "1:33: registries[0].mirrors is known but does nothing", "remove"},
+		{"registries: [{host: a, concurrency: 0}]\n", "1:37: registries[0].concurrency must be a whole number from 1 to 256", "range"},
+		{"registries: [{host: a, requests-per-second: .nan}]\n", "1:45: registries[0].requests-per-second must be a number from 0.01", "range"},
+		{"registries: [{host: a, requests-per-second: '5'}]\n", "1:45: registries[0].requests-per-second must be a number", "range"},
+		{"listen: 8080\n", "1:9: listen must be text", "quotes"},
+		{"listen: localhost\n", "1:9: listen is not an address", "127.0.0.1:8080"},
+		{"listen: 'localhost:99999'\n", "1:9: listen is not an address", "127.0.0.1:8080"},
+		{"hooks-listen: ':8081'\n", "1:15: hooks-listen is known but does nothing", "remove"},
+		{"poll: 10ms\n", "1:7: poll must be a duration from 1s to 24h", "15m"},
+		{"log-level: trace\n", "1:12: log-level must be info or debug or warn or error", "log-level: info"},
+		{"log-format: xml\n", "1:13: log-format must be text or json", "log-format: text"},
+		{"limits: {pushes-per-hour: -1}\n", "1:27: limits.pushes-per-hour must be a whole number from 1 to 3600", "range"},
+		{"cache-dir: [a]\n", "1:12: cache-dir must be text", "one value"},
+	} {
+		o, problems := ParseOperator("conf/operator.yaml", []byte(tt.src))
+		if len(problems) != 1 || o != nil {
+			t.Errorf("%q: %d problems: %v", tt.src, len(problems), problems)
+			continue
+		}
+		p := problems[0]
+		if !strings.HasPrefix(p.String(), "conf/operator.yaml:"+tt.want) || !strings.Contains(p.Fix, tt.fix) {
+			t.Errorf("%q:\n got %s (fix: %s)\nwant %s (fix: %s)", tt.src, p, p.Fix, tt.want, tt.fix)
+		}
+	}
+}
+
+// A secret that stands where none belongs is in no problem.
+func TestSecretsAreNotTold(t *testing.T) {
+	canary := fmt.Sprintf("canary-%x-not-a-secret", rand.Uint64())
+	for _, src := range []string{
+		"token: %s\n",
+		"git: {token: %s}\n",
+		"git: {password: [%s]}\n",
+		"git: %s\n",
+		"credentials: %s\n",
+		"credentials: [{file: [%s]}]\n",
+		"credentials: [{file: a, hosts: ['https://u:%s@quay.io']}]\n",
+		"repo: https://u:%s@git.example.com/a\n",
+		"poll: %s\n",
+		"listen: %s\n",
+		"log-level: %s\n",
+		"registries: [{host: 'a b %s'}]\n",
+		"limits: {pushes-per-hour: %s}\n",
+	} {
+		_, problems := ParseOperator("operator.yaml", fmt.Appendf(nil, src, canary))
+		if len(problems) == 0 {
+			t.Errorf("%q: no problem", src)
+		}
+		for _, p := range problems {
+			if strings.Contains(p.What+p.Fix, canary) {
+				t.Errorf("%q: the problem tells the secret: %s (fix: %s)", src, p, p.Fix)
+			}
+		}
+	}
+}
+
+// In reaches every file that the configuration can name.
+func TestIn(t *testing.T) {
+	o := &Operator{Credentials: make([]Credential, 2), Registries: make([]Registry, 2)}
+	files := filesOf(reflect.ValueOf(o).Elem())
+	for i, f := range files {
+		*f = File(fmt.Sprintf("f%d", i))
+	}
+	dir := t.TempDir()
+	o.In(dir)
+	for i, f := range files {
+		if want := filepath.Join(dir, fmt.Sprintf("f%d", i)); string(*f) != want {
+			t.Errorf("%s, want %s", *f, want)
+		}
+	}
+	before := *o
+	o.In("elsewhere")
+	if diff := cmp.Diff(before.Git.TokenFile, o.Git.TokenFile); diff != "" {
+		t.Errorf("an absolute name moved: %s", diff)
+	}
+	empty := DefaultOperator()
+	empty.In(dir)
+	if empty.CacheDir != "" || empty.Git.TokenFile != "" {
+		t.Error("a name that was not there appeared")
+	}
+}
+
+func filesOf(v reflect.Value) []*File {
+	if f, ok := v.Addr().Interface().(*File); ok {
+		return []*File{f}
+	}
+	var files []*File
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				files = append(files, filesOf(v.Field(i))...)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			files = append(files, filesOf(v.Index(i))...)
+		}
+	}
+	return files
+}
+
+func FuzzParseOperator(f *testing.F) {
+	f.Add("git: {token-file: a}\ncredentials: [{file: a, hosts: [quay.io]}]\n")
+	f.Fuzz(func(t *testing.T, src string) {
+		o, problems := ParseOperator("o.yaml", []byte(src))
+		if (o == nil) != (len(problems) > 0) {
+			t.Errorf("%v with %d problems", o, len(problems))
+		}
+		for _, p := range problems {
+			if p.Fix == "" || p.What == "" || p.Line < 1 {
+				t.Errorf("problem without line or fix: %+v", p)
+			}
+		}
+	})
+}
