@@ -263,6 +263,23 @@ func (r *Repo) Hook(name, script string) {
 	}
 }
 
+// Lock takes the lock of a branch, as a git that writes it does, and returns
+// what gives it back.
+func (r *Repo) Lock(branch string) (unlock func()) {
+	r.t.Helper()
+	path := filepath.Join(r.Dir, "refs", "heads", branch+".lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	f.Close()
+	return func() {
+		if err := os.Remove(path); err != nil {
+			r.t.Error(err)
+		}
+	}
+}
+
 // change commits through fast-import: one process, any path, any mode, and a
 // compare-and-swap on main.
 func (r *Repo) change(message string, changes ...string) string {
