@@ -157,7 +157,7 @@ func (c *commit) Changes(ctx context.Context, from gitstore.Snapshot) ([]gitstor
 		switch o, there := old[path]; {
 		case !there:
 			changes = append(changes, gitstore.Change{Path: path, New: e.file(path)})
-		case o != e:
+		case *o.file(path) != *e.file(path):
 			changes = append(changes, gitstore.Change{Path: path, Old: o.file(path), New: e.file(path)})
 		}
 	}

@@ -114,6 +114,7 @@ func changesOfKind(b *bench) {
 	b.Put("link", gittest.Symlink, "top.yaml", "a link")
 	b.Put("sub", gittest.Submodule, string(first.Rev()), "a submodule")
 	b.Put("run.sh", gittest.Executable, "#!/bin/sh\n", "a program")
+	b.Put("docs/readme.md", gittest.Executable, some["docs/readme.md"], "only a mode changes, which no File tells")
 	b.Put("top.yaml", gittest.Symlink, "app/deploy.yaml", "a file becomes a link")
 	second := b.snapshot()
 	changes := b.changes(second, first)
