@@ -1,0 +1,117 @@
+package web
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A metric is one value of a Status, or one value for each of a fixed set of
+// labels. Labels never come from files, registries or requests.
+type metric struct {
+	name, help string
+	counter    bool
+	value      func(Status) float64
+	label      string // with labels and values instead of value
+	labels     []string
+	values     func(Status) map[string]int
+}
+
+// metrics are all that towpath tells of itself, but for passes' time.
+var metrics = []metric{
+	{name: "towpath_streams", help: "Image streams in the repository.", value: func(s Status) float64 { return float64(s.Streams) }},
+	{name: "towpath_tags", help: "Tags of image streams.", value: func(s Status) float64 { return float64(s.Tags) }},
+	{name: "towpath_sites", help: "Places that follow a tag.", value: func(s Status) float64 { return float64(s.Sites) }},
+	{name: "towpath_problems", help: "Problems in files that a person must put right.", value: func(s Status) float64 { return float64(s.Problems) }},
+	{name: "towpath_failing_tags", help: "Tags whose last import failed.", value: func(s Status) float64 { return float64(s.Failing) }},
+	{name: "towpath_held_sites", help: "Places that a person put back to an older image.", value: func(s Status) float64 { return float64(s.Held) }},
+	{name: "towpath_config_invalid", help: "1 while .towpath.yaml is invalid and nothing is written.", value: func(s Status) float64 { return bit(s.BadConfig) }},
+	{name: "towpath_ready", help: "1 once a pass has finished.", value: func(s Status) float64 { return bit(s.Ready) }},
+	{name: "towpath_start_time_seconds", help: "Unix time at which the process started.", value: func(s Status) float64 { return unix(s.Started) }},
+	{name: "towpath_last_pass_time_seconds", help: "Unix time at which the last pass ended; 0 before the first.", value: func(s Status) float64 { return unix(s.LastPass) }},
+	{name: "towpath_failed_passes_total", help: "Passes that ended with an error.", counter: true, value: func(s Status) float64 { return float64(s.FailedPasses) }},
+	{name: "towpath_lost_races_total", help: "Pushes refused because the branch had moved.", counter: true, value: func(s Status) float64 { return float64(s.LostRaces) }},
+	{name: "towpath_commits_total", help: "Commits written.", counter: true, label: "kind", labels: CommitKinds, values: func(s Status) map[string]int { return s.Commits }},
+	{name: "towpath_imports_total", help: "Answers of registries.", counter: true, label: "result", labels: ImportResults, values: func(s Status) map[string]int { return s.Imports }},
+}
+
+// passTime is the summary of how long passes took.
+const passTime = "towpath_pass_duration_seconds"
+
+// buildInfo is the metric that tells the version.
+const buildInfo = "towpath_build_info"
+
+// unix is a time in seconds; 0 for the zero time.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+// A collector turns the Status of the moment into samples.
+type collector struct {
+	status   func() Status
+	descs    []*prometheus.Desc // of metrics, in their order
+	passTime *prometheus.Desc
+}
+
+func newCollector(status func() Status) *collector {
+	c := &collector{status: status, passTime: prometheus.NewDesc(passTime, "Time that passes took.", nil, nil)}
+	for _, m := range metrics {
+		var labels []string
+		if m.label != "" {
+			labels = []string{m.label}
+		}
+		c.descs = append(c.descs, prometheus.NewDesc(m.name, m.help, labels, nil))
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		ch <- d
+	}
+	ch <- c.passTime
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.status()
+	for i, m := range metrics {
+		kind := prometheus.GaugeValue
+		if m.counter {
+			kind = prometheus.CounterValue
+		}
+		if m.label == "" {
+			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, m.value(s))
+			continue
+		}
+		counts := fold(m.values(s), m.labels)
+		for _, l := range m.labels {
+			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, float64(counts[l]), l)
+		}
+	}
+	ch <- prometheus.MustNewConstSummary(c.passTime, uint64(s.Passes), s.PassTime.Seconds(), nil)
+}
+
+// fold counts what is outside a label set as its last value.
+func fold(counts map[string]int, labels []string) map[string]int {
+	folded := map[string]int{}
+	for k, n := range counts {
+		if !slices.Contains(labels, k) {
+			k = labels[len(labels)-1]
+		}
+		folded[k] += n
+	}
+	return folded
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

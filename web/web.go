@@ -1,0 +1,203 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Options are what a Handler needs to know from the beginning.
+type Options struct {
+	Version string // shown on the page and as towpath_build_info
+	Started time.Time
+}
+
+// A Handler serves /healthz, /readyz, /metrics and the page /. Its methods may
+// be called from several goroutines.
+type Handler struct {
+	version string
+	mux     *http.ServeMux
+
+	mu     sync.Mutex
+	status Status
+	beat   time.Time
+}
+
+// New returns a Handler that is healthy and not ready.
+func New(o Options) *Handler {
+	h := &Handler{version: o.Version, mux: http.NewServeMux(), status: Status{Started: o.Started}}
+	if h.status.Started.IsZero() {
+		h.status.Started = time.Now()
+	}
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		newCollector(h.Status),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: buildInfo, Help: "1; its label is the version that runs.",
+			ConstLabels: prometheus.Labels{"version": o.Version},
+		}, func() float64 { return 1 }),
+	)
+	h.mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
+	h.mux.HandleFunc("GET /healthz", h.healthz)
+	h.mux.HandleFunc("GET /readyz", h.readyz)
+	h.mux.HandleFunc("GET /{$}", h.page)
+	return h
+}
+
+// Set hands over how the daemon stands. The zero Started leaves the one of New.
+// The maps and the report are copied.
+func (h *Handler) Set(s Status) {
+	s.Commits, s.Imports, s.Report = maps.Clone(s.Commits), maps.Clone(s.Imports), slices.Clone(s.Report)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.Started.IsZero() {
+		s.Started = h.status.Started
+	}
+	h.status = s
+}
+
+// Beat says that the loop is at work, within a pass that takes long.
+func (h *Handler) Beat() {
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.beat = now
+}
+
+// Status is what Set was last given. Its maps must not be changed.
+func (h *Handler) Status() Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.status
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	head := w.Header()
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Content-Security-Policy", "default-src 'none'")
+	head.Set("Cache-Control", "no-store")
+	h.mux.ServeHTTP(w, r)
+}
+
+// healthz fails when the loop is stuck, so that a restart is worth it. A remote
+// that is away is no reason.
+func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
+	h.mu.Lock()
+	s, beat := h.status, h.beat
+	h.mu.Unlock()
+	if silence, allowed := s.silence(beat, time.Now()), s.allowance(); silence > allowed {
+		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("stuck: nothing heard of the loop for %s, allowed are %s\n", silence.Round(time.Second), allowed))
+		return
+	}
+	answer(w, http.StatusOK, "ok\n")
+}
+
+// readyz fails until the first pass has finished.
+func (h *Handler) readyz(w http.ResponseWriter, _ *http.Request) {
+	if !h.Status().Ready {
+		answer(w, http.StatusServiceUnavailable, "starting: the first pass has not finished\n")
+		return
+	}
+	answer(w, http.StatusOK, "ok\n")
+}
+
+func (h *Handler) page(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, h.Status().text(h.version, time.Now()))
+}
+
+// answer writes plain text.
+func answer(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	io.WriteString(w, text) // the reader may have gone; nobody is left to tell
+}
+
+// text is the page.
+func (s Status) text(version string, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "towpath %s, up %s\n\n", version, now.Sub(s.Started).Round(time.Second))
+	if s.LastPass.IsZero() {
+		b.WriteString("starting: the first pass has not finished\n")
+		return b.String()
+	}
+	fmt.Fprintf(&b, "last pass  %s ago, at %s\n", now.Sub(s.LastPass).Round(time.Second), plain(s.Rev))
+	fmt.Fprintf(&b, "streams    %d with %d tags, %d failing\n", s.Streams, s.Tags, s.Failing)
+	fmt.Fprintf(&b, "sites      %d, %d held\n", s.Sites, s.Held)
+	fmt.Fprintf(&b, "problems   %d\n", s.Problems)
+	if s.BadConfig {
+		b.WriteString("paused     .towpath.yaml is invalid; nothing is written\n")
+	}
+	if len(s.Report) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, line := range s.Report {
+		b.WriteString(plain(line) + "\n")
+	}
+	return b.String()
+}
+
+// plain makes text of unknown origin one line without control or direction
+// characters.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// Limits of the server. Nothing here reads a body.
+const (
+	headerTime   = 5 * time.Second
+	requestTime  = 10 * time.Second
+	answerTime   = 30 * time.Second
+	idleTime     = time.Minute
+	shutdownTime = 5 * time.Second
+	headerBytes  = 16 << 10
+)
+
+// Serve answers requests on a listener until ctx ends; then it lets those in
+// flight finish, at most 5 s. It closes the listener. The error is nil when ctx
+// ended it.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       requestTime,
+		WriteTimeout:      answerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		server.Close() // what did not finish in time is cut off
+	}
+	<-failed
+	return nil
+}

@@ -1,0 +1,390 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/registry"
+)
+
+func get(h http.Handler, path string) (int, string) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w.Code, w.Body.String()
+}
+
+func code(h http.Handler, path string) int { c, _ := get(h, path); return c }
+
+// Ready begins with the first finished pass and lasts, whatever passes say
+// later; healthy ends only when nothing is heard of the loop.
+func TestProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(Options{})
+		want := func(when string, health, ready int) {
+			t.Helper()
+			if got := [2]int{code(h, "/healthz"), code(h, "/readyz")}; got != [2]int{health, ready} {
+				t.Errorf("%s: /healthz and /readyz are %v, want %d and %d", when, got, health, ready)
+			}
+		}
+		want("at the start", 200, 503)
+		time.Sleep(9 * time.Minute)
+		want("while the first pass clones", 200, 503)
+		time.Sleep(2 * time.Minute)
+		want("when the first pass never ends", 503, 503)
+
+		pass := Status{LastPass: time.Now(), PollInterval: time.Minute}
+		h.Set(pass)
+		want("after a first pass that failed", 200, 503)
+		pass.Ready, pass.BadConfig = true, true
+		h.Set(pass)
+		want("after a pass with an invalid configuration", 200, 200)
+		time.Sleep(3 * time.Minute)
+		want("after three silent intervals", 200, 200)
+		time.Sleep(time.Second)
+		want("after more", 503, 200)
+		h.Beat()
+		want("after a sign of life", 200, 200)
+		time.Sleep(4 * time.Minute)
+		want("after that was the last one", 503, 200)
+
+		h.Set(Status{LastPass: time.Now(), PollInterval: time.Second, Ready: true})
+		time.Sleep(90 * time.Second)
+		want("while a push takes its time on a repository that is polled each second", 200, 200)
+		time.Sleep(time.Second)
+		want("when it takes too long", 503, 200)
+	})
+}
+
+func TestPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(Options{Version: "1.2.3"})
+		time.Sleep(90 * time.Second)
+		if diff := cmp.Diff("towpath 1.2.3, up 1m30s\n\nstarting: the first pass has not finished\n", body(h, "/")); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		h.Set(Status{
+			Started: time.Now().Add(-time.Hour), LastPass: time.Now().Add(-2 * time.Second), Rev: "5f0c2a1b00",
+			Streams: 3, Tags: 9, Failing: 1, Sites: 4, Held: 2, Problems: 5, BadConfig: true,
+			Report: []string{"a.yaml:3:1: <b>wrong</b>", "red \x1b[31m\r\n\u202enot\u2028a line"},
+		})
+		want := `towpath 1.2.3, up 1h0m0s
+
+last pass  2s ago, at 5f0c2a1b00
+streams    3 with 9 tags, 1 failing
+sites      4, 2 held
+problems   5
+paused     .towpath.yaml is invalid; nothing is written
+
+a.yaml:3:1: <b>wrong</b>
+red �[31m���not�a line
+`
+		if diff := cmp.Diff(want, body(h, "/")); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func body(h http.Handler, path string) string { _, b := get(h, path); return b }
+
+// Text of strangers is shown as text by every browser, and nothing but reading
+// is answered.
+func TestInert(t *testing.T) {
+	h := New(Options{})
+	for _, path := range []string{"/", "/healthz", "/readyz"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if got := w.Header().Get("Content-Type"); got != "text/plain; charset=utf-8" {
+			t.Errorf("%s: content type %q", path, got)
+		}
+		if w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: headers %v", path, w.Header())
+		}
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader("x")))
+			if w.Code != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: %d", method, path, w.Code)
+			}
+		}
+	}
+	if got := code(h, "/elsewhere"); got != http.StatusNotFound {
+		t.Errorf("/elsewhere: %d", got)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	h := New(Options{Version: "1.2.3", Started: time.Unix(1_700_000_000, 0)})
+	h.Set(Status{
+		LastPass: time.Unix(1_700_000_100, 500e6), Ready: true, Streams: 3, Tags: 9, Sites: 4, Problems: 5, Failing: 1, Held: 2,
+		Passes: 7, PassTime: 3500 * time.Millisecond, FailedPasses: 2, LostRaces: 1,
+		Commits: map[string]int{"status": 4, "trigger": 3, "octopus": 1},
+		Imports: map[string]int{"OK": 20, "NotFound": 2, "Evil\"}\n": 3},
+	})
+	want := `towpath_build_info{version="1.2.3"} 1
+towpath_commits_total{kind="other"} 1
+towpath_commits_total{kind="status"} 4
+towpath_commits_total{kind="trigger"} 3
+towpath_config_invalid 0
+towpath_failed_passes_total 2
+towpath_failing_tags 1
+towpath_held_sites 2
+towpath_imports_total{result="Forbidden"} 0
+towpath_imports_total{result="InternalError"} 0
+towpath_imports_total{result="Invalid"} 0
+towpath_imports_total{result="NotFound"} 2
+towpath_imports_total{result="OK"} 20
+towpath_imports_total{result="RateLimited"} 0
+towpath_imports_total{result="TLS"} 0
+towpath_imports_total{result="Unauthorized"} 0
+towpath_imports_total{result="Unreachable"} 0
+towpath_imports_total{result="other"} 3
+towpath_last_pass_time_seconds 1.7000001005e+09
+towpath_lost_races_total 1
+towpath_pass_duration_seconds_sum 3.5
+towpath_pass_duration_seconds_count 7
+towpath_problems 5
+towpath_ready 1
+towpath_sites 4
+towpath_start_time_seconds 1.7e+09
+towpath_streams 3
+towpath_tags 9
+`
+	if diff := cmp.Diff(want, samples(h)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// samples are towpath's own lines of /metrics.
+func samples(h http.Handler) string {
+	var own strings.Builder
+	for line := range strings.Lines(body(h, "/metrics")) {
+		if strings.HasPrefix(line, "towpath_") {
+			own.WriteString(line)
+		}
+	}
+	return own.String()
+}
+
+// The labels are the kinds that registries' errors have.
+func TestImportResults(t *testing.T) {
+	kinds := []registry.Kind{
+		registry.NotFound, registry.Unauthorized, registry.Forbidden, registry.RateLimited,
+		registry.Unreachable, registry.TLS, registry.Invalid, registry.InternalError,
+	}
+	want := []string{"OK"}
+	for _, k := range kinds {
+		want = append(want, string(k))
+	}
+	if diff := cmp.Diff(append(want, "other"), ImportResults); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The document names every metric, with its type and its labels, and no other.
+func TestDocument(t *testing.T) {
+	doc, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(towpath_[a-z_]+)(?:\\{([a-z]+)\\})?` \\| ([a-z]+) \\|").FindAllStringSubmatch(string(doc), -1) {
+		documented = append(documented, strings.Join(m[1:], " "))
+	}
+	want := []string{passTime + "  summary", buildInfo + " version gauge"}
+	for _, m := range metrics {
+		kind := "gauge"
+		if m.counter {
+			kind = "counter"
+		}
+		want = append(want, m.name+" "+m.label+" "+kind)
+		for _, l := range m.labels {
+			if !strings.Contains(string(doc), "`"+l+"`") {
+				t.Errorf("%s: label value %s is not documented", m.name, l)
+			}
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(documented)
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("metrics (-code +document):\n%s", diff)
+	}
+}
+
+// What the daemon does with its maps later is no matter of ours.
+func TestSetCopies(t *testing.T) {
+	h := New(Options{})
+	mine := Status{Commits: map[string]int{"status": 1}, Report: []string{"before"}}
+	h.Set(mine)
+	mine.Commits["status"], mine.Report[0] = 2, "after"
+	if got := h.Status(); got.Commits["status"] != 1 || got.Report[0] != "before" {
+		t.Errorf("the handler holds %+v", got)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			s := Status{Commits: map[string]int{}, Imports: map[string]int{}, Report: []string{""}}
+			for i := range 100 {
+				s.Commits["status"]++
+				s.Report[0] = "line"
+				s.Streams = i
+				h.Set(s)
+				h.Beat()
+				samples(h)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// Requests in flight finish; Serve ends with its context.
+func TestServe(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, ended := make(chan struct{}), make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	slow := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-ctx.Done()
+		io.WriteString(w, "done")
+	})
+	go func() { ended <- Serve(ctx, l, slow, quiet()) }()
+	go func() { <-asked; cancel() }()
+	resp, err := http.Get("http://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); string(got) != "done" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServeFails(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := Serve(t.Context(), l, New(Options{}), quiet()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A request that never ends holds the shutdown up for its grace, no longer.
+func TestServeCutsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		never := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		ended := make(chan error, 1)
+		go func() { ended <- Serve(ctx, l, never, quiet()) }()
+		conn := l.dial()
+		defer conn.Close()
+		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		synctest.Wait()
+		start := time.Now()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != shutdownTime {
+			t.Errorf("shutting down took %s", took)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Error("the request was answered")
+		}
+	})
+}
+
+// A client that sends its header a byte at a time is cut off; others are
+// answered meanwhile.
+//
+// fault: W-09
+func TestSlowHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- Serve(ctx, l, New(Options{}), quiet()) }()
+
+		start := time.Now()
+		var group sync.WaitGroup
+		for range 500 {
+			conn := l.dial()
+			go io.Copy(io.Discard, conn)
+			group.Go(func() {
+				defer conn.Close()
+				for {
+					if _, err := io.WriteString(conn, "G"); err != nil {
+						return
+					}
+					time.Sleep(time.Second)
+				}
+			})
+		}
+		conn := l.dial()
+		go io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("beside slow clients: %v, %v", resp, err)
+		}
+		conn.Close()
+		group.Wait()
+		if took := time.Since(start); took > headerTime+time.Second {
+			t.Errorf("slow clients were kept for %s", took)
+		}
+		cancel()
+		<-ended
+	})
+}
+
+// A pipe is a listener whose connections stay within the process, so that time
+// can be virtual.
+type pipe struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipe() *pipe { return &pipe{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipe) dial() net.Conn {
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	return ours
+}
+
+func (p *pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
