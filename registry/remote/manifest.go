@@ -1,0 +1,202 @@
+package remote
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// mediaType is a Content-Type without its parameters.
+func mediaType(contentType string) string {
+	t, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+// isImage reports whether a media type is that of an image or a list of images.
+func isImage(t string) bool { return isSingle(t) || isIndex(t) }
+
+func isSingle(t string) bool {
+	return t == string(types.DockerManifestSchema2) || t == string(types.OCIManifestSchema1)
+}
+
+func isIndex(t string) bool { return registry.Image{MediaType: t}.IsIndex() }
+
+func isSchema1(t string) bool { return types.MediaType(t).IsSchema1() }
+
+// readManifest reads what a registry sent as a manifest with this content type,
+// strictly: a document that two readers may take for two things is refused.
+func readManifest(body []byte, contentType string) (mediaTypeOf string, children []registry.Child, err error) {
+	fields, err := object(body)
+	if err != nil {
+		return "", nil, err
+	}
+	said, err := text(fields["mediaType"])
+	if err != nil {
+		return "", nil, fmt.Errorf("mediaType: %w", err)
+	}
+	_, list := fields["manifests"]
+	single := fields["config"] != nil || fields["layers"] != nil
+	sent := mediaType(contentType)
+	if !strings.Contains(sent, "vnd.") { // application/json, text/plain: it says nothing
+		sent = infer(said, list, single)
+	}
+	switch {
+	case isSchema1(sent) || fields["fsLayers"] != nil:
+		return "", nil, errors.New("a manifest of schema 1, which is not supported: push the image again with a current client")
+	case list && single:
+		return "", nil, errors.New("both a list of manifests and an image")
+	case said != "" && said != sent:
+		return "", nil, fmt.Errorf("sent as %.100q, but %.100q by its own mediaType", sent, said)
+	case isIndex(sent) && !list, isSingle(sent) && list:
+		return "", nil, fmt.Errorf("sent as %.100q, which it is not", sent)
+	case sent == "":
+		return "", nil, errors.New("neither an image nor a list of images")
+	}
+	if isIndex(sent) {
+		children, err = readChildren(fields["manifests"])
+	}
+	return sent, children, err
+}
+
+// infer is the media type of a manifest that was sent without one.
+func infer(said string, list, single bool) string {
+	switch {
+	case said != "":
+		return said
+	case list:
+		return string(types.OCIImageIndex)
+	case single:
+		return string(types.OCIManifestSchema1)
+	}
+	return ""
+}
+
+func readChildren(raw json.RawMessage) ([]registry.Child, error) {
+	var entries []json.RawMessage
+	if err := json.Unmarshal(raw, &entries); err != nil {
+		return nil, errors.New("manifests is no list")
+	}
+	children := make([]registry.Child, 0, len(entries))
+	for i, entry := range entries {
+		child, err := readChild(entry)
+		if err != nil {
+			return nil, fmt.Errorf("manifests[%d]: %w", i, err)
+		}
+		children = append(children, child)
+	}
+	return children, nil
+}
+
+func readChild(raw json.RawMessage) (registry.Child, error) {
+	var c registry.Child
+	fields, err := object(raw)
+	if err != nil {
+		return c, err
+	}
+	if c.Digest, err = text(fields["digest"]); err != nil || !registry.ValidDigest(c.Digest) {
+		return c, errors.New("no digest that is well formed")
+	}
+	if c.MediaType, err = text(fields["mediaType"]); err != nil {
+		return c, fmt.Errorf("mediaType: %w", err)
+	}
+	if err := checkSize(fields["size"]); err != nil {
+		return c, err
+	}
+	if raw := fields["platform"]; raw != nil && string(raw) != "null" {
+		c.Platform, err = readPlatform(raw)
+	}
+	return c, err
+}
+
+func readPlatform(raw json.RawMessage) (p registry.Platform, err error) {
+	fields, err := object(raw)
+	if err != nil {
+		return p, err
+	}
+	for name, into := range map[string]*string{"os": &p.OS, "architecture": &p.Architecture, "variant": &p.Variant} {
+		if *into, err = text(fields[name]); err != nil {
+			return p, fmt.Errorf("platform: %s: %w", name, err)
+		}
+	}
+	return p, nil
+}
+
+// checkSize takes no size, or a whole number that fits.
+func checkSize(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	var size int64
+	if err := json.Unmarshal(raw, &size); err != nil || size < 0 {
+		return errors.New("a size that is none")
+	}
+	return nil
+}
+
+// object reads one JSON object, each name of which stands there once, whatever
+// the case of its letters: what other readers would take for the same name must
+// not have two values.
+func object(raw []byte) (map[string]json.RawMessage, error) {
+	if !utf8.Valid(raw) {
+		return nil, errors.New("not UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("no JSON object")
+	}
+	fields, folded := map[string]json.RawMessage{}, map[string]bool{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, errors.New("not well-formed JSON")
+		}
+		name, _ := key.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, errors.New("not well-formed JSON")
+		}
+		if f := strings.ToLower(name); folded[f] {
+			return nil, fmt.Errorf("%.40q stands there twice", name)
+		} else {
+			folded[f] = true
+		}
+		fields[name] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, errors.New("not well-formed JSON")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("something follows the JSON")
+	}
+	return fields, nil
+}
+
+// text reads a string, short and printable, or nothing.
+func text(raw json.RawMessage) (string, error) {
+	if raw == nil || string(raw) == "null" {
+		return "", nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", errors.New("no string")
+	}
+	if len(s) > 256 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", errors.New("too long, or with characters that do not belong there")
+	}
+	return s, nil
+}
+
+// isJSON reports whether an error is the JSON decoder's.
+func isJSON(err error) bool {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &typ) || errors.Is(err, io.ErrUnexpectedEOF)
+}

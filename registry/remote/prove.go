@@ -1,0 +1,243 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	maxSends   = 3 // requests to the registry for one question, a ping included
+	maxFetches = 2 // requests for a token
+)
+
+// prove sends a request, showing who asks when the registry wants to know.
+//
+//	known challenge   identity     sent
+//	none              any          as it is
+//	basic             a password   the password, to the registry's own origin only
+//	bearer            any          a token: kept, or fetched with the identity
+//
+// After a 401 it looks at what the registry asks for now and tries once more as
+// the same identity where that can help (the token was kept from before, or the
+// challenge is another), then once as nobody.
+func (q *question) prove(req *http.Request, ep endpoint, pinged bool) (*http.Response, error) {
+	p := &proof{q: q, req: req, ep: ep, sends: maxSends, fetches: maxFetches, next: q.stack(ep.origin, q.limit)}
+	if pinged {
+		p.sends--
+	}
+	if q.who != nil && q.reader.refusals.recent(q.who.id(), ep.origin, time.Now()) {
+		q.giveUp("was refused")
+	}
+	return p.run(req.Context())
+}
+
+// giveUp goes on as nobody.
+func (q *question) giveUp(why string) {
+	q.refused, q.who = q.who.kind+" "+why+", ", nil
+}
+
+// A proof is the state of one prove.
+type proof struct {
+	q              *question
+	req            *http.Request
+	ep             endpoint
+	next           http.RoundTripper
+	sends, fetches int // left
+}
+
+// A pass is what is shown to the registry.
+type pass struct {
+	header string // Authorization; empty: nothing
+	key    tokenKey
+	token  string // of key; empty when the pass is no token
+	kept   bool   // the token is from before this question
+}
+
+func (p *proof) run(ctx context.Context) (*http.Response, error) {
+	var last *http.Response
+	for p.sends > 0 {
+		shown, err := p.pass(ctx)
+		if p.turnedDown(err) {
+			continue
+		}
+		if last != nil && errors.Is(err, errNoFetches) {
+			return last, nil // the 401 that led here
+		}
+		if err != nil {
+			return nil, err
+		}
+		if last, err = p.send(shown); err != nil {
+			return nil, err
+		}
+		if last.StatusCode != http.StatusUnauthorized || originOf(last.Request.URL) != p.ep.origin {
+			return last, nil
+		}
+		if !p.again(shown, readChallenge(last.Header)) {
+			return last, nil
+		}
+	}
+	return last, nil
+}
+
+// turnedDown goes on as nobody when a credential could not be turned into a
+// token.
+func (p *proof) turnedDown(err error) bool {
+	if p.q.who == nil {
+		return false
+	}
+	var refused *refusedError
+	var stranger *strangerError
+	switch {
+	case errors.As(err, &refused):
+		p.q.reader.refusals.note(p.q.who.id(), p.ep.origin, time.Now())
+		p.q.giveUp("was refused")
+	case errors.As(err, &stranger):
+		p.q.giveUp("may not be sent to the token service, unless the operator's config names its host in token-hosts")
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *proof) send(shown pass) (*http.Response, error) {
+	p.sends--
+	req := p.req.Clone(p.req.Context())
+	if shown.header != "" {
+		req.Header.Set("Authorization", shown.header)
+	}
+	return p.next.RoundTrip(req)
+}
+
+// again reports whether another try can end differently, and prepares it.
+func (p *proof) again(shown pass, asked challenge) bool {
+	q := p.q
+	if shown.token != "" {
+		q.reader.tokens.drop(shown.key, shown.token)
+	}
+	if asked.scheme != "" && !p.same(asked) {
+		p.ep.challenge = asked
+		learned := p.ep
+		learned.challenge.scope = "" // of this repository alone
+		q.reader.endpoints.learn(endpointKey{q.repo.Host, q.insecure}, learned)
+		return true
+	}
+	if shown.kept {
+		return true
+	}
+	if q.who == nil {
+		return false
+	}
+	if p.ep.challenge.scheme == "basic" {
+		q.reader.refusals.note(q.who.id(), p.ep.origin, time.Now())
+		q.giveUp("was refused")
+	} else {
+		q.giveUp("has no access")
+	}
+	return true
+}
+
+// same reports whether a challenge asks for nothing new.
+func (p *proof) same(c challenge) bool {
+	known, path := p.ep.challenge, p.q.repo.Path
+	return c.scheme == known.scheme && c.realm == known.realm && c.service == known.service && c.pull(path) == known.pull(path)
+}
+
+var errNoFetches = errors.New("as many tokens were asked for as one question may")
+
+// A strangerError is a token service that the credential may not be sent to.
+type strangerError struct {
+	realm origin
+	why   error
+}
+
+func (e *strangerError) Error() string {
+	return fmt.Sprintf("the token service %s: %v", e.realm, e.why)
+}
+
+// pass is what to show for the identity. This is the only place where a secret
+// is put into a request, and each case asks trust first.
+func (p *proof) pass(ctx context.Context) (pass, error) {
+	who, trust := p.q.who, p.q.trust(p.ep.origin)
+	switch {
+	case p.ep.challenge.scheme == "":
+		return pass{}, nil
+	case who != nil && who.registryToken != "":
+		return pass{header: "Bearer " + who.registryToken}, trust.mayCarry(p.ep.origin)
+	case p.ep.challenge.scheme == "bearer":
+		return p.bearer(ctx, trust)
+	case who == nil || who.password == "":
+		return pass{}, nil
+	}
+	var basic http.Request
+	basic.Header = http.Header{}
+	basic.SetBasicAuth(who.username, who.password)
+	return pass{header: basic.Header.Get("Authorization")}, trust.mayCarry(p.ep.origin)
+}
+
+func (p *proof) bearer(ctx context.Context, trust trust) (pass, error) {
+	who, c := p.q.who, p.ep.challenge
+	realm, err := target(nil, c.realm)
+	if err != nil {
+		return pass{}, invalid("the registry names a token service that must not be asked", err)
+	}
+	if err := trust.mayAsk(p.ep.origin, originOf(realm)); err != nil {
+		return pass{}, invalid("the registry names a token service that must not be asked", err)
+	}
+	if who != nil {
+		if err := trust.mayCarry(originOf(realm)); err != nil {
+			return pass{}, &strangerError{originOf(realm), err}
+		}
+	}
+	key := tokenKey{identity: who.id(), registry: p.ep.origin, realm: c.realm + " " + c.service, scope: c.pull(p.q.repo.Path)}
+	if value, ok := p.q.reader.tokens.lookup(key, time.Now()); ok {
+		return pass{header: "Bearer " + value, key: key, token: value, kept: true}, nil
+	}
+	if p.fetches == 0 {
+		return pass{}, errNoFetches
+	}
+	p.fetches--
+	// The request may outlive the question: it uses nothing that the question changes.
+	next, agent := p.q.stack(p.ep.origin, maxToken), p.q.reader.agent
+	value, err := p.q.reader.tokens.get(ctx, key, func(ctx context.Context) (token, error) {
+		return requestToken(ctx, next, realm, c.service, key.scope, who, agent)
+	})
+	var refused *refusedError
+	if errors.As(err, &refused) && who == nil {
+		return pass{}, serviceRefused(refused)
+	}
+	return pass{header: "Bearer " + value, key: key, token: value}, err
+}
+
+const refusalMemory = 5 * time.Minute
+
+// refusals remembers which credentials were refused where, so that a wrong
+// password is not shown often enough to lock an account.
+type refusals struct {
+	mu   sync.Mutex
+	when map[string]time.Time
+}
+
+func (r *refusals) note(identity string, at origin, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.when == nil {
+		r.when = map[string]time.Time{}
+	}
+	for key, then := range r.when {
+		if now.Sub(then) >= refusalMemory {
+			delete(r.when, key)
+		}
+	}
+	r.when[identity+" "+at.String()] = now
+}
+
+func (r *refusals) recent(identity string, at origin, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	then, ok := r.when[identity+" "+at.String()]
+	return ok && now.Sub(then) < refusalMemory
+}

@@ -1,0 +1,228 @@
+// Package remote reads container registries over HTTPS: a registry.Reader over
+// go-containerregistry, whose Puller speaks through this package's own stack of
+// transports.
+//
+// It knows who may see a credential (origin.go), which credential speaks for
+// whom (credentials.go), how a registry asks for one (prove.go, token.go), which
+// addresses may be dialled (dial.go), how much may be asked and read (gate.go,
+// wire.go), and what an answer must look like (manifest.go, tags.go). Whatever a
+// registry sends is taken for hostile. It must not know why anybody asks: streams,
+// schedules and back-off are other packages' matter, and it retries nothing that
+// a caller could notice.
+package remote
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// Options say what a Reader may reach and as whom. The zero Options ask public
+// registries over HTTPS, anonymously.
+type Options struct {
+	// Hosts are the registries that need something said of them, by host and, if
+	// it is not the scheme's own, port: "quay.io", "127.0.0.1:5000". Only hosts
+	// listed here may be at an address that is not public.
+	Hosts map[string]Host
+	// Credentials speak for namespaces and paths. As soon as there is more than
+	// one, each must say for which paths.
+	Credentials []Credential
+	// DockerConfig also uses Docker's own configuration of the user who runs the
+	// process, credential helpers included, where no Credential fits.
+	DockerConfig bool
+	UserAgent    string       // "towpath" when empty
+	Logger       *slog.Logger // nil: nothing is logged
+
+	// Dial and Resolve stand in for the network in tests: Dial is called with an
+	// address that Resolve gave, after that address was found to be allowed.
+	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// A Host is what an operator says of one registry.
+type Host struct {
+	// Insecure allows plain HTTP and TLS that nobody verifies, for those
+	// questions whose tag allows it, too.
+	Insecure bool
+	CAFile   string // PEM; trusted besides the system's authorities
+	// TokenHosts are the hosts that may be sent this registry's credentials for a
+	// token. The registry itself and the token services of a few known registries
+	// need not be named.
+	TokenHosts []string
+	// Concurrency is how many requests are on their way at once; 32 when 0.
+	Concurrency int
+	// RequestsPerSecond is no limit when 0: a registry that wants to be asked less
+	// says so, and is heeded.
+	RequestsPerSecond float64
+}
+
+const defaultConcurrency = 32
+
+// A Reader reads registries over the network. It implements registry.Reader.
+type Reader struct {
+	hosts  map[string]Host // by canonical host
+	lanes  map[string]*lane
+	others *lane // of the hosts that nothing is said of
+	keys   *keyring
+	agent  string
+	log    *slog.Logger
+
+	endpoints endpoints
+	tokens    tokens
+	refusals  refusals
+
+	mu    sync.Mutex
+	gates map[string]*gate // by canonical host
+}
+
+var _ registry.Reader = (*Reader)(nil)
+
+// New makes a Reader. It reads the files that the options name; its errors are
+// the operator's to mend.
+func New(o Options) (*Reader, error) {
+	r := &Reader{
+		hosts: map[string]Host{},
+		lanes: map[string]*lane{},
+		gates: map[string]*gate{},
+		agent: cmp.Or(o.UserAgent, "towpath"),
+		log:   o.Logger,
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	n := network{dialer: o.Dial, resolve: o.Resolve}
+	for written, h := range o.Hosts {
+		if err := r.addHost(written, h, n); err != nil {
+			return nil, fmt.Errorf("registry %s: %w", written, err)
+		}
+	}
+	var err error
+	if r.others, err = newLane("", Host{Concurrency: defaultConcurrency}, n); err != nil {
+		return nil, err
+	}
+	r.keys, err = newKeyring(o.Credentials, o.DockerConfig, r.log)
+	return r, err
+}
+
+func (r *Reader) addHost(written string, h Host, n network) error {
+	host, err := registry.ParseHost(written)
+	if err != nil {
+		return err
+	}
+	if _, twice := r.hosts[host]; twice {
+		return fmt.Errorf("%s is named twice: write it once", host)
+	}
+	for i, t := range h.TokenHosts {
+		if _, err := registry.ParseHost(t); err != nil {
+			return fmt.Errorf("token-hosts[%d]: %w", i, err)
+		}
+	}
+	if h.Concurrency < 0 || h.RequestsPerSecond < 0 {
+		return fmt.Errorf("concurrency and requests-per-second must not be negative: leave them out for the defaults")
+	}
+	h.Concurrency = cmp.Or(h.Concurrency, defaultConcurrency)
+	r.hosts[host] = h
+	r.lanes[host], err = newLane(host, h, n)
+	return err
+}
+
+// Close closes the connections that are idle. A Reader may be used after it.
+func (r *Reader) Close() {
+	r.others.close()
+	for _, l := range r.lanes {
+		l.close()
+	}
+}
+
+// Head says what a reference is now, with one HEAD request where the registry
+// answers that well, else by reading the manifest.
+func (r *Reader) Head(ctx context.Context, on registry.On, ref registry.Ref) (registry.Image, error) {
+	q, err := r.ask(ctx, on, ref.Repo, ref)
+	if err != nil {
+		return registry.Image{}, err
+	}
+	image, headErr := q.head(ctx, ref)
+	if headErr != nil {
+		return registry.Image{}, q.failed(headErr, ref.String())
+	}
+	return image, nil
+}
+
+// Detail reads the manifest. Its digest is that of the bytes that came; they
+// must be those that were asked for.
+func (r *Reader) Detail(ctx context.Context, on registry.On, ref registry.Ref) (registry.Image, error) {
+	q, err := r.ask(ctx, on, ref.Repo, ref)
+	if err != nil {
+		return registry.Image{}, err
+	}
+	image, getErr := q.get(ctx, ref)
+	if getErr != nil {
+		return registry.Image{}, q.failed(getErr, ref.String())
+	}
+	return image, nil
+}
+
+// Tags lists a repository to its end, or fails.
+func (r *Reader) Tags(ctx context.Context, on registry.On, repo registry.Repo) ([]string, error) {
+	q, err := r.ask(ctx, on, repo, registry.Ref{Repo: repo, Tag: "latest"})
+	if err != nil {
+		return nil, err
+	}
+	tags, listErr := q.list(ctx)
+	if listErr != nil {
+		return nil, q.failed(listErr, repo.String())
+	}
+	return tags, nil
+}
+
+// ask makes a question, with whoever may speak for it.
+func (r *Reader) ask(ctx context.Context, on registry.On, repo registry.Repo, ref registry.Ref) (*question, error) {
+	if canonical, err := registry.ParseRef(ref.String()); err != nil || canonical != ref {
+		return nil, &registry.Error{Kind: registry.Invalid, Ref: ref.String(), Message: "no reference in canonical form", Err: err}
+	}
+	l := r.others
+	if listed, ok := r.lanes[repo.Host]; ok {
+		l = listed
+	}
+	return &question{
+		reader:   r,
+		lane:     l,
+		gate:     r.gate(repo.Host),
+		repo:     repo,
+		insecure: l.insecure && on.Insecure,
+		limit:    maxManifest,
+		who:      r.keys.choose(ctx, on, repo),
+	}, nil
+}
+
+const maxGates = 4096
+
+func (r *Reader) gate(host string) *gate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g, ok := r.gates[host]
+	if !ok {
+		if len(r.gates) >= maxGates {
+			r.pruneGates(time.Now())
+		}
+		h := r.hosts[host]
+		g = newGate(cmp.Or(h.Concurrency, defaultConcurrency), h.RequestsPerSecond)
+		r.gates[host] = g
+	}
+	return g
+}
+
+func (r *Reader) pruneGates(now time.Time) {
+	for host, g := range r.gates {
+		if g.idle(now) {
+			delete(r.gates, host)
+		}
+	}
+}

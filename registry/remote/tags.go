@@ -1,0 +1,133 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/towpath/towpath/registry"
+)
+
+const (
+	maxPages = 200
+	maxTags  = 100_000
+)
+
+// A list is the tags of a repository in the making.
+type list struct {
+	path string // of the repository
+	tags []string
+	seen map[string]bool
+}
+
+// add takes the tags of one page. What is no tag is dropped: a registry must not
+// be able to write anything else into a file or a commit message.
+func (l *list) add(page *remote.Tags) error {
+	for _, tag := range page.Tags {
+		if l.seen[tag] || !registry.ValidTag(tag) {
+			continue
+		}
+		if len(l.tags) == maxTags {
+			return l.endless(fmt.Errorf("more than %d tags", maxTags))
+		}
+		l.seen[tag] = true
+		l.tags = append(l.tags, tag)
+	}
+	return nil
+}
+
+func (l *list) endless(cause error) error {
+	return invalid("the list of tags does not end", fmt.Errorf("%w; %d read so far", cause, len(l.tags)))
+}
+
+// read goes through all pages or fails.
+func (l *list) read(ctx context.Context, puller *remote.Puller, repo name.Repository) error {
+	lister, err := puller.Lister(ctx, repo)
+	if err != nil {
+		return pageError(err)
+	}
+	pages := map[string]bool{}
+	for lister.HasNext() {
+		page, err := lister.Next(ctx)
+		if err != nil {
+			return pageError(err)
+		}
+		if err := l.add(page); err != nil {
+			return err
+		}
+		switch {
+		case page.Next == "":
+		case pages[page.Next]:
+			return l.endless(errors.New("a page led to one that was read already"))
+		case len(pages) == maxPages-1:
+			return l.endless(fmt.Errorf("more than %d pages", maxPages))
+		}
+		pages[page.Next] = true
+	}
+	return nil
+}
+
+// pageError tells a page that is not well formed from a failure to get it. What
+// the JSON decoder says may quote the page, so it is left out.
+func pageError(err error) error {
+	var transport *url.Error // the answer did not come at all
+	if isJSON(err) && !errors.As(err, &transport) {
+		return invalid("the list of tags is not well formed", errors.New("not JSON of the expected form"))
+	}
+	return err
+}
+
+var linkForm = regexp.MustCompile(`^[ \t,]*<([^>]*)>((?:[ \t]*;[ \t]*[A-Za-z*]+(?:[ \t]*=[ \t]*(?:"[^"]*"|[^\s",;]*))?)*)`)
+
+// nextPage is the path and query of the page that the Link header of an answer
+// names, empty without one. It must be a list of tags of the same registry.
+func nextPage(resp *http.Response) (string, error) {
+	var next []string
+	for _, line := range resp.Header.Values("Link") {
+		for strings.Trim(line, " \t,") != "" {
+			m := linkForm.FindStringSubmatch(line)
+			if m == nil {
+				return "", errors.New("a Link header that cannot be read")
+			}
+			line = line[len(m[0]):]
+			if isNext(m[2]) && m[1] != "" {
+				next = append(next, m[1])
+			}
+		}
+	}
+	switch len(next) {
+	case 0:
+		return "", nil
+	case 1:
+		return samePage(resp.Request, next[0])
+	}
+	return "", errors.New("two next pages")
+}
+
+// isNext takes a link without a relation for the next page, as some registries
+// write it.
+func isNext(params string) bool {
+	params = strings.ToLower(strings.ReplaceAll(params, " ", ""))
+	return !strings.Contains(params, "rel=") || strings.Contains(params, "rel=next") || strings.Contains(params, `rel="next"`)
+}
+
+func samePage(req *http.Request, link string) (string, error) {
+	u, err := target(req.URL, link)
+	switch {
+	case err != nil:
+		return "", err
+	case originOf(u) != originOf(req.URL):
+		return "", fmt.Errorf("another origin, %s", originOf(u))
+	case strings.Contains(link, ".."), path.Clean(u.Path) != u.Path, !strings.HasPrefix(u.Path, "/v2/"), !strings.HasSuffix(u.Path, "/tags/list"):
+		return "", errors.New("another path than that of a list of tags")
+	}
+	return u.RequestURI(), nil
+}
