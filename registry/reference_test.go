@@ -129,7 +129,7 @@ func TestHostsStayApart(t *testing.T) {
 			t.Errorf("%q: the error holds the password: %v", written, err)
 		}
 	}
-	origins := []string{"ghcr.io", "ghcr.io:443", "ghcr.io:444", "docker.io", "docker.io:443", "hub.docker.com", "registry.hub.docker.com",
+	origins := []string{"ghcr.io", "ghcr.io:443", "ghcr.io:444", "docker.io", "docker.io:443", "index.docker.io:443", "hub.docker.com", "registry.hub.docker.com",
 		"evil.azurecr.io", "evil.azurecr.io.attacker.test", "xn--ghr-5cd.io", "[::1]", "[::1]:5000", "[::ffff:127.0.0.1]", "127.0.0.1", "localhost", "localhost:5000"}
 	seen := make(map[string]string)
 	for _, origin := range origins {

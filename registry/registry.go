@@ -89,7 +89,8 @@ type On struct {
 }
 
 // A Reader reads registries. Its methods may be called from many goroutines at
-// once; they return an *Error and nothing else as their error.
+// once; they return an *Error and nothing else as their error. Once the context
+// has ended it wraps the context's error. What they return is the caller's own.
 type Reader interface {
 	// Tags lists the tags of a repository, each once, in the order that the
 	// registry gives. A list that could not be read to its end is an error,
