@@ -112,8 +112,7 @@ func (r *Registry) ask(ctx context.Context, c Call) error {
 
 // failure is the most particular one that is set. The caller holds the lock.
 func (r *Registry) failure(ref registry.Ref) error {
-	tagged := registry.Ref{Repo: ref.Repo, Tag: ref.Tag}
-	for _, key := range []string{ref.String(), tagged.String(), ref.Repo.String(), ref.Host} {
+	for _, key := range []string{ref.String(), ref.Repo.String(), ref.Host} {
 		if failure, ok := r.failures[key]; ok {
 			failure.Ref = ref.String()
 			return &failure

@@ -204,8 +204,9 @@ func (s suite) testConcurrent(t *testing.T) {
 				t.Error(err)
 			}
 			tags, err := s.reader.Tags(t.Context(), asker, s.ref(s.image).Repo)
-			if err != nil || len(tags) != len(s.tags) {
-				t.Errorf("got %d tags, %v; want %d", len(tags), err, len(s.tags))
+			slices.Sort(tags)
+			if diff := cmp.Diff(s.tags, tags); err != nil || diff != "" {
+				t.Errorf("tags: %v (-want +got):\n%s", err, diff)
 			}
 			clear(tags)
 		})
