@@ -33,8 +33,8 @@ type Registry struct {
 	log *logrus.Entry
 }
 
-// New opens a registry. The context's end is no Close, but ends what the storage
-// has under way. An error is about the directory.
+// New opens a registry, which lives until Close; the context is for opening the
+// storage. The error is about the directory.
 func New(ctx context.Context, o Options) (r *Registry, err error) {
 	storage := configuration.Storage{
 		"delete":      {"enabled": true},
