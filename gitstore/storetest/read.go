@@ -211,7 +211,7 @@ func parents(b *bench) {
 		want = append(want, l.Rev)
 	}
 	var got []string
-	for s := b.snapshot(); s != nil; {
+	for s := b.snapshot(); len(got) <= len(want); {
 		got = append(got, string(s.Rev()))
 		if i := n - len(got); i >= 0 && b.read(s, "top.yaml") != fmt.Sprint(i) {
 			b.Errorf("content at number %d: got %q", i, b.read(s, "top.yaml"))
