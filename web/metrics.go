@@ -1,39 +1,45 @@
 package web
 
 import (
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A metric is one value of a Status, or one value for each of a fixed set of
+// A snapshot is what samples are taken of.
+type snapshot struct {
+	Status
+	started time.Time
+	ready   bool
+	total   totals
+}
+
+// A metric is one value of a snapshot, or one value for each of a fixed set of
 // labels. Labels never come from files, registries or requests.
 type metric struct {
 	name, help string
 	counter    bool
-	value      func(Status) float64
+	value      func(snapshot) float64
 	label      string // with labels and values instead of value
 	labels     []string
-	values     func(Status) map[string]int
+	values     func(snapshot) map[string]int
 }
 
 // metrics are all that towpath tells of itself, but for passes' time.
 var metrics = []metric{
-	{name: "towpath_streams", help: "Image streams in the repository.", value: func(s Status) float64 { return float64(s.Streams) }},
-	{name: "towpath_tags", help: "Tags of image streams.", value: func(s Status) float64 { return float64(s.Tags) }},
-	{name: "towpath_sites", help: "Places that follow a tag.", value: func(s Status) float64 { return float64(s.Sites) }},
-	{name: "towpath_problems", help: "Problems in files that a person must put right.", value: func(s Status) float64 { return float64(s.Problems) }},
-	{name: "towpath_failing_tags", help: "Tags whose last import failed.", value: func(s Status) float64 { return float64(s.Failing) }},
-	{name: "towpath_held_sites", help: "Places that a person put back to an older image.", value: func(s Status) float64 { return float64(s.Held) }},
-	{name: "towpath_config_invalid", help: "1 while .towpath.yaml is invalid and nothing is written.", value: func(s Status) float64 { return bit(s.BadConfig) }},
-	{name: "towpath_ready", help: "1 once a pass has finished.", value: func(s Status) float64 { return bit(s.Ready) }},
-	{name: "towpath_start_time_seconds", help: "Unix time at which the process started.", value: func(s Status) float64 { return unix(s.Started) }},
-	{name: "towpath_last_pass_time_seconds", help: "Unix time at which the last pass ended; 0 before the first.", value: func(s Status) float64 { return unix(s.LastPass) }},
-	{name: "towpath_failed_passes_total", help: "Passes that ended with an error.", counter: true, value: func(s Status) float64 { return float64(s.FailedPasses) }},
-	{name: "towpath_lost_races_total", help: "Pushes refused because the branch had moved.", counter: true, value: func(s Status) float64 { return float64(s.LostRaces) }},
-	{name: "towpath_commits_total", help: "Commits written.", counter: true, label: "kind", labels: CommitKinds, values: func(s Status) map[string]int { return s.Commits }},
-	{name: "towpath_imports_total", help: "Answers of registries.", counter: true, label: "result", labels: ImportResults, values: func(s Status) map[string]int { return s.Imports }},
+	{name: "towpath_streams", help: "Image streams in the repository.", value: func(s snapshot) float64 { return float64(s.Streams) }},
+	{name: "towpath_tags", help: "Tags of image streams.", value: func(s snapshot) float64 { return float64(s.Tags) }},
+	{name: "towpath_sites", help: "Places that follow a tag.", value: func(s snapshot) float64 { return float64(s.Sites) }},
+	{name: "towpath_problems", help: "Problems in files that a person must put right.", value: func(s snapshot) float64 { return float64(s.Problems) }},
+	{name: "towpath_failing_tags", help: "Tags whose last import failed.", value: func(s snapshot) float64 { return float64(s.Failing) }},
+	{name: "towpath_held_sites", help: "Places that a person put back to an older image.", value: func(s snapshot) float64 { return float64(s.Held) }},
+	{name: "towpath_config_invalid", help: "1 while .towpath.yaml is invalid and nothing is written.", value: func(s snapshot) float64 { return bit(s.BadConfig) }},
+	{name: "towpath_ready", help: "1 once a pass has read the repository.", value: func(s snapshot) float64 { return bit(s.ready) }},
+	{name: "towpath_start_time_seconds", help: "Unix time at which the process started.", value: func(s snapshot) float64 { return unix(s.started) }},
+	{name: "towpath_last_pass_time_seconds", help: "Unix time at which the last pass ended; 0 before the first.", value: func(s snapshot) float64 { return unix(s.LastPass) }},
+	{name: "towpath_failed_passes_total", help: "Passes that ended with an error.", counter: true, value: func(s snapshot) float64 { return float64(s.total.failed) }},
+	{name: "towpath_commits_total", help: "Commits written.", counter: true, label: "kind", labels: CommitKinds, values: func(s snapshot) map[string]int { return s.total.commits }},
+	{name: "towpath_imports_total", help: "Answers of registries.", counter: true, label: "result", labels: ImportResults, values: func(s snapshot) map[string]int { return s.total.imports }},
 }
 
 // passTime is the summary of how long passes took.
@@ -50,15 +56,15 @@ func unix(t time.Time) float64 {
 	return float64(t.UnixMilli()) / 1000
 }
 
-// A collector turns the Status of the moment into samples.
+// A collector turns the snapshot of the moment into samples.
 type collector struct {
-	status   func() Status
+	snapshot func() snapshot
 	descs    []*prometheus.Desc // of metrics, in their order
 	passTime *prometheus.Desc
 }
 
-func newCollector(status func() Status) *collector {
-	c := &collector{status: status, passTime: prometheus.NewDesc(passTime, "Time that passes took.", nil, nil)}
+func newCollector(current func() snapshot) *collector {
+	c := &collector{snapshot: current, passTime: prometheus.NewDesc(passTime, "Time that passes took.", nil, nil)}
 	for _, m := range metrics {
 		var labels []string
 		if m.label != "" {
@@ -79,7 +85,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	s := c.status()
+	s := c.snapshot()
 	for i, m := range metrics {
 		kind := prometheus.GaugeValue
 		if m.counter {
@@ -89,24 +95,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, m.value(s))
 			continue
 		}
-		counts := fold(m.values(s), m.labels)
+		counts := m.values(s)
 		for _, l := range m.labels {
 			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, float64(counts[l]), l)
 		}
 	}
-	ch <- prometheus.MustNewConstSummary(c.passTime, uint64(s.Passes), s.PassTime.Seconds(), nil)
-}
-
-// fold counts what is outside a label set as its last value.
-func fold(counts map[string]int, labels []string) map[string]int {
-	folded := map[string]int{}
-	for k, n := range counts {
-		if !slices.Contains(labels, k) {
-			k = labels[len(labels)-1]
-		}
-		folded[k] += n
-	}
-	return folded
+	ch <- prometheus.MustNewConstSummary(c.passTime, uint64(s.total.passes), s.total.took.Seconds(), nil)
 }
 
 func bit(b bool) float64 {

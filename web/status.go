@@ -1,35 +1,70 @@
 package web
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
-// A Status is how the daemon stands after a pass. Counts are of that moment,
-// totals since the process started.
+// A Status is what the daemon says after a pass.
 type Status struct {
-	Started      time.Time     // of the process
-	LastPass     time.Time     // end of the last pass, successful or not; zero before the first
-	PollInterval time.Duration // between two looks at the repository
-	Ready        bool          // a pass has finished
-	Rev          string        // commit that the last pass read
+	LastPass time.Time     // when the pass ended
+	Took     time.Duration // how long it took
+	Failed   bool          // it ended with an error
+	Ready    bool          // it got as far as reading the repository
+	// Next is when the loop means to walk again at the latest, where that is
+	// later than the next poll: after failures it waits.
+	Next time.Time
+	Rev  string // commit that was read
 
-	Streams  int // image streams
-	Tags     int // tags of them
-	Sites    int // places that follow a tag
-	Problems int // things in files that a person must put right
-	Failing  int // tags whose last import failed
-	Held     int // sites that a person put back
-	// BadConfig says that .towpath.yaml is invalid, so that nothing is written.
-	BadConfig bool
+	// As things stand after the pass.
+	Streams   int  // image streams
+	Tags      int  // tags of them
+	Sites     int  // places that follow a tag
+	Problems  int  // things in files that a person must put right
+	Failing   int  // tags whose last import failed
+	Held      int  // sites that a person put back
+	BadConfig bool // .towpath.yaml is invalid, so that nothing is written
 
-	Passes       int            // passes
-	FailedPasses int            // of them, those that ended with an error
-	PassTime     time.Duration  // time that passes took together
-	Commits      map[string]int // by kind: CommitKinds
-	Imports      map[string]int // by result: ImportResults
-	LostRaces    int            // pushes refused because the branch had moved
+	// In this pass alone; the Handler adds them up.
+	Commits map[string]int // written, by kind: CommitKinds
+	Imports map[string]int // answers of registries, by result: ImportResults
 
-	// Report is the last pass in lines for people. It must hold no secret; what
-	// else stands in it is made harmless.
+	// Report is the pass in lines for people. It must hold no secret; what else
+	// stands in it is made harmless.
 	Report []string
+}
+
+// totals are counts since the process started.
+type totals struct {
+	passes, failed   int
+	took             time.Duration
+	commits, imports map[string]int // by label value
+}
+
+// add counts a pass in. Maps that were read before stay as they are.
+func (t totals) add(s Status) totals {
+	t.passes++
+	if s.Failed {
+		t.failed++
+	}
+	t.took += s.Took
+	t.commits = sum(t.commits, s.Commits, CommitKinds)
+	t.imports = sum(t.imports, s.Imports, ImportResults)
+	return t
+}
+
+// sum adds counts up; what is outside the set counts as its last label.
+func sum(before, more map[string]int, labels []string) map[string]int {
+	counts := make(map[string]int, len(labels))
+	maps.Copy(counts, before)
+	for label, n := range more {
+		if !slices.Contains(labels, label) {
+			label = labels[len(labels)-1]
+		}
+		counts[label] += n
+	}
+	return counts
 }
 
 // CommitKinds are the values of the label kind of towpath_commits_total. The
@@ -51,21 +86,24 @@ const (
 	firstPeriod = 10 * time.Minute // for the first pass, which clones
 )
 
-// allowance is how long nothing may be heard of the loop.
-func (s Status) allowance() time.Duration {
-	if s.LastPass.IsZero() {
-		return firstPeriod
-	}
-	return intervals * max(s.PollInterval, shortest)
+// A pulse is what is known of the loop's being alive.
+type pulse struct {
+	started, beat time.Time // of the process; the last sign of life within a pass
+	poll          time.Duration
+	last          Status
 }
 
-// silence is how long nothing was heard of the loop.
-func (s Status) silence(beat, now time.Time) time.Duration {
-	last := s.Started
-	for _, t := range []time.Time{s.LastPass, beat} {
-		if t.After(last) {
-			last = t
+// overdue is for how long more than allowed nothing was heard of the loop.
+func (p pulse) overdue(now time.Time) time.Duration {
+	allowed := intervals * max(p.poll, shortest)
+	if p.last.LastPass.IsZero() {
+		allowed = firstPeriod
+	}
+	heard := p.started
+	for _, t := range []time.Time{p.beat, p.last.LastPass, p.last.Next} {
+		if t.After(heard) {
+			heard = t
 		}
 	}
-	return now.Sub(last)
+	return now.Sub(heard) - allowed
 }

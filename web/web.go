@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -21,8 +19,8 @@ import (
 
 // Options are what a Handler needs to know from the beginning.
 type Options struct {
-	Version string // shown on the page and as towpath_build_info
-	Started time.Time
+	Version string        // shown on the page and as towpath_build_info
+	Poll    time.Duration // between two looks at the repository
 }
 
 // A Handler serves /healthz, /readyz, /metrics and the page /. Its methods may
@@ -31,20 +29,19 @@ type Handler struct {
 	version string
 	mux     *http.ServeMux
 
-	mu     sync.Mutex
-	status Status
-	beat   time.Time
+	mu    sync.Mutex
+	pulse pulse // with the last Status
+	ready bool
+	total totals
 }
 
 // New returns a Handler that is healthy and not ready.
 func New(o Options) *Handler {
-	h := &Handler{version: o.Version, mux: http.NewServeMux(), status: Status{Started: o.Started}}
-	if h.status.Started.IsZero() {
-		h.status.Started = time.Now()
-	}
+	h := &Handler{version: o.Version, mux: http.NewServeMux()}
+	h.pulse = pulse{started: time.Now(), poll: o.Poll}
 	r := prometheus.NewRegistry()
 	r.MustRegister(
-		newCollector(h.Status),
+		newCollector(h.snapshot),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -59,16 +56,15 @@ func New(o Options) *Handler {
 	return h
 }
 
-// Set hands over how the daemon stands. The zero Started leaves the one of New.
-// The maps and the report are copied.
+// Set hands over how the daemon stands. It is called once after each pass.
 func (h *Handler) Set(s Status) {
-	s.Commits, s.Imports, s.Report = maps.Clone(s.Commits), maps.Clone(s.Imports), slices.Clone(s.Report)
+	s.Report = slices.Clone(s.Report)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s.Started.IsZero() {
-		s.Started = h.status.Started
-	}
-	h.status = s
+	h.total = h.total.add(s)
+	h.ready = h.ready || s.Ready
+	s.Commits, s.Imports = nil, nil // the caller's
+	h.pulse.last = s
 }
 
 // Beat says that the loop is at work, within a pass that takes long.
@@ -76,14 +72,13 @@ func (h *Handler) Beat() {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.beat = now
+	h.pulse.beat = now
 }
 
-// Status is what Set was last given. Its maps must not be changed.
-func (h *Handler) Status() Status {
+func (h *Handler) snapshot() snapshot {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.status
+	return snapshot{h.pulse.last, h.pulse.started, h.ready, h.total}
 }
 
 // ServeHTTP implements http.Handler.
@@ -99,10 +94,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that is away is no reason.
 func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
 	h.mu.Lock()
-	s, beat := h.status, h.beat
+	p := h.pulse
 	h.mu.Unlock()
-	if silence, allowed := s.silence(beat, time.Now()), s.allowance(); silence > allowed {
-		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("stuck: nothing heard of the loop for %s, allowed are %s\n", silence.Round(time.Second), allowed))
+	if late := p.overdue(time.Now()); late > 0 {
+		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("stuck: a sign of life is overdue for %s\n", late.Round(time.Second)))
 		return
 	}
 	answer(w, http.StatusOK, "ok\n")
@@ -110,7 +105,7 @@ func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz fails until the first pass has finished.
 func (h *Handler) readyz(w http.ResponseWriter, _ *http.Request) {
-	if !h.Status().Ready {
+	if !h.snapshot().ready {
 		answer(w, http.StatusServiceUnavailable, "starting: the first pass has not finished\n")
 		return
 	}
@@ -118,7 +113,7 @@ func (h *Handler) readyz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *Handler) page(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, h.Status().text(h.version, time.Now()))
+	answer(w, http.StatusOK, h.snapshot().text(h.version, time.Now()))
 }
 
 // answer writes plain text.
@@ -129,14 +124,17 @@ func answer(w http.ResponseWriter, code int, text string) {
 }
 
 // text is the page.
-func (s Status) text(version string, now time.Time) string {
+func (s snapshot) text(version string, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "towpath %s, up %s\n\n", version, now.Sub(s.Started).Round(time.Second))
+	fmt.Fprintf(&b, "towpath %s, up %s\n\n", version, now.Sub(s.started).Round(time.Second))
 	if s.LastPass.IsZero() {
 		b.WriteString("starting: the first pass has not finished\n")
 		return b.String()
 	}
 	fmt.Fprintf(&b, "last pass  %s ago, at %s\n", now.Sub(s.LastPass).Round(time.Second), plain(s.Rev))
+	if s.Failed {
+		b.WriteString("           it failed\n")
+	}
 	fmt.Fprintf(&b, "streams    %d with %d tags, %d failing\n", s.Streams, s.Tags, s.Failing)
 	fmt.Fprintf(&b, "sites      %d, %d held\n", s.Sites, s.Held)
 	fmt.Fprintf(&b, "problems   %d\n", s.Problems)
@@ -176,7 +174,7 @@ const (
 // Serve answers requests on a listener until ctx ends; then it lets those in
 // flight finish, at most 5 s. It closes the listener. The error is nil when ctx
 // ended it.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTime,
@@ -184,7 +182,6 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,7 +34,7 @@ func code(h http.Handler, path string) int { c, _ := get(h, path); return c }
 // later; healthy ends only when nothing is heard of the loop.
 func TestProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := New(Options{})
+		h := New(Options{Poll: time.Minute})
 		want := func(when string, health, ready int) {
 			t.Helper()
 			if got := [2]int{code(h, "/healthz"), code(h, "/readyz")}; got != [2]int{health, ready} {
@@ -43,16 +42,14 @@ func TestProbes(t *testing.T) {
 			}
 		}
 		want("at the start", 200, 503)
-		time.Sleep(9 * time.Minute)
+		time.Sleep(10 * time.Minute)
 		want("while the first pass clones", 200, 503)
-		time.Sleep(2 * time.Minute)
+		time.Sleep(time.Second)
 		want("when the first pass never ends", 503, 503)
 
-		pass := Status{LastPass: time.Now(), PollInterval: time.Minute}
-		h.Set(pass)
-		want("after a first pass that failed", 200, 503)
-		pass.Ready, pass.BadConfig = true, true
-		h.Set(pass)
+		h.Set(Status{LastPass: time.Now(), Failed: true})
+		want("after a first pass that could not read the repository", 200, 503)
+		h.Set(Status{LastPass: time.Now(), Ready: true, BadConfig: true})
 		want("after a pass with an invalid configuration", 200, 200)
 		time.Sleep(3 * time.Minute)
 		want("after three silent intervals", 200, 200)
@@ -60,14 +57,30 @@ func TestProbes(t *testing.T) {
 		want("after more", 503, 200)
 		h.Beat()
 		want("after a sign of life", 200, 200)
-		time.Sleep(4 * time.Minute)
+		time.Sleep(3*time.Minute + time.Second)
 		want("after that was the last one", 503, 200)
 
-		h.Set(Status{LastPass: time.Now(), PollInterval: time.Second, Ready: true})
-		time.Sleep(90 * time.Second)
-		want("while a push takes its time on a repository that is polled each second", 200, 200)
+		h.Set(Status{LastPass: time.Now(), Failed: true, Next: time.Now().Add(5 * time.Minute)})
+		time.Sleep(8 * time.Minute)
+		want("while Git is away and the loop waits", 200, 200)
 		time.Sleep(time.Second)
-		want("when it takes too long", 503, 200)
+		want("when it forgets to try again", 503, 200)
+	})
+}
+
+// Where the repository is polled each second a pass may still take longer.
+func TestShortPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(Options{Poll: time.Second})
+		h.Set(Status{LastPass: time.Now()})
+		time.Sleep(90 * time.Second)
+		if got := code(h, "/healthz"); got != 200 {
+			t.Errorf("during a push of 90 s: %d", got)
+		}
+		time.Sleep(time.Second)
+		if got := code(h, "/healthz"); got != 503 {
+			t.Errorf("later: %d", got)
+		}
 	})
 }
 
@@ -79,13 +92,14 @@ func TestPage(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		h.Set(Status{
-			Started: time.Now().Add(-time.Hour), LastPass: time.Now().Add(-2 * time.Second), Rev: "5f0c2a1b00",
+			LastPass: time.Now().Add(-2 * time.Second), Failed: true, Rev: "5f0c2a1b00",
 			Streams: 3, Tags: 9, Failing: 1, Sites: 4, Held: 2, Problems: 5, BadConfig: true,
 			Report: []string{"a.yaml:3:1: <b>wrong</b>", "red \x1b[31m\r\n\u202enot\u2028a line"},
 		})
-		want := `towpath 1.2.3, up 1h0m0s
+		want := `towpath 1.2.3, up 1m30s
 
 last pass  2s ago, at 5f0c2a1b00
+           it failed
 streams    3 with 9 tags, 1 failing
 sites      4, 2 held
 problems   5
@@ -129,19 +143,25 @@ func TestInert(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	h := New(Options{Version: "1.2.3", Started: time.Unix(1_700_000_000, 0)})
+	h := New(Options{Version: "1.2.3"})
+	h.pulse.started = time.Unix(1_700_000_000, 0)
 	h.Set(Status{
-		LastPass: time.Unix(1_700_000_100, 500e6), Ready: true, Streams: 3, Tags: 9, Sites: 4, Problems: 5, Failing: 1, Held: 2,
-		Passes: 7, PassTime: 3500 * time.Millisecond, FailedPasses: 2, LostRaces: 1,
-		Commits: map[string]int{"status": 4, "trigger": 3, "octopus": 1},
-		Imports: map[string]int{"OK": 20, "NotFound": 2, "Evil\"}\n": 3},
+		LastPass: time.Unix(1_700_000_050, 0), Ready: true, Took: time.Second, Streams: 99, BadConfig: true,
+		Commits: map[string]int{"status": 3},
+		Imports: map[string]int{"OK": 15, "NotFound": 2},
+	})
+	h.Set(Status{
+		LastPass: time.Unix(1_700_000_100, 500e6), Failed: true, Took: 2500 * time.Millisecond,
+		Streams: 3, Tags: 9, Sites: 4, Problems: 5, Failing: 1, Held: 2,
+		Commits: map[string]int{"status": 1, "trigger": 3, "octopus": 1},
+		Imports: map[string]int{"OK": 5, "Evil\"}\n": 3},
 	})
 	want := `towpath_build_info{version="1.2.3"} 1
 towpath_commits_total{kind="other"} 1
 towpath_commits_total{kind="status"} 4
 towpath_commits_total{kind="trigger"} 3
 towpath_config_invalid 0
-towpath_failed_passes_total 2
+towpath_failed_passes_total 1
 towpath_failing_tags 1
 towpath_held_sites 2
 towpath_imports_total{result="Forbidden"} 0
@@ -155,9 +175,8 @@ towpath_imports_total{result="Unauthorized"} 0
 towpath_imports_total{result="Unreachable"} 0
 towpath_imports_total{result="other"} 3
 towpath_last_pass_time_seconds 1.7000001005e+09
-towpath_lost_races_total 1
 towpath_pass_duration_seconds_sum 3.5
-towpath_pass_duration_seconds_count 7
+towpath_pass_duration_seconds_count 2
 towpath_problems 5
 towpath_ready 1
 towpath_sites 4
@@ -229,11 +248,13 @@ func TestDocument(t *testing.T) {
 // What the daemon does with its maps later is no matter of ours.
 func TestSetCopies(t *testing.T) {
 	h := New(Options{})
-	mine := Status{Commits: map[string]int{"status": 1}, Report: []string{"before"}}
+	mine := Status{LastPass: time.Now(), Commits: map[string]int{"status": 1}, Report: []string{"before"}}
 	h.Set(mine)
+	before := h.snapshot()
 	mine.Commits["status"], mine.Report[0] = 2, "after"
-	if got := h.Status(); got.Commits["status"] != 1 || got.Report[0] != "before" {
-		t.Errorf("the handler holds %+v", got)
+	h.Set(Status{Commits: map[string]int{"status": 5}})
+	if before.total.commits["status"] != 1 || before.Report[0] != "before" {
+		t.Errorf("a snapshot changed: %+v", before)
 	}
 	var group sync.WaitGroup
 	for range 4 {
@@ -252,8 +273,6 @@ func TestSetCopies(t *testing.T) {
 	group.Wait()
 }
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // Requests in flight finish; Serve ends with its context.
 func TestServe(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -267,7 +286,7 @@ func TestServe(t *testing.T) {
 		<-ctx.Done()
 		io.WriteString(w, "done")
 	})
-	go func() { ended <- Serve(ctx, l, slow, quiet()) }()
+	go func() { ended <- Serve(ctx, l, slow) }()
 	go func() { <-asked; cancel() }()
 	resp, err := http.Get("http://" + l.Addr().String())
 	if err != nil {
@@ -288,7 +307,7 @@ func TestServeFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := Serve(t.Context(), l, New(Options{}), quiet()); !errors.Is(err, net.ErrClosed) {
+	if err := Serve(t.Context(), l, New(Options{})); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("%v", err)
 	}
 }
@@ -300,7 +319,7 @@ func TestServeCutsOff(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		never := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		ended := make(chan error, 1)
-		go func() { ended <- Serve(ctx, l, never, quiet()) }()
+		go func() { ended <- Serve(ctx, l, never) }()
 		conn := l.dial()
 		defer conn.Close()
 		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -328,7 +347,7 @@ func TestSlowHeader(t *testing.T) {
 		l := newPipe()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- Serve(ctx, l, New(Options{}), quiet()) }()
+		go func() { ended <- Serve(ctx, l, New(Options{})) }()
 
 		start := time.Now()
 		var group sync.WaitGroup
