@@ -39,17 +39,17 @@ func TestScript(t *testing.T) {
 		Body   string
 		Failed bool
 	}
+	// With a connection for each request nothing is asked twice after a hang-up.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var got []answer
 	for _, path := range []string{"/v2/", "/v2/a/b/tags/list", "/v2/a/b/tags/list", "/v2/a/b/tags/list", "/v2/a/b/manifests/1", "/v2/a/b/manifests/" + digest, "/v2/a/else", "/v2/c"} {
-		status, body, err := get(t, http.DefaultClient, s.URL+path)
+		status, body, err := get(t, client, s.URL+path)
 		got = append(got, answer{status, strings.TrimSpace(body), err != nil})
 	}
-	// A transport asks again after a hang-up on a connection that was in use
-	// before, so the third request may get the fourth's answer.
 	want := []answer{
 		{200, "{}", false},
 		{429, "", false},
-		got[2],
+		{0, "", true},
 		{200, `{"name":"a/b","tags":["1","2"]}`, false},
 		{200, `{"schemaVersion":2}`, false},
 		{200, `{"schemaVersion":2}`, false},
