@@ -24,8 +24,13 @@ type TagRef struct {
 	Tag    string
 }
 
-// String is namespace/name:tag.
-func (t TagRef) String() string { return t.Stream.String() + ":" + t.Tag }
+// String is namespace/name:tag, or the stream's name where there is no tag.
+func (t TagRef) String() string {
+	if t.Tag == "" {
+		return t.Stream.String()
+	}
+	return t.Stream.String() + ":" + t.Tag
+}
 
 // A Problem is something in a file that a person must put right. Everything
 // that has none goes on.

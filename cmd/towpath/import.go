@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/reconcile"
+)
+
+func newImport(a *app) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use: "import [NS/]STREAM[:TAG]… | --all", Short: "Ask registries now, and record what they say",
+		Long: `Ask for the named tags now, whether they are due or not, and commit what they are
+into the status of their streams. Sites are left to run. Exits 3 when an import failed.`,
+		Example: `  towpath import web:stable --repo /srv/git/streams.git
+  towpath import team1/web                 every tag of the stream
+  towpath import --all`,
+	}
+	c.Flags().BoolVar(&all, "all", false, "every tag of every stream")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if all == (len(args) > 0) {
+			return usage("name the streams, or say --all")
+		}
+		r, _, err := a.open(c.Context())
+		if err != nil {
+			return err
+		}
+		defer r.Store.Close()
+		bar := a.progress()
+		r.Progress, r.Only, r.Yes = bar.set, reconcile.ImportOnly, true
+		hints := []reconcile.Hint{{Force: true}}
+		if !all {
+			cat, _, err := r.Survey(c.Context())
+			if err != nil {
+				return failed(err)
+			}
+			hints = nil
+			for _, arg := range args {
+				target, err := targetOf(cat, arg)
+				if err != nil {
+					return err
+				}
+				hints = append(hints, reconcile.Hint{Stream: target.Stream, Tag: target.Tag, Force: true})
+			}
+			r.Targets = hints
+		}
+		rep, err := r.Settle(c.Context(), hints...)
+		bar.done()
+		fails := a.printImports(rep)
+		printProblems(a.stderr, rep.Problems)
+		switch {
+		case err != nil:
+			return failed(err)
+		case fails || len(rep.Bad()) > 0:
+			return &exit{code: exitProblems}
+		}
+		return nil
+	}
+	return c
+}
+
+// printImports prints a line a tag, and reports whether one failed.
+func (a *app) printImports(rep reconcile.Report) (fails bool) {
+	moved := map[string]bool{}
+	for _, w := range rep.Planned {
+		for _, s := range w.Streams {
+			for _, e := range s.Events {
+				moved[imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}.String()] = e.Item != nil
+			}
+		}
+	}
+	for _, ans := range rep.Answers {
+		if ans.Err != nil {
+			fails = true
+			fmt.Fprintf(a.stdout, "%s: %s: %s\n", ans.Target.Stream, ans.Err.Kind, strings.TrimSpace(ans.Err.Message))
+		}
+		for _, res := range ans.Results {
+			tag := imagestream.TagRef{Stream: ans.Target.Stream, Tag: res.Tag}
+			switch {
+			case res.Err != nil:
+				fails = true
+				fmt.Fprintf(a.stdout, "%s: %s: %s\n", tag, res.Err.Kind, res.Err.Message)
+			case moved[tag.String()]:
+				fmt.Fprintf(a.stdout, "%s: %s (new)\n", tag, res.Image)
+			default:
+				fmt.Fprintf(a.stdout, "%s: %s\n", tag, res.Image)
+			}
+		}
+		if ans.LeftOut > 0 {
+			fmt.Fprintf(a.stdout, "%s: %s left out; raise tags-cap in %s\n", ans.Target.Stream, count(ans.LeftOut, "tag"), reconcile.ConfigPath)
+		}
+	}
+	for _, c := range rep.Commits {
+		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), c.Subject)
+	}
+	return fails
+}

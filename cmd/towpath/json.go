@@ -1,0 +1,207 @@
+package main
+
+import (
+	"time"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/reconcile"
+)
+
+// The shapes of -o json. They are promised (docs/output.md): fields are added,
+// never renamed or removed.
+
+type planJSON struct {
+	Revision   string           `json:"revision"`
+	Commits    []commitJSON     `json:"commits"`
+	Adopted    []string         `json:"adopted"`
+	Held       []heldJSON       `json:"held"`
+	Unresolved []unresolvedJSON `json:"unresolved"`
+	Failing    []failingJSON    `json:"failing"`
+	Problems   []problemJSON    `json:"problems"`
+}
+
+type commitJSON struct {
+	Kind    string     `json:"kind"` // status or trigger
+	Subject string     `json:"subject"`
+	Message string     `json:"message"`
+	Files   []string   `json:"files"`
+	Tags    []moveJSON `json:"tags,omitempty"`
+	Sites   []siteJSON `json:"sites,omitempty"`
+	Diff    string     `json:"diff"`
+}
+
+type moveJSON struct {
+	Tag    string `json:"tag"`
+	Image  string `json:"image,omitempty"`
+	From   string `json:"from,omitempty"`
+	Reason string `json:"reason,omitempty"` // of a failure
+}
+
+type siteJSON struct {
+	Path      string `json:"path"`
+	Line      int    `json:"line"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Container string `json:"container,omitempty"`
+	Form      string `json:"form"`
+	Follows   string `json:"follows"`
+	Current   string `json:"current"`
+	Image     string `json:"image,omitempty"` // that it is to get
+	Paused    bool   `json:"paused,omitempty"`
+}
+
+type heldJSON struct {
+	Site   siteJSON `json:"site"`
+	Commit string   `json:"commit"` // empty: the history is too long to tell
+}
+
+type unresolvedJSON struct {
+	Site siteJSON `json:"site"`
+	Why  string   `json:"why"`
+}
+
+type failingJSON struct {
+	Tag     string    `json:"tag"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+	Since   time.Time `json:"since"`
+}
+
+type problemJSON struct {
+	Path   string `json:"path"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	What   string `json:"what"`
+	Fix    string `json:"fix,omitempty"`
+	Note   bool   `json:"note,omitempty"`
+}
+
+type statusJSON struct {
+	Revision   string           `json:"revision"`
+	Tags       []tagJSON        `json:"tags"`
+	Held       []heldJSON       `json:"held"`
+	Unresolved []unresolvedJSON `json:"unresolved"`
+	Problems   []problemJSON    `json:"problems"`
+}
+
+type tagJSON struct {
+	Tag       string       `json:"tag"`
+	Path      string       `json:"path"`
+	Line      int          `json:"line"`
+	State     string       `json:"state"`
+	From      string       `json:"from,omitempty"`
+	Scheduled bool         `json:"scheduled"`
+	Image     string       `json:"image,omitempty"`
+	Reference string       `json:"reference,omitempty"`
+	Created   *time.Time   `json:"created,omitempty"`
+	Source    string       `json:"source,omitempty"`
+	Failure   *failureJSON `json:"failure,omitempty"`
+	Sites     []siteJSON   `json:"sites"`
+}
+
+type failureJSON struct {
+	Reason  string    `json:"reason"`
+	Message string    `json:"message"`
+	Since   time.Time `json:"since"`
+}
+
+func planOf(rep reconcile.Report, cat *reconcile.Catalog) planJSON {
+	p := planJSON{
+		Revision: string(rep.Rev), Commits: []commitJSON{}, Adopted: []string{},
+		Held: heldOf(rep.Held), Unresolved: unresolvedOf(rep.Unresolved), Failing: []failingJSON{}, Problems: problemsOf(rep.Problems),
+	}
+	for _, w := range rep.Planned {
+		p.Commits = append(p.Commits, commitOf(w))
+	}
+	for _, f := range rep.Failing {
+		p.Failing = append(p.Failing, failingJSON{f.Tag.String(), string(f.Err.Kind), f.Err.Message, f.Since.UTC()})
+	}
+	for _, v := range cat.Tags() {
+		if v.State == reconcile.Adopted {
+			p.Adopted = append(p.Adopted, v.Tag.String())
+		}
+	}
+	return p
+}
+
+func commitOf(w reconcile.Write) commitJSON {
+	c := commitJSON{Kind: string(w.Kind), Subject: w.Subject(), Message: w.Commit.Message, Diff: diffOf(w)}
+	for _, e := range w.Commit.Edits {
+		c.Files = append(c.Files, e.Path)
+	}
+	for _, s := range w.Streams {
+		for _, e := range s.Events {
+			m := moveJSON{Tag: imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}.String()}
+			if e.Item != nil {
+				m.Image, m.From = e.Item.Image, e.Source.From
+			}
+			if e.Failure != nil {
+				m.Reason = e.Failure.Reason
+			}
+			c.Tags = append(c.Tags, m)
+		}
+	}
+	for _, s := range w.Sites {
+		site := siteOf(s.Site)
+		site.Image = s.Image
+		c.Sites = append(c.Sites, site)
+	}
+	return c
+}
+
+func siteOf(s *reconcile.Site) siteJSON {
+	return siteJSON{
+		Path: s.Path, Line: s.Line, Kind: s.ID.Kind, Namespace: s.ID.Namespace, Name: s.ID.Name, Container: s.ID.Container,
+		Form: s.Form, Follows: s.Follows.String(), Current: s.Current, Paused: s.Paused,
+	}
+}
+
+func heldOf(held reconcile.Held) []heldJSON {
+	out := []heldJSON{}
+	for _, h := range held {
+		site := siteOf(h.Change.Site)
+		site.Image = h.Change.Image
+		out = append(out, heldJSON{site, string(h.By)})
+	}
+	return out
+}
+
+func unresolvedOf(us []reconcile.Unresolved) []unresolvedJSON {
+	out := []unresolvedJSON{}
+	for _, u := range us {
+		out = append(out, unresolvedJSON{siteOf(u.Site), u.Why})
+	}
+	return out
+}
+
+func problemsOf(ps []imagestream.Problem) []problemJSON {
+	out := []problemJSON{}
+	for _, p := range ps {
+		out = append(out, problemJSON{p.Path, p.Line, p.Col, p.What, p.Fix, p.Note})
+	}
+	return out
+}
+
+func tagsOf(views []reconcile.TagView) []tagJSON {
+	out := []tagJSON{}
+	for _, v := range views {
+		t := tagJSON{
+			Tag: v.Tag.String(), Path: v.Path, Line: v.Line, State: string(v.State), From: v.From, Scheduled: v.Scheduled, Sites: []siteJSON{},
+		}
+		if v.Item != nil {
+			t.Image, t.Reference, t.Created = v.Item.Image, v.Item.Reference, &v.Item.Created
+		}
+		if v.Source != nil {
+			t.Source = v.Source.String()
+		}
+		if v.Failure != nil {
+			t.Failure = &failureJSON{v.Failure.Reason, v.Failure.Message, v.Failure.Since}
+		}
+		for _, s := range v.Sites {
+			t.Sites = append(t.Sites, siteOf(s))
+		}
+		out = append(out, t)
+	}
+	return out
+}

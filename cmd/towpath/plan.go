@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towpath/towpath/reconcile"
+)
+
+func newPlan(a *app) *cobra.Command {
+	var explain bool
+	var output string
+	c := &cobra.Command{
+		Use: "plan", Short: "Show what a run would commit, and why", Args: cobra.NoArgs,
+		Long: `Ask the registries as run would, and print the commits that run would make as
+unified diffs. Nothing is written. Exits 4 when there are changes.`,
+		Example: `  towpath plan --repo https://git.example/team/streams
+  towpath plan --explain --repo .        every tag: what is on record, what the registry says
+  towpath plan -o json | jq .commits`,
+	}
+	c.Flags().BoolVar(&explain, "explain", false, "say of every tag what is on record and what is done about it")
+	c.Flags().StringVarP(&output, "output", "o", "text", "`text|json`")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := oneOf("-o", output, "text", "json"); err != nil {
+			return err
+		}
+		r, _, err := a.open(c.Context())
+		if err != nil {
+			return err
+		}
+		defer r.Store.Close()
+		bar := a.progress()
+		r.Dry, r.Progress = true, bar.set
+		rep, err := r.Settle(c.Context(), reconcile.Hint{Scheduled: true})
+		bar.done()
+		if err != nil {
+			return failed(err)
+		}
+		if output == "json" {
+			if err := writeJSON(a.stdout, planOf(rep, r.Catalog())); err != nil {
+				return failed(err)
+			}
+		} else {
+			a.printPlan(rep, r.Catalog(), explain)
+		}
+		switch {
+		case len(rep.Bad()) > 0 || len(rep.Failing) > 0:
+			return &exit{code: exitProblems}
+		case len(rep.Planned) > 0:
+			return &exit{code: exitChanges}
+		}
+		return nil
+	}
+	return c
+}
+
+// oneOf refuses a word that is not one of those known.
+func oneOf(flag, word string, known ...string) error {
+	for _, k := range known {
+		if word == k {
+			return nil
+		}
+	}
+	if word == "markdown" {
+		return usage("%s markdown: not yet", flag)
+	}
+	return usage("%s %s: say %s", flag, word, strings.Join(known, " or "))
+}
+
+func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explain bool) {
+	for _, w := range rep.Planned {
+		for i, line := range strings.Split(strings.TrimRight(w.Commit.Message, "\n"), "\n") {
+			if i == 0 {
+				line = "commit: " + line
+			} else if line != "" {
+				line = "    " + line
+			}
+			fmt.Fprintln(a.stdout, line)
+		}
+		fmt.Fprintf(a.stdout, "\n%s\n", diffOf(w))
+	}
+	if explain {
+		explainTags(a.stdout, rep, cat)
+	}
+	for _, h := range rep.Held {
+		fmt.Fprintf(a.stdout, "held: %s\n", heldLine(h))
+	}
+	for _, u := range rep.Unresolved {
+		fmt.Fprintf(a.stdout, "left alone: %s: %s: %s\n", u.Site.Path, u.Site.ID, u.Why)
+	}
+	printProblems(a.stderr, rep.Problems)
+	printFailing(a.stderr, rep.Failing)
+	if rep.Invalid {
+		fmt.Fprintf(a.stderr, "nothing is written anywhere until %s is right\n", reconcile.ConfigPath)
+	}
+	if len(rep.Planned) == 0 {
+		fmt.Fprintf(a.stdout, "no changes: %s, %s, %s at %s\n", count(rep.Streams, "stream"), count(rep.Tags, "tag"), count(rep.Sites, "site"), rep.Rev.Short())
+	}
+}
+
+// explainTags prints a line a tag: what is on record, and why nothing or
+// something is done.
+func explainTags(w io.Writer, rep reconcile.Report, cat *reconcile.Catalog) {
+	said := map[string]string{}
+	for _, ans := range rep.Answers {
+		for _, res := range ans.Results {
+			tag := ans.Target
+			tag.Tag = res.Tag
+			if res.Err == nil {
+				said[tag.String()] = "the registry says " + shortDigest(res.Image)
+			} else {
+				said[tag.String()] = string(res.Err.Kind) + ": " + res.Err.Message
+			}
+		}
+		if ans.LeftOut > 0 {
+			fmt.Fprintf(w, "%s: %s of the repository left out by tags-cap: %d\n", ans.Target.Stream, count(ans.LeftOut, "tag"), ans.Cap)
+		}
+	}
+	for _, v := range cat.Tags() {
+		record, answer := "nothing is on record", said[v.Tag.String()]
+		if v.Item != nil {
+			record = "on record is " + shortDigest(v.Item.Image)
+		}
+		if answer == "" {
+			answer = "not asked"
+		}
+		fmt.Fprintf(w, "%s: %s; %s; %s\n", v.Tag, v.State, record, answer)
+	}
+}
+
+func heldLine(h reconcile.Hold) string {
+	site := h.Change.Site
+	if h.By == "" {
+		return fmt.Sprintf("%s: %s follows %s: the history is too long to tell whether a person took %s back", site.Path, site.ID, site.Follows, h.Change.Image)
+	}
+	return fmt.Sprintf("%s: %s follows %s, but commit %s (%s) took %s back; it stays until the tag moves",
+		site.Path, site.ID, site.Follows, h.By.Short(), h.About.Subject, h.Change.Image)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/towpath/towpath/config"
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/gitstore/gogit"
+	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/remote"
+)
+
+// operator is the operator's config with the flags on top.
+func (a *app) operator() (*config.Operator, error) {
+	op := config.DefaultOperator()
+	if a.configFile != "" {
+		src, err := os.ReadFile(a.configFile)
+		if err != nil {
+			return nil, usage("--config: %w", err)
+		}
+		parsed, problems := config.ParseOperator(a.configFile, src)
+		if len(problems) > 0 {
+			printProblems(a.stderr, problems)
+			return nil, &exit{code: exitUsage, cause: fmt.Errorf("%s is not right", a.configFile)}
+		}
+		op = parsed
+	}
+	op.Repo, op.Branch = cmp.Or(a.repo, op.Repo), cmp.Or(a.branch, op.Branch)
+	op.LogFormat, op.LogLevel = cmp.Or(a.logFormat, op.LogFormat), cmp.Or(a.logLevel, op.LogLevel)
+	if a.cacheDir != "" {
+		op.CacheDir = config.File(a.cacheDir)
+	} else if op.CacheDir != "" {
+		op.CacheDir = config.File(a.beside(op.CacheDir))
+	}
+	return op, nil
+}
+
+// beside is a file that the operator's config names: relative to that config.
+func (a *app) beside(f config.File) string {
+	if f == "" || filepath.IsAbs(string(f)) {
+		return string(f)
+	}
+	return filepath.Join(filepath.Dir(a.configFile), string(f))
+}
+
+func (a *app) logger(op *config.Operator) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(op.LogLevel)); err != nil {
+		return nil, usage("--log-level %s: say debug, info, warn or error", op.LogLevel)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch op.LogFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.stderr, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.stderr, opts)), nil
+	}
+	return nil, usage("--log-format %s: say text or json", op.LogFormat)
+}
+
+// Between two looks at Git.
+const (
+	pollRemote = 30 * time.Second
+	pollLocal  = time.Second // beside the watch on the directory
+)
+
+// open puts the parts together. The Reconciler's store must be closed.
+func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator, error) {
+	op, err := a.operator()
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := a.logger(op)
+	if err != nil {
+		return nil, nil, err
+	}
+	if op.Repo == "" {
+		return nil, nil, usage("which repository? give --repo URL|PATH, TOWPATH_REPO, or repo: in --config FILE")
+	}
+	if u, err := url.Parse(op.Repo); err == nil && u.User != nil {
+		if _, has := u.User.Password(); has || strings.HasPrefix(u.Scheme, "http") {
+			return nil, nil, usage("the URL holds a user or password, which ends up in process lists and logs: take it out, and name files under git: in --config FILE (token-file, or username and password-file)")
+		}
+	}
+	reader, err := remote.New(a.readerOptions(op, log))
+	if err != nil {
+		return nil, nil, &exit{exitUsage, err}
+	}
+	poll := cmp.Or(op.Poll, pollRemote)
+	if isLocal(op.Repo) {
+		poll = cmp.Or(op.Poll, pollLocal)
+	}
+	store, err := gogit.Open(ctx, a.storeOptions(op, log, poll))
+	if err != nil {
+		return nil, nil, failed(err)
+	}
+	return &reconcile.Reconciler{
+		Store: store, Branch: op.Branch, Reader: reader, Log: log, Poll: poll,
+		Author:        gitstore.Person{Name: string(op.Git.Author.Name), Email: string(op.Git.Author.Email)},
+		PushesPerHour: op.Limits.PushesPerHour,
+	}, op, nil
+}
+
+func (a *app) storeOptions(op *config.Operator, log *slog.Logger, poll time.Duration) gogit.Options {
+	g := op.Git
+	return gogit.Options{
+		Repo: op.Repo, CacheDir: string(op.CacheDir), Poll: poll, Logger: log,
+		TokenFile: a.beside(g.TokenFile), Username: g.Username, UsernameFile: a.beside(g.UsernameFile), PasswordFile: a.beside(g.PasswordFile),
+		SSHKeyFile: a.beside(g.SSHKeyFile), SSHPassphraseFile: a.beside(g.SSHPassphraseFile), KnownHostsFile: a.beside(g.KnownHostsFile),
+		CAFile: a.beside(g.CAFile),
+	}
+}
+
+func (a *app) readerOptions(op *config.Operator, log *slog.Logger) remote.Options {
+	o := remote.Options{Hosts: map[string]remote.Host{}, DockerConfig: true, UserAgent: "towpath/" + versionOf(), Logger: log}
+	for _, r := range op.Registries {
+		o.Hosts[string(r.Host)] = remote.Host{
+			Insecure: r.Insecure, CAFile: a.beside(r.CAFile), TokenHosts: stringsOf(r.TokenHosts),
+			Concurrency: r.Concurrency, RequestsPerSecond: r.RequestsPerSecond,
+		}
+	}
+	for _, c := range op.Credentials {
+		o.Credentials = append(o.Credentials, remote.Credential{
+			File: a.beside(c.File), Hosts: stringsOf(c.Hosts), Namespaces: textsOf(c.Namespaces), Paths: textsOf(c.Paths),
+		})
+	}
+	return o
+}
+
+func stringsOf[T ~string](in []T) []string {
+	out := make([]string, len(in))
+	for i, v := range in {
+		out[i] = string(v)
+	}
+	return out
+}
+
+func textsOf[T fmt.Stringer](in []T) []string {
+	out := make([]string, len(in))
+	for i, v := range in {
+		out[i] = v.String()
+	}
+	return out
+}
+
+// isLocal reports whether a repository is a path on this machine.
+func isLocal(repo string) bool {
+	if strings.HasPrefix(repo, "file://") {
+		return true
+	}
+	if strings.Contains(repo, "://") {
+		return false
+	}
+	_, err := os.Stat(repo)
+	return err == nil || !strings.Contains(repo, ":")
+}

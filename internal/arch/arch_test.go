@@ -1,0 +1,195 @@
+package arch_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/towpath/towpath/"
+
+// floors are the packages from the bottom up. Imports go down only; a package may
+// import its own floor where the table below says so.
+var floors = map[string]int{
+	"yamledit": 0,
+
+	"imagestream": 1, "config": 1, "gitstore": 1, "registry": 1,
+	"trigger": 2,
+
+	"reconcile": 3,
+
+	"web":            4,
+	"gitstore/gogit": 4, "gitstore/memory": 4, "gitstore/storetest": 4, "gitstore/gittest": 4,
+	"registry/remote": 4, "registry/memory": 4, "registry/registrytest": 4, "registry/integrated": 4,
+
+	"examples":    4,
+	"cmd/towpath": 5,
+
+	"internal/arch": 6,
+}
+
+// may lists what a package may import of ours, beside the standard library. Each
+// has its reason.
+var may = map[string]struct {
+	ours []string
+	why  string
+}{
+	"yamledit":              {nil, "it edits text, and must not know what a value means"},
+	"gitstore":              {nil, "a contract: nouns only, so that every store can stand below it"},
+	"registry":              {nil, "a contract: nouns only, so that every reader can stand below it"},
+	"imagestream":           {[]string{"yamledit"}, "the vocabulary knows files, and neither Git nor registries"},
+	"config":                {[]string{"yamledit", "imagestream"}, "bytes in, values and problems out; it opens nothing"},
+	"trigger":               {[]string{"yamledit", "imagestream"}, "a site is in a file; commits and registries are not its business"},
+	"reconcile":             {[]string{"yamledit", "imagestream", "config", "trigger", "gitstore", "registry"}, "the line: pure packages and contracts, no implementation by name"},
+	"web":                   {nil, "it shows what it is handed, and can change nothing"},
+	"gitstore/gogit":        {[]string{"gitstore"}, "a store knows no YAML and no images"},
+	"gitstore/memory":       {[]string{"gitstore"}, "a store knows no YAML and no images"},
+	"gitstore/storetest":    {[]string{"gitstore"}, "the contract of stores is about stores alone"},
+	"gitstore/gittest":      {nil, "real repositories for tests, for whatever store"},
+	"registry/remote":       {[]string{"registry"}, "a reader knows no streams and no Git"},
+	"registry/memory":       {[]string{"registry"}, "a reader knows no streams and no Git"},
+	"registry/registrytest": {[]string{"registry"}, "the contract of readers is about readers alone"},
+	"registry/integrated":   {[]string{"registry"}, "a registry knows no streams and no Git"},
+	"examples":              {nil, "files for people to copy"},
+}
+
+// without lists what a package must not import from anywhere.
+var without = map[string]map[string]string{
+	"reconcile": {
+		"net":      "the line speaks through contracts",
+		"net/http": "the line speaks through contracts",
+		"os":       "the line reads no file and no environment",
+		"os/exec":  "the line starts no process",
+	},
+	"gitstore/gogit": {"os/exec": "no git binary is needed at run time"},
+	"yamledit":       {"os": "text in, text out"},
+	"imagestream":    {"os": "bytes in, values out"},
+	"config":         {"os": "bytes in, values out"},
+	"trigger":        {"os": "bytes in, values out"},
+}
+
+// contracts may import the standard library only.
+var contracts = []string{"gitstore", "registry"}
+
+type pkg struct {
+	comments int // files with a package comment
+	imports  map[string]bool
+}
+
+func TestImports(t *testing.T) {
+	for name, p := range packages(t) {
+		floor, ok := floors[name]
+		if !ok {
+			t.Errorf("%s has no floor: say in this table where it stands", name)
+			continue
+		}
+		rule, limited := may[name]
+		for imp := range p.imports {
+			if why := without[name][imp]; why != "" {
+				t.Errorf("%s imports %s: %s", name, imp, why)
+			}
+			ours, isOurs := strings.CutPrefix(imp, module)
+			switch {
+			case !isOurs && slices.Contains(contracts, name) && strings.Contains(imp, "."):
+				t.Errorf("%s imports %s: a contract stands on the standard library alone", name, imp)
+			case !isOurs:
+			case limited && !slices.Contains(rule.ours, ours):
+				t.Errorf("%s imports %s: %s", name, ours, rule.why)
+			case floors[ours] > floor:
+				t.Errorf("%s (floor %d) imports %s (floor %d): imports go down only", name, floor, ours, floors[ours])
+			}
+		}
+	}
+}
+
+func TestPackageComments(t *testing.T) {
+	for name, p := range packages(t) {
+		if p.comments != 1 {
+			t.Errorf("%s has %d package comments: one file says what the package knows, and what it must not", name, p.comments)
+		}
+	}
+}
+
+// TestExamplesAreRun: every directory of examples is named by a test.
+func TestExamplesAreRun(t *testing.T) {
+	entries, err := os.ReadDir("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	walk(t, func(file string) {
+		if strings.HasSuffix(file, "_test.go") || strings.Contains(file, "testdata/") {
+			src, err := os.ReadFile(filepath.Join("../..", file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tests.Write(src)
+		}
+	})
+	for _, e := range entries {
+		if e.Name() != "examples.go" && !strings.Contains(tests.String(), "examples/"+e.Name()) {
+			t.Errorf("examples/%s is named by no test: what is not run does not stay true", e.Name())
+		}
+	}
+}
+
+// packages reads the tree's packages, tests left out.
+func packages(t *testing.T) map[string]pkg {
+	t.Helper()
+	found := map[string]pkg{}
+	walk(t, func(file string) {
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || strings.Contains(file, "testdata/") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", file), nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := found[path.Dir(file)]
+		if p.imports == nil {
+			p.imports = map[string]bool{}
+		}
+		if f.Doc != nil {
+			p.comments++
+		}
+		for _, imp := range f.Imports {
+			s, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.imports[s] = true
+		}
+		found[path.Dir(file)] = p
+	})
+	if len(found) < len(may) {
+		t.Fatalf("only %v found", slices.Sorted(maps.Keys(found)))
+	}
+	return found
+}
+
+func walk(t *testing.T, visit func(file string)) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS("../.."), ".", func(file string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() && (e.Name() == ".git" || e.Name() == "bin") {
+			return fs.SkipDir
+		}
+		if !e.IsDir() {
+			visit(file)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

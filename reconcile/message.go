@@ -1,0 +1,169 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
+)
+
+// listedLines is how many changes a commit message lists before it counts.
+const listedLines = 100
+
+// Subject is the first line of a commit's message.
+func (w Write) Subject() string {
+	subject, _, _ := strings.Cut(w.Commit.Message, "\n")
+	return subject
+}
+
+// message says what a commit does: for people first, then trailers for
+// machines. Text that came from files or registries is made inert, and the
+// trailers stand in a paragraph that nothing else can reach.
+func (w Write) message() string {
+	if w.Kind == StatusCommit {
+		return statusMessage(w.Streams)
+	}
+	return triggerMessage(w.Tag, w.Sites)
+}
+
+func statusMessage(changes []StatusChange) string {
+	var moved, failing, lines []string
+	leftOut := 0
+	for _, c := range changes {
+		leftOut += c.LeftOut
+		for _, e := range c.Events {
+			tag := imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}.String()
+			switch {
+			case e.Failure != nil:
+				failing = append(failing, tag)
+				lines = append(lines, fmt.Sprintf("%s fails: %s, %s", inert(tag), e.Failure.Reason, inert(e.Failure.Message)))
+			case e.Item != nil:
+				moved = append(moved, fmt.Sprintf("%s is %s (%s)", tag, e.Source.From, short(e.Item.Image)))
+				lines = append(lines, fmt.Sprintf("%s is %s, %s%s", inert(tag), inert(e.Source.From), e.Item.Image, wasOf(c.Stream, e)))
+			default:
+				lines = append(lines, inert(tag)+" works again")
+			}
+		}
+	}
+	var b strings.Builder
+	switch {
+	case len(moved) == 1 && len(failing) == 0:
+		b.WriteString("status: " + inert(moved[0]))
+	case len(moved) == 0 && len(failing) == 1:
+		b.WriteString("status: " + inert(failing[0]) + " fails")
+	case len(lines) == 1:
+		b.WriteString("status: " + lines[0])
+	case len(moved) == 0 && len(failing) == 0:
+		b.WriteString("status: " + count(len(lines), "import") + " work again")
+	default:
+		b.WriteString("status: " + strings.Join(nonEmpty(part(moved, "tag", "moved"), part(failing, "import", "failing")), ", "))
+	}
+	b.WriteString("\n\n")
+	list(&b, lines)
+	if leftOut > 0 {
+		fmt.Fprintf(&b, "%s left out by the repository cap\n", count(leftOut, "tag"))
+	}
+	fmt.Fprintf(&b, "\nTowpath-Commit: %s\n", StatusCommit)
+	return b.String()
+}
+
+func wasOf(s *Stream, e imagestream.Event) string {
+	if st := s.Status.Tag(e.Tag); st != nil && len(st.Items) > 0 && st.Items[0].Image != e.Item.Image {
+		return " (was " + short(inert(st.Items[0].Image)) + ")"
+	}
+	return ""
+}
+
+func triggerMessage(tag imagestream.TagRef, sites []SiteChange) string {
+	var lines []string
+	for _, s := range sites {
+		lines = append(lines, fmt.Sprintf("%s: %s\n  from %s\n  to   %s", inert(s.Site.Path), inert(s.Site.ID.String()), orNothing(inert(s.Site.Current)), inert(s.Image)))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s follows %s (%s)\n\n", inert(tag.String()), inert(sites[0].upstream()), count(len(sites), "site"))
+	if from := sites[0].Source; from != "" {
+		fmt.Fprintf(&b, "On record from %s.\n\n", inert(from))
+	}
+	list(&b, lines)
+	fmt.Fprintf(&b, "\nTowpath-Commit: %s\nTowpath-Tag: %s\nTowpath-Image: %s\n", TriggerCommit, inert(tag.String()), inert(sites[0].Image))
+	return b.String()
+}
+
+// upstream is the shortest name of what a site now holds: the upstream tag,
+// else the digest.
+func (c SiteChange) upstream() string {
+	if ref, err := registry.ParseRef(c.Source); c.Source != "" && err == nil && ref.Digest == "" {
+		return ref.Tag
+	}
+	if c.Digest != "" {
+		return short(c.Digest)
+	}
+	return c.Image
+}
+
+func list(b *strings.Builder, lines []string) {
+	for _, l := range lines[:min(len(lines), listedLines)] {
+		b.WriteString(l + "\n")
+	}
+	if more := len(lines) - listedLines; more > 0 {
+		fmt.Fprintf(b, "and %d more\n", more)
+	}
+}
+
+func part(of []string, noun, verb string) string {
+	if len(of) == 0 {
+		return ""
+	}
+	return count(len(of), noun) + " " + verb
+}
+
+func nonEmpty(parts ...string) []string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+// short is a digest as people compare it.
+func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
+
+// digestOf is the digest in a reference, empty where it has none.
+func digestOf(reference string) string {
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest
+}
+
+const longestText = 200 // runes
+
+// inert makes text of others harmless in a line of our own: no control, line or
+// direction characters, no mark-up that a forge would act on at the start, and
+// not longer than a person would read.
+func inert(s string) string {
+	n := 0
+	s = strings.Map(func(r rune) rune {
+		if n++; n > longestText || !unicode.IsPrint(r) || unicode.In(r, unicode.Cf, unicode.Co) {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.TrimSpace(s)
+}

@@ -1,0 +1,207 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/registry"
+)
+
+// A Reconciler walks the line over one branch of one repository. Fields are set
+// before its first use; Once and Run are called from one goroutine.
+type Reconciler struct {
+	Store  gitstore.Store
+	Branch string
+	Reader registry.Reader
+	Author gitstore.Person
+	Log    *slog.Logger
+
+	Poll time.Duration // how often Git is looked at; 0: on every pass
+	Wait bool          // a pass waits for every answer, as one-shot commands do
+	Dry  bool          // nothing is written
+	Yes  bool          // a first run may change any number of files
+	Only Walk          // how far along the line a pass goes
+
+	Targets       []Hint // if set, only tags that these name are asked for
+	PushesPerHour int    // how many pushes an hour at most; 0: any number
+
+	// Progress, if set, hears how far long work has come.
+	Progress func(what string, done, total int)
+	// Passed, if set, hears of every pass that Run made.
+	Passed func(Report)
+
+	asker  asker
+	cat    *Catalog
+	mem    *Memory
+	polled time.Time // when Git was last looked at; zero: look now
+	next   time.Time // when the next tag is due
+	report Report    // of the last pass that did not end right after the poll
+	hints  chan Hint
+}
+
+// Walk is how far a pass goes.
+type Walk int
+
+const (
+	Whole      Walk = iota // imports and follows
+	ImportOnly             // imports, and follows nothing
+)
+
+// A first run that would change more files than this asks for consent.
+const firstRunFiles = 100
+
+// Once walks the line once. The order is the point: what Git says, what to
+// ask, what registries say, what is then on record, and only from that record
+// what follows it.
+func (r *Reconciler) Once(ctx context.Context, hints ...Hint) (Report, error) {
+	now := time.Now()
+	snap, err := r.look(ctx, now) // what Git says
+	if err != nil {
+		return r.failed(err), err
+	}
+	if r.nothingNew(snap, hints, now) {
+		return r.report.again(now), nil
+	}
+	cat, err := Load(ctx, snap, r.cat, r.Progress) // as streams and sites
+	if err != nil {
+		return r.failed(err), err
+	}
+	mem := r.memory(now)
+	ask, next := Due(cat, mem, hints, now) // what to ask
+	ask = r.targeted(cat, ask)
+	if err := r.consent(cat, ask); err != nil {
+		return r.failed(err), err
+	}
+	answers := r.exchange(ctx, ask)                 // what registries have said
+	recorded := Record(cat, answers, now)           // status changes, and the record as it will stand
+	wanted := r.follow(recorded)                    // sites that differ from the record
+	held, err := Holds(ctx, snap, cat, wanted, mem) // those that a person put back
+	if err != nil {
+		return r.failed(err), err
+	}
+	plan := Plan{Recorded: recorded, Sites: held.Without(wanted), Author: r.Author, When: now}
+	texts, err := Texts(ctx, snap, plan.Paths()) // the files as they are
+	if err != nil {
+		return r.failed(err), err
+	}
+	writes := plan.Writes(texts)                     // in which commits
+	outcome := r.apply(ctx, snap, writes.Chain, now) // make it so
+	r.cat, r.next = cat, next
+	mem.After(answers, recorded, outcome, now)
+	r.report = r.summary(cat, plan, held, writes, answers, outcome, now)
+	return r.report, outcome.Err
+}
+
+// look reads the branch's tip, unless that was done less than a poll ago and
+// nobody says that it moved.
+func (r *Reconciler) look(ctx context.Context, now time.Time) (gitstore.Snapshot, error) {
+	if r.cat != nil && r.Poll > 0 && now.Sub(r.polled) < r.Poll {
+		return r.cat.snap, nil
+	}
+	snap, err := r.Store.Snapshot(ctx, r.Branch)
+	if err != nil {
+		return nil, fmt.Errorf("reading branch %s: %w", r.Branch, err)
+	}
+	r.polled = now
+	return snap, nil
+}
+
+// nothingNew reports whether a pass may end right after the poll.
+func (r *Reconciler) nothingNew(snap gitstore.Snapshot, hints []Hint, now time.Time) bool {
+	return r.cat != nil && snap.Rev() == r.cat.Rev && len(hints) == 0 &&
+		(r.next.IsZero() || now.Before(r.next)) && !r.asker.answered() && !r.mem.owes(now)
+}
+
+func (r *Reconciler) memory(now time.Time) *Memory {
+	if r.mem == nil {
+		r.mem = &Memory{started: now}
+	}
+	return r.mem
+}
+
+// exchange hands new questions over and takes back answers: those that came
+// in, after those whose write did not land last time.
+func (r *Reconciler) exchange(ctx context.Context, ask []Question) []Answer {
+	r.asker.Reader, r.asker.Progress = r.Reader, r.Progress
+	r.mem.inFlight(ask)
+	return append(r.mem.unwritten(), r.asker.exchange(ctx, ask, r.Wait)...)
+}
+
+// targeted keeps the questions that Targets name.
+func (r *Reconciler) targeted(cat *Catalog, ask []Question) []Question {
+	if len(r.Targets) == 0 {
+		return ask
+	}
+	return slices.DeleteFunc(ask, func(q Question) bool {
+		return !slices.ContainsFunc(r.Targets, func(h Hint) bool { return h.names(cat.Stream(q.Target.Stream), q.Target.Tag, true) })
+	})
+}
+
+func (r *Reconciler) follow(recorded *Recorded) []SiteChange {
+	if r.Only == ImportOnly {
+		return nil
+	}
+	return Follow(recorded)
+}
+
+// apply pushes the chain, unless there is nothing to push, this is a rehearsal,
+// or the last refusal was too short a time ago.
+func (r *Reconciler) apply(ctx context.Context, snap gitstore.Snapshot, ws []Write, now time.Time) Outcome {
+	switch {
+	case len(ws) == 0:
+		return Outcome{Landed: true}
+	case r.Dry:
+		return Outcome{Dry: true}
+	case now.Before(r.mem.pushAfter):
+		return Outcome{Waiting: true}
+	}
+	if until, spent := r.mem.budget(r.PushesPerHour, now); spent {
+		r.mem.pushAfter = until
+		return Outcome{Waiting: true, Throttled: true}
+	}
+	outcome := Apply(ctx, r.Store, r.Branch, snap, ws)
+	if !outcome.Landed {
+		r.polled = time.Time{}
+	}
+	return outcome
+}
+
+// failed is the report of a pass that broke off: the last one, with the error.
+func (r *Reconciler) failed(err error) Report {
+	rep := r.report
+	rep.At, rep.Idle, rep.Err, rep.Commits = time.Now(), false, err, nil
+	r.report.Err = err
+	r.polled = time.Time{}
+	return rep
+}
+
+// Catalog is what the last pass read; nil before the first.
+func (r *Reconciler) Catalog() *Catalog { return r.cat }
+
+// ErrFirstRun says that a first run would change more files than a person may
+// expect.
+var ErrFirstRun = errors.New("a first run with many changes waits for consent")
+
+// consent stops a run over a repository where towpath has recorded nothing
+// yet, and much would change.
+func (r *Reconciler) consent(cat *Catalog, ask []Question) error {
+	if r.Yes || r.Dry || cat.Ours() {
+		return nil
+	}
+	files := map[string]bool{}
+	for _, q := range ask {
+		if !q.OnRecord {
+			files[q.On.Path] = true
+		}
+	}
+	if len(files) <= firstRunFiles {
+		return nil
+	}
+	return fmt.Errorf("%w: towpath has recorded nothing in this repository yet, and would write a status into %d files (more than %d)",
+		ErrFirstRun, len(files), firstRunFiles)
+}

@@ -1,0 +1,208 @@
+package reconcile
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/yamledit"
+)
+
+// A Plan is what a pass means to write.
+type Plan struct {
+	Recorded *Recorded
+	Sites    []SiteChange
+	Author   gitstore.Person
+	When     time.Time
+}
+
+// CommitKind is what a commit is for.
+type CommitKind string
+
+const (
+	StatusCommit  CommitKind = "status"
+	TriggerCommit CommitKind = "trigger"
+)
+
+// A Write is one commit of the chain, with what it is about.
+type Write struct {
+	Kind    CommitKind
+	Commit  gitstore.Commit
+	Before  map[string][]byte  // by path: what the edited files were
+	Streams []StatusChange     // of a status commit
+	Tag     imagestream.TagRef // of a trigger commit
+	Sites   []SiteChange       // of a trigger commit
+}
+
+// Writes are the commits of a plan, in order, and what could not be written.
+type Writes struct {
+	Chain    []Write
+	Problems []imagestream.Problem
+}
+
+// Paths lists the files that the plan edits.
+func (p Plan) Paths() map[string]gitstore.BlobID {
+	paths := map[string]gitstore.BlobID{}
+	for _, c := range p.Recorded.Changes {
+		paths[c.Stream.Path] = c.Stream.Blob
+	}
+	for _, s := range p.Sites {
+		paths[s.Site.Path] = s.Site.Blob
+	}
+	return paths
+}
+
+// Texts reads the files that a plan edits.
+func Texts(ctx context.Context, snap gitstore.Snapshot, paths map[string]gitstore.BlobID) (map[string][]byte, error) {
+	texts := make(map[string][]byte, len(paths))
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		src, err := snap.Read(ctx, paths[path])
+		if err != nil {
+			return nil, err
+		}
+		texts[path] = src
+	}
+	return texts, nil
+}
+
+// statusFiles is how many files a status commit holds at most.
+const statusFiles = 500
+
+// Writes cuts the plan into commits: first status commits of at most 500
+// files, then one trigger commit for each stream tag. Where an edit is refused
+// it is left out as a problem and, if it was a record that moved, so is what
+// would follow it: no site may hold an image that is not on record.
+func (p Plan) Writes(texts map[string][]byte) Writes {
+	w := writer{plan: p, now: maps.Clone(texts), refused: map[imagestream.Name]bool{}}
+	w.status()
+	w.triggers()
+	return w.Writes
+}
+
+// writer is a plan being cut; now is the tree as it stands after the commits
+// so far.
+type writer struct {
+	Writes
+	plan    Plan
+	now     map[string][]byte
+	refused map[imagestream.Name]bool
+}
+
+func (w *writer) status() {
+	byPath := map[string][]StatusChange{}
+	for _, c := range w.plan.Recorded.Changes {
+		byPath[c.Stream.Path] = append(byPath[c.Stream.Path], c)
+	}
+	for paths := range slices.Chunk(slices.Sorted(maps.Keys(byPath)), statusFiles) {
+		write := Write{Kind: StatusCommit, Before: map[string][]byte{}}
+		for _, path := range paths {
+			text, err := recordIn(w.now[path], byPath[path])
+			if err != nil {
+				w.refuse(path, byPath[path][0].Stream.Line, err)
+				for _, c := range byPath[path] {
+					w.refused[c.Stream.Name] = true
+				}
+				continue
+			}
+			if w.edit(&write, path, text) {
+				write.Streams = append(write.Streams, byPath[path]...)
+			}
+		}
+		w.add(write)
+	}
+}
+
+func (w *writer) triggers() {
+	byTag := map[imagestream.TagRef][]SiteChange{}
+	for _, s := range w.plan.Sites {
+		if !s.Moved || !w.refused[s.Site.Follows.Stream] {
+			byTag[s.Site.Follows] = append(byTag[s.Site.Follows], s)
+		}
+	}
+	for _, tag := range slices.SortedFunc(maps.Keys(byTag), compareTags) {
+		write := Write{Kind: TriggerCommit, Tag: tag, Before: map[string][]byte{}}
+		byPath := map[string][]SiteChange{}
+		for _, s := range byTag[tag] {
+			byPath[s.Site.Path] = append(byPath[s.Site.Path], s)
+		}
+		for _, path := range slices.Sorted(maps.Keys(byPath)) {
+			text, err := rewriteIn(w.now[path], byPath[path])
+			if err != nil {
+				w.refuse(path, byPath[path][0].Site.Line, err)
+				continue
+			}
+			if w.edit(&write, path, text) {
+				write.Sites = append(write.Sites, byPath[path]...)
+			}
+		}
+		w.add(write)
+	}
+}
+
+// edit puts a file's new text into a commit, if it is new.
+func (w *writer) edit(write *Write, path string, text []byte) bool {
+	if bytes.Equal(text, w.now[path]) {
+		return false
+	}
+	write.Before[path] = w.now[path]
+	write.Commit.Edits = append(write.Commit.Edits, gitstore.Edit{Path: path, Content: text})
+	w.now[path] = text
+	return true
+}
+
+func (w *writer) add(write Write) {
+	if len(write.Commit.Edits) == 0 {
+		return
+	}
+	write.Commit.Author, write.Commit.When = w.plan.Author, w.plan.When
+	write.Commit.Message = write.message()
+	w.Chain = append(w.Chain, write)
+}
+
+func (w *writer) refuse(path string, line int, err error) {
+	p := imagestream.Problem{Path: path, Line: line, Col: 1, What: "not edited: " + err.Error()}
+	if e := (*yamledit.Refused)(nil); errors.As(err, &e) {
+		p.Line, p.Col, p.Fix = cmp.Or(e.Line, line), cmp.Or(e.Col, 1), e.Fix
+	}
+	w.Problems = append(w.Problems, p)
+}
+
+// recordIn puts the status changes of one file into its text.
+func recordIn(src []byte, changes []StatusChange) ([]byte, error) {
+	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	docs, _ := imagestream.Parse(f)
+	var edits []yamledit.Change
+	for _, c := range changes {
+		i := slices.IndexFunc(docs, func(d imagestream.Document) bool {
+			return d.Doc == c.Stream.Doc && reflect.DeepEqual(d.At, c.Stream.At)
+		})
+		if i < 0 {
+			return nil, errors.New("the image stream is no longer where it was")
+		}
+		edits = append(edits, imagestream.Edits(f, docs[i], docs[i].After(c.Events, c.Options), c.Options)...)
+	}
+	return f.Apply(edits...)
+}
+
+// rewriteIn gives the sites of one file their images.
+func rewriteIn(src []byte, changes []SiteChange) ([]byte, error) {
+	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	var edits []yamledit.Change
+	for _, c := range changes {
+		edits = append(edits, c.Site.Rewrite(c.Image)...)
+	}
+	return f.Apply(edits...)
+}

@@ -1,0 +1,202 @@
+package reconcile
+
+import (
+	"time"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
+)
+
+// Recorded is what answers mean: the status changes, and the record as it
+// will stand with them (T′).
+type Recorded struct {
+	Changes []StatusChange // by stream name
+	cat     *Catalog
+	after   map[imagestream.Name]imagestream.Status
+	outrun  map[imagestream.TagRef]bool // answers that a younger record overtook
+}
+
+// A StatusChange is what is new in one stream's status.
+type StatusChange struct {
+	Stream  *Stream
+	Events  []imagestream.Event
+	Options imagestream.Options
+	LeftOut int // tags of the repository that its cap left out
+}
+
+// clearAfter is how long a failure stays on record at the least, unless its
+// tag moves: a registry that fails and works by turns must not make commits by turns.
+const clearAfter = time.Hour
+
+// Record turns answers into status changes. It decides by the record alone:
+//
+//	answer                         record                          becomes
+//	image                          nothing, or another image       a new item; a failure is cleared
+//	the same image                 from these inputs               nothing
+//	the same image                 from other inputs               its Source
+//	the same image                 adopted (no Source)             nothing, unless a person asked
+//	the same image                 a failure, older than 1 h       the failure is cleared
+//	fails, lasting                 anything                        a failure beside the items
+//	fails, passing                 anything                        a failure once it lasted failure-after
+//	fails again, same reason       that failure                    nothing
+//	the listing fails              nothing                         a failure of the tag latest
+//	anything                       younger than its question       nothing; the tag is due
+func Record(c *Catalog, answers []Answer, now time.Time) *Recorded {
+	r := &Recorded{cat: c, after: map[imagestream.Name]imagestream.Status{}, outrun: map[imagestream.TagRef]bool{}}
+	now = now.UTC().Truncate(time.Second)
+	events := map[imagestream.Name]*StatusChange{}
+	for _, a := range answers {
+		s := c.Stream(a.Target.Stream)
+		if s == nil || s.Malformed || c.Invalid || c.Config.Paused() || s.Settings.Paused || c.outran(s, a) {
+			r.outrun[a.Target] = true
+			continue
+		}
+		es := eventsOf(s, a, now)
+		if len(es) == 0 {
+			continue
+		}
+		ch := events[s.Name]
+		if ch == nil {
+			ch = &StatusChange{Stream: s, Options: imagestream.Options{Now: now, History: s.Settings.History}}
+			events[s.Name] = ch
+		}
+		ch.Events = append(ch.Events, es...)
+		ch.LeftOut += a.LeftOut
+	}
+	if len(events) == 0 {
+		return r
+	}
+	keep := heldBySites(c)
+	for _, s := range c.Streams {
+		if ch := events[s.Name]; ch != nil {
+			ch.Options.Keep = keep
+			r.Changes = append(r.Changes, *ch)
+			r.after[s.Name] = s.Document.After(ch.Events, ch.Options)
+		}
+	}
+	return r
+}
+
+// outran reports whether the stream changed since a question was asked: what it
+// wants, or what it has on record.
+func (c *Catalog) outran(s *Stream, a Answer) bool {
+	if a.Target.Tag == "" {
+		q, _ := c.repositoryQuestion(s)
+		return s.Spec.Repository == "" || q.Inputs != a.Inputs
+	}
+	t := s.specTag(a.Target.Tag)
+	if t == nil {
+		return true
+	}
+	q, _ := c.tagQuestion(s, *t)
+	return q.Inputs != a.Inputs || q.Base != a.Base
+}
+
+// touches reports whether a stream's record changes.
+func (r *Recorded) touches(s imagestream.Name) bool {
+	_, ok := r.after[s]
+	return ok
+}
+
+// Status is a stream's record as it will stand.
+func (r *Recorded) Status(s *Stream) imagestream.Status {
+	if after, ok := r.after[s.Name]; ok {
+		return after
+	}
+	return s.Status
+}
+
+// eventsOf is what an answer changes in its stream's record.
+func eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
+	if a.Err != nil {
+		st := s.Status.Tag("latest")
+		if len(s.Status.Tags) > 1 || st != nil && len(st.Items) > 0 {
+			return nil // something is on record: the failure is said, and asked again
+		}
+		return failed(st, Result{Tag: "latest", Err: a.Err}, s, a, now)
+	}
+	var es []imagestream.Event
+	for _, r := range a.Results {
+		st := s.Status.Tag(r.Tag)
+		switch {
+		case a.Target.Tag == "" && s.specTag(r.Tag) != nil:
+			// what spec says of a tag goes before what its repository holds
+		case r.Err != nil:
+			es = append(es, failed(st, r, s, a, now)...)
+		default:
+			es = append(es, succeeded(st, r, a, now)...)
+		}
+	}
+	if a.Target.Tag == "" {
+		es = append(es, listed(s, a)...)
+	}
+	return es
+}
+
+// listed clears the failure of the tag latest where only a failed listing stands
+// behind it.
+func listed(s *Stream, a Answer) []imagestream.Event {
+	st := s.Status.Tag("latest")
+	if st == nil || st.Failure == nil || len(st.Items) > 0 || s.specTag("latest") != nil {
+		return nil
+	}
+	for _, r := range a.Results {
+		if r.Tag == "latest" {
+			return nil
+		}
+	}
+	return []imagestream.Event{{Tag: "latest", Clear: true}}
+}
+
+// failed is what a failure changes.
+func failed(st *imagestream.TagStatus, r Result, s *Stream, a Answer, now time.Time) []imagestream.Event {
+	since := a.FailingSince
+	if since.IsZero() {
+		since = a.At
+	}
+	if r.Err.Kind.Passing() && now.Sub(since) < s.Settings.FailureAfter {
+		return nil
+	}
+	f := &imagestream.Failure{Reason: string(r.Err.Kind), From: a.Written, Message: r.Err.Message, Since: now}
+	if a.Target.Tag == "" && r.Tag != "" && a.Err == nil {
+		f.From = registry.Repository(a.Written) + ":" + r.Tag
+	}
+	if st != nil && st.Failure != nil && st.Failure.Reason == f.Reason && st.Failure.From == f.From {
+		return nil
+	}
+	return []imagestream.Event{{Tag: r.Tag, Failure: f}}
+}
+
+// succeeded is what a resolved tag changes.
+func succeeded(st *imagestream.TagStatus, r Result, a Answer, now time.Time) []imagestream.Event {
+	repository := registry.Repository(a.Written)
+	item := imagestream.Item{Created: now, Reference: repository + "@" + r.Image, Image: r.Image}
+	source := imagestream.Source{From: a.Written, Mode: a.Mode, Platform: a.Platform.String(), Inputs: a.Inputs, Since: now}
+	if a.Target.Tag == "" {
+		source.From = repository + ":" + r.Tag
+	}
+	e := imagestream.Event{Tag: r.Tag, Item: &item, Source: &source, Clear: true}
+	if st == nil || len(st.Items) == 0 || st.Items[0].Image != item.Image || st.Items[0].Reference != item.Reference {
+		return []imagestream.Event{e}
+	}
+	recorded := st.Source == nil && !a.Forced || st.Source != nil && st.Source.String() == source.String()
+	over := st.Failure != nil && (a.Forced || now.Sub(st.Failure.Since) >= clearAfter)
+	switch {
+	case !recorded:
+		return []imagestream.Event{e}
+	case over:
+		return []imagestream.Event{{Tag: r.Tag, Clear: true}}
+	}
+	return nil
+}
+
+// heldBySites says of an image whether a site names it; history keeps those.
+func heldBySites(c *Catalog) func(image string) bool {
+	held := map[string]bool{}
+	for _, s := range c.Sites {
+		if d := digestOf(s.Current); d != "" {
+			held[d] = true
+		}
+	}
+	return func(image string) bool { return held[image] }
+}

@@ -1,0 +1,89 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
+)
+
+// A Report is what one pass saw and did.
+type Report struct {
+	At   time.Time
+	Idle bool // the pass ended right after the poll: the rest is the last pass's
+	Took time.Duration
+
+	Rev                  gitstore.Rev
+	Streams, Tags, Sites int
+	Problems             []imagestream.Problem // of files, notes among them
+	Invalid              bool                  // .towpath.yaml is not right: nothing is written
+	Failing              []Failing
+	Held                 Held
+	Unresolved           []Unresolved
+
+	Asked, Outstanding int
+	Answers            []Answer
+	Planned            []Write  // what the pass meant to write
+	Commits            []Landed // what landed
+	Pending            bool     // a write waits for its next try
+	Err                error    // what broke the pass off, or kept its writes from landing
+	Next               time.Time
+}
+
+// Failing is a tag whose last import failed.
+type Failing struct {
+	Tag   imagestream.TagRef // Tag is empty for the listing of a repository
+	Err   *registry.Error
+	Since time.Time
+	Retry time.Time
+}
+
+// Unresolved is a site that is left alone because the record gives it no image.
+type Unresolved struct {
+	Site *Site
+	Why  string
+}
+
+// again is the last report, of a pass that found nothing new.
+func (r Report) again(now time.Time) Report {
+	r.At, r.Idle, r.Took = now, true, time.Since(now)
+	r.Asked, r.Answers, r.Planned, r.Commits = 0, nil, nil, nil
+	return r
+}
+
+// Bad lists the problems that are not mere notes.
+func (r Report) Bad() []imagestream.Problem {
+	return slices.DeleteFunc(slices.Clone(r.Problems), func(p imagestream.Problem) bool { return p.Note })
+}
+
+func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, answers []Answer, outcome Outcome, now time.Time) Report {
+	rep := Report{
+		At: now, Took: time.Since(now), Rev: cat.Rev,
+		Streams: len(cat.Streams), Sites: len(cat.Sites), Invalid: cat.Invalid,
+		Problems: append(slices.Clone(cat.Problems), writes.Problems...),
+		Held:     held,
+		Answers:  answers, Planned: writes.Chain,
+		Commits: outcome.Commits, Pending: !outcome.Landed && !outcome.Dry, Err: outcome.Err,
+		Next: r.next,
+	}
+	for _, s := range cat.Streams {
+		rep.Tags += len(s.Spec.Tags)
+	}
+	for _, site := range cat.Sites {
+		if why, un := plan.Recorded.Unresolved(site); un {
+			rep.Unresolved = append(rep.Unresolved, Unresolved{site, why})
+		}
+	}
+	for tag, st := range r.mem.states {
+		if st.failure != nil && cat.Stream(tag.Stream) != nil {
+			rep.Failing = append(rep.Failing, Failing{tag, st.failure, st.since, st.retry})
+		}
+		if st.inFlight {
+			rep.Outstanding++
+		}
+	}
+	slices.SortFunc(rep.Failing, func(a, b Failing) int { return compareTags(a.Tag, b.Tag) })
+	return rep
+}

@@ -1,0 +1,164 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/towpath/towpath/gitstore"
+)
+
+// Hint asks the walker to look now. It never blocks: when too many hints wait,
+// everything is looked at.
+func (r *Reconciler) Hint(h Hint) {
+	select {
+	case r.hints <- h:
+	default:
+	}
+}
+
+// maxHints is how many hints wait at most.
+const maxHints = 1024
+
+// Run walks the line until the context ends. It wakes when a poll of Git or a
+// tag is due, when the store saw the repository change, when a registry answered,
+// and on hints. A failed pass is tried again, later and later; only a first run
+// that needs consent ends it with an error.
+func (r *Reconciler) Run(ctx context.Context) error {
+	r.hints = make(chan Hint, maxHints)
+	fails := 0
+	var hints []Hint
+	for {
+		rep, err := r.Once(ctx, hints...)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, ErrFirstRun) {
+			return err
+		}
+		hints = nil
+		if r.Passed != nil {
+			r.Passed(rep)
+		}
+		var after time.Duration
+		switch {
+		case err != nil && !rep.Pending:
+			fails++
+			after = retry(err, fails)
+			r.log().Warn("the pass broke off", "err", err, "next", after.Round(time.Millisecond))
+		default:
+			fails, after = 0, r.pause(time.Now())
+		}
+		if hints = r.wake(ctx, after, fails > 0); ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// retry is how long a pass that Git broke off waits.
+func retry(err error, n int) time.Duration {
+	d := doubled(passingFirst, passingMost, n)
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) {
+		d = max(d, e.RetryAfter)
+	}
+	return jitter(d)
+}
+
+// pause is how long there is nothing to do but wait.
+func (r *Reconciler) pause(now time.Time) time.Duration {
+	until := r.polled.Add(r.Poll)
+	if !r.next.IsZero() && r.next.Before(until) {
+		until = r.next
+	}
+	if again := r.mem.pushAfter; !again.IsZero() && (again.Before(until) || r.polled.IsZero()) {
+		until = again
+	}
+	return max(until.Sub(now), tick)
+}
+
+// tick is the shortest time between two passes that nothing but the clock asks
+// for: tags that are due shortly one after another are asked together.
+const tick = time.Second
+
+// wake waits, and returns the hints that came meanwhile. While Git cannot be
+// read, neither answers nor hints shorten the wait.
+func (r *Reconciler) wake(ctx context.Context, after time.Duration, failing bool) []Hint {
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	answers, hints := r.asker.ready(), r.hints
+	if failing {
+		answers, hints = nil, nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-answers:
+	case <-r.Store.Changed():
+		r.polled = time.Time{}
+	case h := <-hints:
+		return r.drain(h)
+	}
+	return nil
+}
+
+func (r *Reconciler) drain(first Hint) []Hint {
+	hints := []Hint{first}
+	for {
+		select {
+		case h := <-r.hints:
+			hints = append(hints, h)
+		default:
+			return hints
+		}
+	}
+}
+
+// rounds is how many passes a one-shot command makes at most.
+const rounds = 10
+
+// Settle walks the line until a pass has nothing to write, as one-shot
+// commands do. The report is the last pass's, with the commits, answers and plans of
+// all of them.
+func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) {
+	r.Wait = true
+	var all Report
+	for range rounds {
+		rep, err := r.Once(ctx, hints...)
+		atRest := len(rep.Planned) == 0 || r.Dry
+		rep.Commits = append(all.Commits, rep.Commits...)
+		rep.Answers = append(all.Answers, rep.Answers...)
+		rep.Planned = append(all.Planned, rep.Planned...)
+		all = rep
+		switch {
+		case errors.Is(err, gitstore.ErrMoved):
+			if err := sleep(ctx, time.Until(r.mem.pushAfter)); err != nil {
+				return all, err
+			}
+		case err != nil:
+			return all, err
+		case atRest:
+			return all, nil
+		}
+		hints = nil
+	}
+	return all, errors.New("the branch did not come to rest: every pass found something to write; see whether two streams or another program fight over it")
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Reconciler) log() *slog.Logger {
+	if r.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return r.Log
+}
