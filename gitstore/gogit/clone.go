@@ -1,0 +1,148 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/towpath/towpath/gitstore"
+)
+
+// A clone is a remote repository with what was fetched of it: for each branch
+// the newest commit, without its history.
+type clone struct {
+	remote *remote
+	cache  *cache
+	now    *generation // nil until the first fetch
+	log    *slog.Logger
+}
+
+func openClone(o Options, l line, log *slog.Logger) (origin, error) {
+	c, err := openCache(o.CacheDir, o.Limits, log)
+	if err != nil {
+		return nil, err
+	}
+	return &clone{remote: &remote{line: l, limits: o.Limits}, cache: c, now: c.found(), log: log}, nil
+}
+
+func (c *clone) redact(text string) string { return c.remote.line.redact(text) }
+func (c *clone) changed() <-chan struct{}  { return nil }
+
+func (c *clone) close() error {
+	return errors.Join(c.remote.line.close(), c.cache.close())
+}
+
+func (c *clone) tip(ctx context.Context, branch string) (plumbing.Hash, error) {
+	name := "refs/heads/" + branch
+	refs, err := c.remote.list(ctx, name)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	for _, r := range refs {
+		if r.name == name {
+			return r.id, nil
+		}
+	}
+	return plumbing.ZeroHash, c.noBranch(ctx, branch)
+}
+
+// noBranch looks for what the person may have meant.
+func (c *clone) noBranch(ctx context.Context, branch string) error {
+	refs, err := c.remote.list(ctx, "HEAD", "refs/heads/")
+	if err != nil {
+		return err
+	}
+	return missingBranch(branch, refs)
+}
+
+func missingBranch(branch string, refs []ref) error {
+	e := &gitstore.Error{Kind: gitstore.NoBranch, What: fmt.Sprintf("there is no branch %q", branch), Fix: "create it, or name another with --branch"}
+	if len(refs) == 0 {
+		e.What, e.Fix = "the repository is empty", "push a first commit: git push origin HEAD:"+branch
+		return e
+	}
+	for _, r := range refs {
+		const heads = "refs/heads/"
+		if r.name == "HEAD" && len(r.target) > len(heads) && usableBranch(r.target[len(heads):]) {
+			e.Fix = fmt.Sprintf("create it, or name another with --branch; the default branch is %q", r.target[len(heads):])
+		}
+	}
+	return e
+}
+
+// load fetches what is missing. A generation that turns out to be incomplete
+// or damaged, or has grown too much, gives way to a fresh one.
+func (c *clone) load(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error) {
+	if c.now != nil && c.now.sound() {
+		o := c.now.objects
+		var err error
+		if !o.has(tip) {
+			err = c.remote.fetch(ctx, o, tip, c.now.haves(), 1)
+		}
+		if err != nil {
+			return nil, err // the network's or the server's; what was there is untouched
+		}
+		if err = complete(o, tip); err == nil {
+			return o, c.now.note(branch, tip)
+		}
+		c.log.Warn("what is kept of the repository is incomplete; it is fetched again", "error", err)
+	}
+	return c.renew(ctx, branch, tip)
+}
+
+func (c *clone) renew(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error) {
+	g, err := c.cache.fresh()
+	if err != nil {
+		return nil, err
+	}
+	err = c.remote.fetch(ctx, g.objects, tip, nil, 1)
+	if err == nil {
+		err = complete(g.objects, tip)
+	}
+	if err == nil {
+		err = g.note(branch, tip)
+	}
+	if err != nil {
+		g.remove()
+		return nil, err
+	}
+	c.cache.retire(c.now)
+	c.now = g
+	return g.objects, nil
+}
+
+// complete looks for a commit and its root tree: a fetch may end well and
+// bring neither, when the branch went back to what the server believes to be
+// here.
+func complete(o *objects, id plumbing.Hash) error {
+	c, err := o.commit(id)
+	if err != nil {
+		return err
+	}
+	_, err = o.tree(c.tree)
+	return err
+}
+
+func (c *clone) deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth int) error {
+	return c.remote.fetch(ctx, o, tip, []plumbing.Hash{tip}, depth)
+}
+
+func (c *clone) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error {
+	err := c.remote.push(ctx, "refs/heads/"+branch, base.commit.id, tip, made)
+	// What the server may have now is kept in any case: it may turn out to
+	// have landed. It is a few objects that nothing refers to otherwise.
+	if keep := c.keep(base, made); keep != nil {
+		c.log.Warn("what was pushed could not be kept; it will be fetched", "error", keep)
+	}
+	return err
+}
+
+func (c *clone) keep(base *snapshot, made []newObject) error {
+	if c.now == nil || base.objects != c.now.objects {
+		return nil // built on a generation that is gone
+	}
+	return base.objects.add(made)
+}

@@ -1,0 +1,54 @@
+package gogit_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/towpath/towpath/gitstore/gittest"
+	"github.com/towpath/towpath/gitstore/gogit"
+	"github.com/towpath/towpath/gitstore/storetest"
+)
+
+// open opens a store that lives as long as the test.
+func open(t *testing.T, o gogit.Options) *gogit.Store {
+	t.Helper()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	s, err := gogit.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// served is a store over a repository behind a server.
+func served(t *testing.T, r *gittest.Repo, cacheDir string) (*gittest.Server, *gogit.Store) {
+	t.Helper()
+	srv := gittest.Serve(t, r)
+	return srv, open(t, gogit.Options{
+		Repo: srv.Repo(r), CacheDir: cacheDir, Username: srv.User, TokenFile: srv.PasswordFile(),
+	})
+}
+
+func TestContract(t *testing.T) {
+	t.Run("http in memory", func(t *testing.T) {
+		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
+			r := gittest.NewRepo(t, files)
+			_, s := served(t, r, "")
+			return storetest.Fixture{Store: s, World: storetest.Git(r)}
+		})
+	})
+	t.Run("http with a cache", func(t *testing.T) {
+		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
+			r := gittest.NewRepo(t, files)
+			_, s := served(t, r, t.TempDir())
+			return storetest.Fixture{Store: s, World: storetest.Git(r)}
+		})
+	})
+}

@@ -1,0 +1,153 @@
+package gogit
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/towpath/towpath/gitstore"
+)
+
+// errPlain keeps a credential off the open wire.
+var errPlain = errors.New("the repository's URL is plain http, which would show the credential to everybody on the way")
+
+// A verdict is what a failure means for people.
+type verdict struct {
+	kind       gitstore.Kind
+	what, fix  string
+	retryAfter time.Duration
+}
+
+// explain says whose move it is after a failure. Errors that are explained
+// already, and ErrMoved, stay as they are.
+func explain(repo string, redact func(string) string, err error) error {
+	var done *gitstore.Error
+	if err == nil || errors.Is(err, gitstore.ErrMoved) {
+		return err
+	}
+	if errors.As(err, &done) {
+		if done.Repo == "" {
+			done.Repo = repo
+		}
+		return done
+	}
+	v := judge(err)
+	return &gitstore.Error{
+		Kind: v.kind, Repo: repo, What: v.what, Fix: v.fix, RetryAfter: v.retryAfter,
+		Err: &cause{oneLine(redact(err.Error())), err},
+	}
+}
+
+// A cause is an error whose text was redacted. It unwraps only to what holds
+// no text of a server's.
+type cause struct {
+	text string
+	err  error
+}
+
+func (c *cause) Error() string { return c.text }
+
+func (c *cause) Is(target error) bool { return errors.Is(c.err, target) }
+
+func judge(err error) verdict {
+	var (
+		status   *httpError
+		redirect *redirectError
+		file     *fileError
+		refused  *refusal
+		other    *notGitError
+		bad      *badEdit
+	)
+	switch {
+	case errors.As(err, &status):
+		return judgeStatus(status)
+	case errors.As(err, &redirect):
+		return verdict{kind: gitstore.Unsupported, what: "the server redirects to another address, where the credential must not follow",
+			fix: "if the repository moved, set the repository URL to " + redirect.to}
+	case errors.As(err, &file):
+		return verdict{kind: gitstore.Unauthorized, what: "a credential cannot be read", fix: "check that the file is mounted, readable and not empty"}
+	case errors.Is(err, errPlain):
+		return verdict{kind: gitstore.Unauthorized, what: "the credential was not sent", fix: "use the https URL"}
+	case errors.As(err, &refused):
+		return judgeRefusal(refused)
+	case errors.As(err, &bad), errors.Is(err, errPerson):
+		return verdict{kind: gitstore.Unsupported, what: "the commit cannot be made", fix: "leave this file to people, or make room for it in the tree"}
+	case errors.As(err, &other), errors.Is(err, errProtocol):
+		return verdict{kind: gitstore.NotFound, what: "no Git repository answers there", fix: "check the repository URL; it is the one that git clone takes, over smart HTTP or ssh"}
+	case errors.Is(err, errSHA256):
+		return verdict{kind: gitstore.Unsupported, what: "the repository uses SHA-256 object ids", fix: "use a repository with SHA-1 ids: git init --object-format=sha1"}
+	case isTLS(err):
+		return verdict{kind: gitstore.TLS, what: "the server's certificate is not trusted, or its TLS is too old", fix: "correct the certificate, or name the file of the authority that signed it as the CA file"}
+	}
+	return judgeRest(err)
+}
+
+func judgeRest(err error) verdict {
+	var said *serverError
+	switch {
+	case errors.Is(err, errHostKey):
+		return verdict{kind: gitstore.TLS, what: "the server's host key is not trusted", fix: "compare it with what the server's admin says and correct the known_hosts file; ssh-keyscan prints it"}
+	case errors.Is(err, errSSHAuth):
+		return verdict{kind: gitstore.Unauthorized, what: "the server refuses the ssh key", fix: "add the public key to the repository's deploy keys, with write access"}
+	case errors.Is(err, errLimit):
+		return verdict{kind: gitstore.Unsupported, what: "the repository is larger than towpath accepts", fix: "keep large files out of it, for instance in Git LFS, or use a repository of its own for the manifests"}
+	case errors.Is(err, errBlobLimit):
+		return verdict{kind: gitstore.Unsupported, what: "a file is too large to read", fix: "exclude it in .towpath.yaml, or make it smaller"}
+	case errors.Is(err, errKind), errors.Is(err, errTree), errors.Is(err, errCommit):
+		return verdict{kind: gitstore.Unsupported, what: "the repository holds a malformed object", fix: "find it with git fsck --strict and replace it by a new commit"}
+	case errors.Is(err, errPack):
+		return verdict{kind: gitstore.Corrupt, what: "the server sent a broken pack", fix: "it is fetched again; if this lasts, run git fsck on the server"}
+	case errors.As(err, &said):
+		return verdict{kind: gitstore.Unreachable, what: "the server gave up", fix: "it is tried again; if this lasts, look into the server's log"}
+	case errors.Is(err, plumbing.ErrObjectNotFound):
+		return verdict{kind: gitstore.Corrupt, what: "an object is missing", fix: "run git fsck on the repository"}
+	case errors.Is(err, context.Canceled):
+		return verdict{kind: gitstore.Unreachable, what: "the operation was cancelled"}
+	}
+	return verdict{kind: gitstore.Unreachable, what: "the server cannot be reached", fix: "it is tried again; check the network, the address and the server"}
+}
+
+func judgeStatus(e *httpError) verdict {
+	v := verdict{retryAfter: e.retryAfter}
+	switch e.status {
+	case http.StatusUnauthorized:
+		v.kind, v.what, v.fix = gitstore.Unauthorized, "the server wants a valid credential", "check the token or password file, and that the token has not expired"
+	case http.StatusForbidden:
+		v.kind, v.what, v.fix = gitstore.Denied, "the server denies access", "give the credential's owner read and write access to the repository"
+	case http.StatusNotFound, http.StatusGone:
+		v.kind, v.what, v.fix = gitstore.NotFound, "there is no such repository", "check the repository URL; some servers say the same if the credential may not read it"
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
+		v.kind, v.what, v.fix = gitstore.NotFound, "the server redirects a request that it should answer", "set the repository URL to the one that the server names for git clone"
+	default:
+		v.kind, v.what, v.fix = gitstore.Unreachable, fmt.Sprintf("the server answers %d %s", e.status, http.StatusText(e.status)), "it is tried again; if this lasts, look into the server's log"
+	}
+	return v
+}
+
+func judgeRefusal(e *refusal) verdict {
+	if e.locked() {
+		return verdict{kind: gitstore.Locked, what: "the branch is locked on the server",
+			fix: "it is tried again; if this lasts, the repository's admin has a stale .lock file to remove"}
+	}
+	return verdict{kind: gitstore.Denied, what: "the server refuses the push",
+		fix: "allow towpath to push to the branch, or let it open proposals"}
+}
+
+func isTLS(err error) bool {
+	var (
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+		alert       tls.AlertError
+		authority   x509.UnknownAuthorityError
+		host        x509.HostnameError
+		invalid     x509.CertificateInvalidError
+	)
+	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}

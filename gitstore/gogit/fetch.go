@@ -1,0 +1,138 @@
+package gogit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// fetch brings commits, as many as depth says from want on, into the objects.
+// Those in have are there already, each with its tree but perhaps without its
+// parents, which is what the server is told.
+func (r *remote) fetch(ctx context.Context, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {
+	c, err := r.line.open(ctx, uploadPack)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if r.version == 2 {
+		if c.greetingFirst() {
+			if _, err := greet(c, nil); err != nil {
+				return err
+			}
+		}
+		return r.fetchV2(ctx, c, o, want, have, depth)
+	}
+	return r.fetchOld(ctx, c, o, want, have, depth)
+}
+
+func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {
+	body := pkt(nil, "command=fetch")
+	body = pkt(body, agent)
+	body = append(body, delimPkt...)
+	body = pkt(body, "ofs-delta")
+	body = pkt(body, "no-progress")
+	for _, h := range have {
+		body = pkt(body, "shallow %s\n", h)
+	}
+	body = pkt(body, "deepen %d\n", depth)
+	body = pkt(body, "want %s\n", want)
+	for _, h := range have {
+		body = pkt(body, "have %s\n", h)
+	}
+	body = pkt(body, "done\n")
+	p, err := c.ask(append(body, flushPkt...))
+	if err != nil {
+		return err
+	}
+	// Sections come before the pack; none of them says what is not known here.
+	for {
+		line, _, err := p.line()
+		if err != nil {
+			return noEOF(err)
+		}
+		if line == "packfile" {
+			c.hurry()
+			return o.receive(ctx, &band{p: p, said: &words{}}, r.limits)
+		}
+	}
+}
+
+// fetchOld is the protocol before version 2: the whole list of refs first.
+func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {
+	g, err := greet(c, nil)
+	if err != nil {
+		return err
+	}
+	shallow := g.can("shallow")
+	sideband := "side-band-64k"
+	if !g.can(sideband) {
+		sideband = ""
+	}
+	caps := slices.DeleteFunc([]string{sideband, "ofs-delta", "no-progress"}, func(c string) bool { return !g.can(c) })
+	body := pkt(nil, "want %s %s %s\n", want, strings.Join(caps, " "), agent)
+	if shallow {
+		for _, h := range have {
+			body = pkt(body, "shallow %s\n", h)
+		}
+		body = pkt(body, "deepen %d\n", depth)
+	}
+	body = append(body, flushPkt...)
+	if shallow { // without, a have would promise history that is not there
+		for _, h := range have {
+			body = pkt(body, "have %s\n", h)
+		}
+	}
+	p, err := c.ask(pkt(body, "done\n"))
+	if err != nil {
+		return err
+	}
+	if shallow {
+		if err := skipToFlush(p); err != nil {
+			return err
+		}
+	}
+	if err := skipAcks(p); err != nil {
+		return err
+	}
+	c.hurry()
+	if sideband == "" {
+		return o.receive(ctx, p.r, r.limits)
+	}
+	return o.receive(ctx, &band{p: p, said: &words{}}, r.limits)
+}
+
+func skipToFlush(p *pktReader) error {
+	for {
+		_, kind, err := p.next()
+		if err != nil {
+			return noEOF(err)
+		}
+		if kind == pktFlush {
+			return nil
+		}
+	}
+}
+
+// skipAcks reads what the server says of the haves: some say it twice.
+func skipAcks(p *pktReader) error {
+	for {
+		line, _, err := p.line()
+		if err != nil {
+			return noEOF(err)
+		}
+		if line != "NAK" && !strings.HasPrefix(line, "ACK ") {
+			return fmt.Errorf("%w: %.80q instead of a pack", errProtocol, line)
+		}
+		ahead, err := p.r.Peek(8)
+		if err != nil {
+			return noEOF(err)
+		}
+		if word := string(ahead[4:7]); word != "NAK" && word != "ACK" {
+			return nil
+		}
+	}
+}

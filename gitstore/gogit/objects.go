@@ -1,0 +1,133 @@
+package gogit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// objects is one object database, safe for concurrent use. A commit that is
+// in it is there with its whole tree: packs are taken in all or nothing.
+type objects struct {
+	mu      sync.Mutex // go-git's storages are not for several goroutines
+	shelf   shelf      // guarded by mu
+	maxBlob int64
+
+	// broken is set when something that must be there is missing or damaged.
+	broken atomic.Bool
+}
+
+// A shelf is where objects are kept.
+type shelf interface {
+	EncodedObject(plumbing.ObjectType, plumbing.Hash) (plumbing.EncodedObject, error)
+	HasEncodedObject(plumbing.Hash) error
+	// add keeps objects that this process made.
+	add([]newObject) error
+	// spool is where a pack waits until it is complete.
+	spool() (spool, error)
+	// addPack takes in a complete pack, read from its start.
+	addPack(spool, packSize) error
+	// refresh looks again at what others may have changed, and tells whether
+	// others can.
+	refresh() bool
+	// grown tells whether the shelf is due to be replaced by a fresh one.
+	grown() bool
+	close() error
+}
+
+// A spool holds a pack that is not yet known to be good.
+type spool interface {
+	io.ReadWriteSeeker
+	discard() // harmless after addPack
+}
+
+// errBlobLimit is an object's fault, not the store's.
+var errBlobLimit = errors.New("too large to read")
+
+// errKind is a tree's fault, not the store's.
+var errKind = errors.New("an object of another kind")
+
+// read returns an object whose bytes are what its id says.
+func (o *objects) read(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	raw, err := o.load(kind, id)
+	if err == nil || errors.Is(err, errBlobLimit) || errors.Is(err, errKind) {
+		return raw, err
+	}
+	// Native git may have packed, or added, objects beside us.
+	if o.shelf.refresh() {
+		raw, err = o.load(kind, id)
+	}
+	// The parent of a commit may be missing in a shallow store; nothing else may.
+	if err != nil && !(kind == plumbing.CommitObject && errors.Is(err, plumbing.ErrObjectNotFound)) {
+		o.broken.Store(true)
+	}
+	return raw, err
+}
+
+func (o *objects) load(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, error) {
+	obj, err := o.shelf.EncodedObject(plumbing.AnyObject, id)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, id, err)
+	}
+	if obj.Type() != kind {
+		return nil, fmt.Errorf("%s is a %s, not a %s: %w", id, obj.Type(), kind, errKind)
+	}
+	if kind == plumbing.BlobObject && obj.Size() > o.maxBlob {
+		return nil, fmt.Errorf("a file of %d bytes is over the limit of %d: %w", obj.Size(), o.maxBlob, errBlobLimit)
+	}
+	r, err := obj.Reader()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, id, err)
+	}
+	defer r.Close()
+	raw := make([]byte, obj.Size())
+	if _, err := io.ReadFull(r, raw); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, id, err)
+	}
+	if hashOf(kind, raw) != id {
+		return nil, fmt.Errorf("%s %s does not hold what its name says", kind, id)
+	}
+	return raw, nil
+}
+
+func (o *objects) tree(id plumbing.Hash) ([]entry, error) {
+	raw, err := o.read(plumbing.TreeObject, id)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := parseTree(raw)
+	if err != nil {
+		return nil, fmt.Errorf("tree %s: %w", id, err)
+	}
+	return entries, nil
+}
+
+func (o *objects) has(id plumbing.Hash) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shelf.HasEncodedObject(id) == nil
+}
+
+func (o *objects) add(list []newObject) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shelf.add(list)
+}
+
+func (o *objects) grown() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shelf.grown()
+}
+
+func (o *objects) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shelf.close()
+}

@@ -1,0 +1,120 @@
+package gogit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/towpath/towpath/gitstore"
+)
+
+// A refusal is a server's no to a push that it has understood.
+type refusal struct {
+	why  string // the server's status line
+	said string // what its hooks say
+}
+
+func (e *refusal) Error() string {
+	if e.said == "" {
+		return e.why
+	}
+	return e.why + ": " + e.said
+}
+
+// locked tells a ref that is held for a moment from one that is protected.
+func (e *refusal) locked() bool {
+	return strings.Contains(e.why, "lock") && !strings.Contains(e.why, "hook") || strings.Contains(e.why, "failed to update ref")
+}
+
+// push moves a ref from old to new. It is a compare-and-swap on the server.
+func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, objects []newObject) error {
+	c, err := r.line.open(ctx, receivePak)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	g, err := greet(c, []string{name})
+	if err != nil {
+		return err
+	}
+	if !pointsTo(g.refs, name, old) {
+		return gitstore.ErrMoved
+	}
+	pack, err := encodePack(objects)
+	if err != nil {
+		return err
+	}
+	caps := agent
+	for _, cap := range []string{"report-status", "side-band-64k", "quiet"} {
+		if g.can(cap) {
+			caps += " " + cap
+		}
+	}
+	body := pkt(make([]byte, 0, len(pack)+512), "%s %s %s\x00 %s", old, new, name, caps)
+	body = append(append(body, flushPkt...), pack...)
+	p, err := c.ask(body)
+	if err != nil {
+		return err
+	}
+	return r.report(p, g)
+}
+
+func pointsTo(refs []ref, name string, id plumbing.Hash) bool {
+	for _, r := range refs {
+		if r.name == name {
+			return r.id == id
+		}
+	}
+	return false
+}
+
+// errSilent says that a server does not tell how a push ended.
+var errSilent = fmt.Errorf("%w: no report on the push", errProtocol)
+
+// report reads how the push ended. What the server says beside its report goes
+// into the refusal.
+func (r *remote) report(p *pktReader, g greeting) error {
+	if !g.can("report-status") {
+		return errSilent
+	}
+	said := &words{}
+	if g.can("side-band-64k") {
+		p = newPktReader(&band{p: p, said: said})
+	}
+	unpack, kind, err := p.line()
+	if err != nil {
+		return r.unreported(err, said)
+	}
+	if kind != pktData || unpack != "unpack ok" {
+		return &refusal{why: r.tidy(unpack), said: r.tidy(string(said.b))}
+	}
+	status, _, err := p.line()
+	if err != nil {
+		return r.unreported(err, said)
+	}
+	if _, why, ng := strings.Cut(strings.TrimPrefix(status, "ng "), " "); strings.HasPrefix(status, "ng ") && ng {
+		skipToFlush(p) // what the hooks say may come later
+		return &refusal{why: r.tidy(why), said: r.tidy(string(said.b))}
+	}
+	if !strings.HasPrefix(status, "ok ") {
+		return errSilent
+	}
+	return nil
+}
+
+// unreported is an answer that broke off; the server's words may say why.
+func (r *remote) unreported(err error, said *words) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if text := r.tidy(string(said.b)); text != "" {
+		return fmt.Errorf("%w (the server said: %s)", err, text)
+	}
+	return err
+}
+
+// tidy makes a server's words fit to be shown.
+func (r *remote) tidy(text string) string { return oneLine(r.line.redact(text)) }

@@ -1,0 +1,248 @@
+package gogit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/towpath/towpath/gitstore"
+)
+
+// A Store is a gitstore.Store over one repository. Besides what the contract
+// asks for, all its methods may be called from several goroutines; they wait
+// for each other.
+type Store struct {
+	opts   Options
+	repo   string // for errors
+	origin origin
+	log    *slog.Logger
+
+	mu   sync.Mutex           // one operation on the repository at a time
+	last map[string]*snapshot // by branch: what Snapshot or Push returned last
+}
+
+var _ gitstore.Store = (*Store)(nil)
+
+// An origin is the repository itself: a remote one with the objects kept of
+// it, or a local one. It is used from one goroutine at a time.
+type origin interface {
+	// tip reads where a branch is.
+	tip(ctx context.Context, branch string) (plumbing.Hash, error)
+	// load brings a commit within reach, and says where its objects are.
+	load(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error)
+	// deepen brings more history of a commit that the objects hold.
+	deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth int) error
+	// push moves a branch from base to tip, and keeps the objects made for it.
+	push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error
+	redact(string) string
+	changed() <-chan struct{}
+	close() error
+}
+
+// Open prepares a store. It asks nothing of a remote repository yet; a local
+// one must be there. It returns a *gitstore.Error.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	l, err := locate(o.Repo)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opts: o, repo: l.String(), log: o.Logger.With("repo", l.String()), last: map[string]*snapshot{}}
+	switch l.scheme {
+	case "file":
+		s.origin, err = openLocal(o, l.path)
+	case "ssh":
+		s.origin, err = openClone(o, newSSHLine(o, l), s.log)
+	default:
+		s.origin, err = openClone(o, newHTTPLine(o, l), s.log)
+	}
+	if err != nil {
+		return nil, explain(s.repo, func(t string) string { return t }, err)
+	}
+	return s, nil
+}
+
+// Changed is sent to when a local repository moved. It is nil for a remote one.
+func (s *Store) Changed() <-chan struct{} { return s.origin.changed() }
+
+// Close gives up the cache directory. Snapshots cannot be read any more.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.origin.close()
+}
+
+func (s *Store) Snapshot(ctx context.Context, branch string) (gitstore.Snapshot, error) {
+	if err := checkBranch(s.repo, branch); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tip, err := s.tip(ctx, branch)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	last := s.last[branch]
+	if last != nil && last.commit.id == tip && !last.objects.broken.Load() {
+		return last, nil
+	}
+	next, err := s.load(ctx, branch, tip)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if last != nil && !next.descends(last.commit.id) {
+		s.log.Info("the branch moved by more than is known here, or its history was rewritten",
+			"branch", branch, "from", last.Rev().Short(), "to", next.Rev().Short())
+	}
+	return next, nil
+}
+
+func (s *Store) tip(ctx context.Context, branch string) (plumbing.Hash, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Poll)
+	defer cancel()
+	return s.origin.tip(ctx, branch)
+}
+
+// load makes the snapshot of a commit, and remembers it as the branch's last.
+func (s *Store) load(ctx context.Context, branch string, tip plumbing.Hash) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Fetch)
+	defer cancel()
+	o, err := s.origin.load(ctx, branch, tip)
+	if err != nil {
+		return nil, err
+	}
+	c, err := o.commit(tip)
+	if err != nil {
+		return nil, err
+	}
+	next := &snapshot{store: s, objects: o, commit: c, tip: tip}
+	s.last[branch] = next
+	return next, nil
+}
+
+// depths are how much history is fetched at once when some is missing.
+var depths = []int{16, 128, 1024}
+
+func (s *Store) deepen(ctx context.Context, from *snapshot) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	need := from.depth + 2 // the commit itself and its parent
+	depth := depths[len(depths)-1]
+	for _, d := range depths {
+		if d >= need {
+			depth = d
+			break
+		}
+	}
+	for depth < need {
+		depth *= 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Fetch)
+	defer cancel()
+	return s.explain(s.origin.deepen(ctx, from.objects, from.tip, depth))
+}
+
+func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot, chain ...gitstore.Commit) (gitstore.Snapshot, error) {
+	if err := checkBranch(s.repo, branch); err != nil {
+		return nil, err
+	}
+	from, ok := base.(*snapshot)
+	if !ok || from.store != s {
+		return nil, s.failed(gitstore.Unsupported, "the push is built on a snapshot of another store", "take the snapshot from this store", nil)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &builder{below: from.objects, made: map[plumbing.Hash]newObject{}}
+	tip, err := b.chain(from.commit, chain)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if tip == from.commit.id {
+		return base, nil
+	}
+	if err := s.push(ctx, branch, from, tip, b.objects()); err != nil {
+		return nil, s.explain(err)
+	}
+	next, err := s.load(context.WithoutCancel(ctx), branch, tip)
+	if err != nil {
+		return nil, s.explain(fmt.Errorf("the push landed, but cannot be read back: %w", err))
+	}
+	return next, nil
+}
+
+// push moves the branch, or finds out that it has moved: servers differ in how
+// they say no, and an answer can be lost after the push has landed.
+func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error {
+	pushing, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Push)
+	defer cancel()
+	failed := s.origin.push(pushing, branch, base, tip, made)
+	if failed == nil || errors.Is(failed, errUnsent) {
+		return failed
+	}
+	// The caller's time may be what ran out; this question has its own.
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.opts.Deadlines.Poll, 10*time.Second))
+	defer cancel()
+	now, err := s.origin.tip(asking, branch)
+	var gone *gitstore.Error
+	switch {
+	case errors.As(err, &gone) && gone.Kind == gitstore.NoBranch:
+		return err
+	case err != nil:
+		return fmt.Errorf("%w (and whether the push landed could not be asked: %w)", failed, err)
+	case now == tip:
+		s.log.Info("a push landed although it seemed to fail", "branch", branch, "error", s.explain(failed))
+		return nil
+	case now != base.commit.id:
+		return gitstore.ErrMoved
+	case errors.Is(failed, gitstore.ErrMoved):
+		// It moved and moved back: what was planned still holds.
+		return gitstore.ErrMoved
+	}
+	return failed
+}
+
+// errUnsent marks a push that never left, so that nothing needs to be asked.
+var errUnsent = errors.New("nothing was sent")
+
+func (s *Store) explain(err error) error { return explain(s.repo, s.origin.redact, err) }
+
+func (s *Store) failed(kind gitstore.Kind, what, fix string, err error) error {
+	return &gitstore.Error{Kind: kind, Repo: s.repo, What: what, Fix: fix, Err: err}
+}
+
+// unreadable explains an error of reading objects.
+func (s *Store) unreadable(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return s.explain(err)
+}
+
+// descends tells whether a commit is known to be an ancestor.
+func (s *snapshot) descends(from plumbing.Hash) bool {
+	seen := map[plumbing.Hash]bool{}
+	queue := []plumbing.Hash{s.commit.id}
+	for len(queue) > 0 && len(seen) < 1000 {
+		id := queue[0]
+		queue = queue[1:]
+		if id == from {
+			return true
+		}
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if c, err := s.objects.commit(id); err == nil {
+			queue = append(queue, c.parents...)
+		}
+	}
+	return false
+}
