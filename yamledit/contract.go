@@ -6,7 +6,8 @@ import "go.yaml.in/yaml/v4"
 // in the document; so is Column, in characters.
 type Node = yaml.Node
 
-// Limits bound what Parse takes in.
+// Limits bound what Parse takes in. Keys are those of one mapping; Aliases are
+// those of the file, and all together they may stand for 50 nodes each.
 type Limits struct {
 	Bytes, Nodes, Depth, Keys, Aliases, Docs int
 }
@@ -15,11 +16,13 @@ type Limits struct {
 // 1,000 aliases, 500 documents.
 var DefaultLimits = Limits{Bytes: 8 << 20, Nodes: 500_000, Depth: 64, Keys: 5_000, Aliases: 1_000, Docs: 500}
 
-// A File is parsed text. It never changes.
+// A File is parsed text. It never changes. Files come from Parse.
 type File struct {
 	Src  []byte
 	Docs []Doc // in order; documents without content are left out
 	JSON bool  // the text is JSON
+
+	limits Limits
 }
 
 // A Doc is one document of a file.
@@ -46,14 +49,15 @@ type Op int
 const (
 	// Set gives the value at the path. Where the last key is not in its
 	// mapping it is added at the mapping's end; mappings that are missing (or
-	// null, or {}) on the way are made.
+	// null, or {}) on the way are made. A value that is there already is left
+	// as it is written.
 	Set Op = iota
 	// Insert puts the value into the sequence before the index that ends the
 	// path; the sequence's length appends. A missing, null or empty sequence is made.
 	Insert
-	// Delete removes the key with its value, or the element. What is not
-	// there is no error. Comments directly above a removed entry go with it only
-	// when they are indented as part of it.
+	// Delete removes the key with its value, or the element, together with the
+	// lines that it stands on. What is not there is no error. Comments above
+	// and below stay.
 	Delete
 )
 
