@@ -113,9 +113,9 @@ func since(s *Source, o Options) *Source {
 	if s == nil {
 		return nil
 	}
-	dated := *s
-	dated.Since = o.now()
-	return &dated
+	recorded := *s
+	recorded.Since = o.now()
+	return &recorded
 }
 
 // move makes next the current item; it reports false when it is that already.
@@ -137,7 +137,7 @@ func (t *TagStatus) move(next Item, o Options) bool {
 		t.Items = slices.Clone(t.Items)
 		t.Items[0] = next
 	default:
-		if next.Created.IsZero() {
+		if next.Created.IsZero() || next.Created.Equal(o.now()) {
 			next.Created = later(o.now(), current.Created)
 		}
 		t.Items = trim(slices.Insert(slices.Clone(t.Items), 0, next), o)

@@ -29,14 +29,9 @@ const (
 	inMetadata             // the same, but times are read as text
 )
 
-// maxVisits bounds the nodes that are read of one file, since an alias makes many
-// out of one.
-const maxVisits = 1_000_000
-
 type decoder struct {
 	json     bool
 	mode     mode
-	visits   int
 	problems []Problem
 }
 
@@ -78,12 +73,6 @@ func (s schema) add(t reflect.Type) {
 // decode reads n into v. What is not of v's type is a problem and leaves v as it
 // is. The key is for the line to write.
 func (d *decoder) decode(n *yamledit.Node, v reflect.Value, key string) {
-	if d.visits++; d.visits > maxVisits {
-		if d.visits == maxVisits+1 {
-			d.problem(n, "too much to read: aliases make more than a million values of this file", "write the values out, without aliases")
-		}
-		return
-	}
 	if n = follow(n); isNull(n) {
 		return
 	}

@@ -225,7 +225,7 @@ func (p *parser) tag(n *yamledit.Node) Tag {
 	}
 	if t.From != nil {
 		tag.From = From{Kind: t.From.Kind, Namespace: t.From.Namespace, Name: t.From.Name}
-		if t.From.Kind == kindImage {
+		if t.From.Kind == DockerImage {
 			tag.From.Namespace = "" // means nothing there
 		}
 	}

@@ -43,7 +43,7 @@ func ParseSource(line string) (Source, bool) {
 		return Source{}, false
 	}
 	s.Inputs = strings.TrimPrefix(words[0], "inputs=")
-	return s, s.Mode == string(imagev1.ImportModeLegacy) || s.Mode == string(imagev1.ImportModePreserveOriginal)
+	return s, s.Mode == Legacy || s.Mode == PreserveOriginal
 }
 
 // Inputs is a hash of what decides the image of a tag: where it comes from, the mode

@@ -10,13 +10,6 @@ import (
 	"github.com/towpath/towpath/yamledit"
 )
 
-// Kinds of From.
-const (
-	kindImage       = "DockerImage"
-	kindStreamTag   = "ImageStreamTag"
-	kindStreamImage = "ImageStreamImage"
-)
-
 var (
 	streamName = regexp.MustCompile(`^[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
 	namespace  = regexp.MustCompile(`^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
@@ -107,14 +100,14 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 	bad := func(what, fix string) { p.problem(at, fmt.Sprintf("tag %s: %s", t.Name, what), fix) }
 	name := t.From.Name
 	switch kind := t.From.Kind; kind {
-	case kindImage:
+	case DockerImage:
 		if name == "" {
 			bad("from has no name", p.line("name", p.quoted("quay.io/team1/web:latest"))+", with the image that is meant")
 		} else if what, fix := checkReference(name); what != "" {
 			bad(fmt.Sprintf("from.name %q: %s", name, what), fix)
 		}
 		return
-	case kindStreamTag:
+	case ImageStreamTag:
 		stream, tag, ok := strings.Cut(name, ":")
 		if !ok {
 			stream, tag = "", name
@@ -122,7 +115,7 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 		if !tagName.MatchString(tag) || ok && !streamName.MatchString(stream) {
 			bad(fmt.Sprintf("from.name %q names no tag of a stream", name), "write TAG for a tag of this stream, or STREAM:TAG")
 		}
-	case kindStreamImage:
+	case ImageStreamImage:
 		stream, id, ok := strings.Cut(name, "@")
 		if !ok {
 			stream, id = "", name
@@ -132,7 +125,7 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 		}
 	default:
 		at = nearest(n, "from", "kind")
-		bad(fmt.Sprintf("from has the kind %q", kind), p.line("kind", p.quoted(kindImage))+", or "+kindStreamTag+", or "+kindStreamImage)
+		bad(fmt.Sprintf("from has the kind %q", kind), p.line("kind", p.quoted(DockerImage))+", or "+ImageStreamTag+", or "+ImageStreamImage)
 		return
 	}
 	if t.From.Namespace != "" && !namespace.MatchString(t.From.Namespace) {
