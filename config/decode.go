@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +65,9 @@ var (
 	notYetType   = reflect.TypeFor[notYet]()
 )
 
+// quoted is text of the file in a message of the parser. It may be a secret.
+var quoted = regexp.MustCompile(`'[^']*'`)
+
 // decode fills the struct that into points to. The decoder that it returns
 // holds the problems.
 func decode(path string, src []byte, into any) *decoder {
@@ -71,7 +75,7 @@ func decode(path string, src []byte, into any) *decoder {
 	file, err := yamledit.Parse(src, limits)
 	switch e, _ := err.(*yamledit.Error); {
 	case e != nil:
-		d.add(Position{e.Line, e.Col}, e.What, e.Fix)
+		d.add(Position{max(e.Line, 1), max(e.Col, 1)}, quoted.ReplaceAllString(e.What, "'…'"), e.Fix)
 	case err != nil:
 		d.add(Position{1, 1}, err.Error(), "write the file as YAML")
 	case len(file.Docs) == 0:
@@ -135,29 +139,26 @@ func (d *decoder) value(n *yaml.Node, key string, tag reflect.StructTag, v refle
 	}
 }
 
-// mapping fills a struct.
+// mapping fills a struct. The parser has refused keys that are there twice.
 func (d *decoder) mapping(n *yaml.Node, key string, v reflect.Value) {
 	if n.Kind != yaml.MappingNode {
 		d.add(at(n), name(key)+" must be a mapping", "write its keys below it, one a line")
 		return
 	}
 	fields := fieldsOf(v.Type())
-	lines := map[string]int{}
+	there := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, value := n.Content[i], n.Content[i+1]
 		f, known := fields[k.Value]
-		switch first, twice := lines[k.Value]; {
-		case !known:
+		if !known {
 			d.unknown(k, key, fields)
-		case twice:
-			d.add(at(k), fmt.Sprintf("%s is there twice, first in line %d", join(key, k.Value), first), "remove one of the two")
-		default:
-			lines[k.Value] = k.Line
-			d.value(value, join(key, k.Value), f.Tag, v.FieldByIndex(f.Index))
+			continue
 		}
+		there[k.Value] = true
+		d.value(value, join(key, k.Value), f.Tag, v.FieldByIndex(f.Index))
 	}
 	for _, k := range sorted(fields) {
-		if _, there := lines[k]; !there && fields[k].Tag.Get("need") != "" {
+		if !there[k] && fields[k].Tag.Get("need") != "" {
 			d.add(at(n), join(key, k)+" is missing", "add a line with "+k+":")
 		}
 	}

@@ -127,6 +127,10 @@ func TestSecretsAreNotTold(t *testing.T) {
 		"log-level: %s\n",
 		"registries: [{host: 'a b %s'}]\n",
 		"limits: {pushes-per-hour: %s}\n",
+		"git: {token-file: '%s\n",
+		"git:\n  token: %s: %[1]s\n",
+		"%s\ntoken: a\n",
+		"git: {token: *%s}\n",
 	} {
 		_, problems := ParseOperator("operator.yaml", fmt.Appendf(nil, src, canary))
 		if len(problems) == 0 {

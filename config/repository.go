@@ -241,7 +241,6 @@ func (ns *namespaces) decodeNode(d *decoder, n *yaml.Node, key string) {
 		d.add(at(n), key+" must be a mapping", `write a glob and its namespace on each line: "apps/team1/**": team1`)
 		return
 	}
-	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		var e struct {
 			glob      Glob
@@ -250,10 +249,6 @@ func (ns *namespaces) decodeNode(d *decoder, n *yaml.Node, key string) {
 		k, value := n.Content[i], n.Content[i+1]
 		d.word(k, "a glob of "+key, &e.glob)
 		d.word(value, join(key, clip(k.Value)), (*label)(&e.namespace))
-		if seen[k.Value] {
-			d.add(at(k), join(key, clip(k.Value))+" is there twice", "remove one of the two")
-		}
-		seen[k.Value] = true
 		*ns = append(*ns, e)
 	}
 }
