@@ -69,7 +69,7 @@ func story(t *testing.T, name string) {
 	}
 	if *update && len(ar.Files) == 3 {
 		ar.Files[2].Name = where
-		ar.Files[2].Data = []byte(strings.ReplaceAll(got, "\r", ""))
+		ar.Files[2].Data = []byte(strings.NewReplacer("\r", "", "\ufeff", "").Replace(got))
 		if err := os.WriteFile(name, txtar.Format(ar), 0o666); err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ func (e *editor) verify(out []byte) *problem {
 	if err != nil {
 		return &problem{nil, "the edited text would not parse: " + err.Error()}
 	}
-	if len(f.Docs) != len(e.roots) || f.JSON != e.file.JSON {
+	if len(f.Docs) != len(e.roots) || e.file.JSON && !f.JSON {
 		return &problem{nil, "the edited text would not read back as it is meant"}
 	}
 	for i, p := range e.roots {
