@@ -122,6 +122,7 @@ func target(base *url.URL, written string) (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("a URL with a user")
 	}
+	u.Host = strings.ToLower(u.Host)
 	u.Fragment, u.RawFragment = "", ""
 	return u, nil
 }

@@ -33,7 +33,11 @@ func (t follow) onward(req *http.Request, resp *http.Response) (*http.Request, e
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		return nil, errors.New("a redirect of a " + req.Method)
 	}
-	to, err := target(req.URL, resp.Header.Get("Location"))
+	location := resp.Header.Get("Location")
+	if location == "" {
+		return nil, errors.New("a redirect without a Location")
+	}
+	to, err := target(req.URL, location)
 	if err != nil {
 		return nil, err
 	}

@@ -119,6 +119,10 @@ func isNext(params string) bool {
 	return !strings.Contains(params, "rel=") || strings.Contains(params, "rel=next") || strings.Contains(params, `rel="next"`)
 }
 
+// listPath is that of a list of tags. Some registries know a repository by another
+// name in links than the one it was asked by.
+var listPath = regexp.MustCompile(`^/v2/[a-z0-9._/-]+/tags/list$`)
+
 func samePage(req *http.Request, link string) (string, error) {
 	u, err := target(req.URL, link)
 	switch {
@@ -126,7 +130,7 @@ func samePage(req *http.Request, link string) (string, error) {
 		return "", err
 	case originOf(u) != originOf(req.URL):
 		return "", fmt.Errorf("another origin, %s", originOf(u))
-	case strings.Contains(link, ".."), path.Clean(u.Path) != u.Path, !strings.HasPrefix(u.Path, "/v2/"), !strings.HasSuffix(u.Path, "/tags/list"):
+	case strings.Contains(link, ".."), path.Clean(u.Path) != u.Path, !listPath.MatchString(u.EscapedPath()):
 		return "", errors.New("another path than that of a list of tags")
 	}
 	return u.RequestURI(), nil
