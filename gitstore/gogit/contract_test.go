@@ -51,4 +51,10 @@ func TestContract(t *testing.T) {
 			return storetest.Fixture{Store: s, World: storetest.Git(r)}
 		})
 	})
+	t.Run("local", func(t *testing.T) {
+		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
+			r := gittest.NewRepo(t, files)
+			return storetest.Fixture{Store: open(t, gogit.Options{Repo: r.Dir}), World: storetest.Git(r)}
+		})
+	})
 }

@@ -1,7 +1,231 @@
 package gogit
 
-import "github.com/towpath/towpath/gitstore"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 
-func openLocal(_ Options, path string) (origin, error) {
-	return nil, &gitstore.Error{Kind: gitstore.Unsupported, Repo: path, What: "local repositories are not supported yet", Fix: "use a URL"}
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/config"
+
+	"github.com/towpath/towpath/gitstore"
+)
+
+// A local is a repository on disk, which native git may use at the same time.
+// No hook runs on what is pushed to it.
+type local struct {
+	repo    string // as people named it
+	bare    bool
+	refs    *refStore
+	objects *objects
+	limits  Limits
+	watch   *watcher
+	log     *slog.Logger
+}
+
+func openLocal(o Options, path string) (origin, error) {
+	dir, err := gitDir(path)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := checkConfig(path, dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, onDisk(path, err)
+	}
+	l := &local{repo: path, bare: bare, refs: &refStore{root: root}, limits: o.Limits, log: o.Logger}
+	l.reopen()
+	l.watch = watchRefs(dir, l.refs, o)
+	return l, nil
+}
+
+func (l *local) reopen() {
+	if l.objects != nil {
+		l.objects.close()
+	}
+	l.objects = &objects{shelf: openDiskShelf(l.refs.root.Name(), true, l.limits), maxBlob: l.limits.Blob}
+}
+
+func (l *local) redact(text string) string { return text }
+func (l *local) changed() <-chan struct{}  { return l.watch.changed }
+
+func (l *local) close() error {
+	return errors.Join(l.watch.close(), l.objects.close(), l.refs.root.Close())
+}
+
+// gitDir finds the directory that holds objects and refs: the path itself, its
+// .git, or where a .git file points.
+func gitDir(path string) (string, error) {
+	if _, err := os.Stat(path); err != nil {
+		return "", onDisk(path, err)
+	}
+	for _, dir := range []string{filepath.Join(path, ".git"), path} {
+		if raw, err := os.ReadFile(dir); err == nil {
+			target, ok := strings.CutPrefix(strings.TrimSpace(string(raw)), "gitdir: ")
+			if !ok {
+				continue
+			}
+			dir = resolve(path, target)
+		}
+		if raw, err := os.ReadFile(filepath.Join(dir, "commondir")); err == nil {
+			dir = resolve(dir, strings.TrimSpace(string(raw)))
+		}
+		if isRepository(dir) {
+			return dir, nil
+		}
+	}
+	return "", &gitstore.Error{Kind: gitstore.NotFound, Repo: path, What: "this directory is not a Git repository",
+		Fix: fmt.Sprintf("name another, or make one: git init --bare %q", path)}
+}
+
+func resolve(from, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(from, path)
+}
+
+func isRepository(dir string) bool {
+	_, head := os.Lstat(filepath.Join(dir, "HEAD"))
+	objects, err := os.Stat(filepath.Join(dir, "objects"))
+	return head == nil && err == nil && objects.IsDir()
+}
+
+// checkConfig refuses repositories that would be misread, and tells whether
+// this one has no work tree.
+func checkConfig(path, dir string) (bare bool, err error) {
+	refuse := func(what, fix string) error {
+		return &gitstore.Error{Kind: gitstore.Unsupported, Repo: path, What: what, Fix: fix}
+	}
+	f, err := os.Open(filepath.Join(dir, "config"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return filepath.Base(dir) != ".git", nil
+	}
+	if err != nil {
+		return false, onDisk(path, err)
+	}
+	defer f.Close()
+	c := config.New()
+	if err := config.NewDecoder(f).Decode(c); err != nil {
+		return false, refuse("the repository's config cannot be read: "+oneLine(err.Error()), "correct it: git -C "+path+" config --list")
+	}
+	clone := fmt.Sprintf("make a plain copy: git clone --bare %q %q, and name that", path, filepath.Clean(path)+"-plain.git")
+	for _, o := range c.Section("extensions").Options {
+		switch name, value := strings.ToLower(o.Key), strings.ToLower(o.Value); {
+		case name == "noop", name == "preciousobjects", name == "worktreeconfig":
+		case name == "objectformat" && value == "sha1", name == "refstorage" && value == "files":
+		case name == "objectformat":
+			return false, refuse("the repository uses SHA-256 object ids", "use a repository with SHA-1 ids: git init --bare --object-format=sha1")
+		case name == "refstorage":
+			return false, refuse("the repository keeps its refs in the "+oneLine(o.Value)+" format", "convert it: git refs migrate --ref-format=files")
+		case name == "partialclone":
+			return false, refuse("the repository is a partial clone, which lacks objects", clone)
+		default:
+			return false, refuse("the repository uses the extension "+oneLine(o.Key), clone)
+		}
+	}
+	for _, name := range []string{"alternates", "http-alternates"} {
+		if info, err := os.Stat(filepath.Join(dir, "objects", "info", name)); err == nil && info.Size() > 0 {
+			return false, refuse("the repository borrows objects from another one", "copy them in: git repack -a -d, then remove objects/info/"+name)
+		}
+	}
+	if bare := c.Section("core").Option("bare"); bare != "" {
+		return strings.EqualFold(bare, "true") || bare == "1" || strings.EqualFold(bare, "yes") || strings.EqualFold(bare, "on"), nil
+	}
+	return filepath.Base(dir) != ".git", nil
+}
+
+func (l *local) tip(_ context.Context, branch string) (plumbing.Hash, error) {
+	_, id, err := l.refs.read("refs/heads/" + branch)
+	if err == nil || errors.Is(err, errNoRef) {
+		l.watch.told(branch, id)
+	}
+	switch {
+	case errors.Is(err, errNoRef):
+		return plumbing.ZeroHash, l.noBranch(branch)
+	case err != nil:
+		return plumbing.ZeroHash, onDisk(l.repo, err)
+	}
+	return id, nil
+}
+
+func (l *local) noBranch(branch string) error {
+	var refs []ref
+	if name, _, err := l.refs.read("HEAD"); err == nil {
+		refs = append(refs, ref{name: "HEAD", target: name})
+	} else if l.refs.any() {
+		refs = append(refs, ref{})
+	}
+	e := missingBranch(branch, refs)
+	var missing *gitstore.Error
+	if errors.As(e, &missing) && len(refs) == 0 {
+		missing.Fix = fmt.Sprintf("push a first commit: git push %q HEAD:%s", l.repo, branch)
+	}
+	return e
+}
+
+func (l *local) load(_ context.Context, _ string, tip plumbing.Hash) (*objects, error) {
+	if l.objects.broken.Load() {
+		l.reopen()
+	}
+	return l.objects, complete(l.objects, tip)
+}
+
+func (l *local) deepen(context.Context, *objects, plumbing.Hash, int) error {
+	return &gitstore.Error{Kind: gitstore.Unsupported, Repo: l.repo, What: "the repository is shallow: its history is cut off",
+		Fix: "fetch the rest: git fetch --unshallow"}
+}
+
+func (l *local) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error {
+	if !l.bare {
+		return &gitstore.Error{Kind: gitstore.Unsupported, Repo: l.repo,
+			What: "the repository has a work tree, which a push would leave behind; towpath writes to bare repositories only",
+			Fix:  fmt.Sprintf("git clone --bare %q %q, and name that", l.repo, filepath.Clean(l.repo)+".git")}
+	}
+	// Objects first: whoever reads the ref must find them.
+	if err := l.objects.add(made); err != nil {
+		return onDisk(l.repo, err)
+	}
+	err := l.refs.update(ctx, "refs/heads/"+branch, base.commit.id, tip)
+	if err == nil {
+		l.watch.told(branch, tip)
+	}
+	if errors.Is(err, gitstore.ErrMoved) {
+		return err
+	}
+	return onDisk(l.repo, err)
+}
+
+// onDisk explains what the file system says.
+func onDisk(repo string, err error) error {
+	var locked *lockedError
+	var done *gitstore.Error
+	e := &gitstore.Error{Repo: repo, Err: err}
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &done):
+		return done
+	case errors.As(err, &locked):
+		e.Kind, e.What = gitstore.Locked, "the branch is locked"
+		e.Fix = "it is tried again; if no git process runs there, remove " + locked.path
+	case errors.Is(err, errBadRef):
+		e.Kind, e.What, e.Fix = gitstore.Corrupt, "the branch's file is damaged", "run git fsck in the repository and point the branch at a commit: git update-ref"
+	case errors.Is(err, fs.ErrNotExist):
+		e.Kind, e.What = gitstore.NotFound, "there is no such repository"
+		e.Fix = fmt.Sprintf("check the path, or make one: git clone --bare URL %q", repo)
+	case errors.Is(err, fs.ErrPermission):
+		e.Kind, e.What, e.Fix = gitstore.Denied, "the file system denies access", "give the user that towpath runs as access to the repository's files"
+	default:
+		e.Kind, e.What, e.Fix = gitstore.Unreachable, "the disk fails", "it is tried again; check its space and health"
+	}
+	return e
 }

@@ -108,6 +108,9 @@ func (s *Store) Snapshot(ctx context.Context, branch string) (gitstore.Snapshot,
 func (s *Store) tip(ctx context.Context, branch string) (plumbing.Hash, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Poll)
 	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return plumbing.ZeroHash, err
+	}
 	return s.origin.tip(ctx, branch)
 }
 
@@ -181,10 +184,13 @@ func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot,
 // push moves the branch, or finds out that it has moved: servers differ in how
 // they say no, and an answer can be lost after the push has landed.
 func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	pushing, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Push)
 	defer cancel()
 	failed := s.origin.push(pushing, branch, base, tip, made)
-	if failed == nil || errors.Is(failed, errUnsent) {
+	if failed == nil {
 		return failed
 	}
 	// The caller's time may be what ran out; this question has its own.
@@ -208,9 +214,6 @@ func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plu
 	}
 	return failed
 }
-
-// errUnsent marks a push that never left, so that nothing needs to be asked.
-var errUnsent = errors.New("nothing was sent")
 
 func (s *Store) explain(err error) error { return explain(s.repo, s.origin.redact, err) }
 
