@@ -101,6 +101,13 @@ func (w *world) reader(t testing.TB, o remote.Options, hosts ...string) *remote.
 	return open(t, o)
 }
 
+func addrs(literals ...string) (list []netip.Addr) {
+	for _, l := range literals {
+		list = append(list, netip.MustParseAddr(l))
+	}
+	return list
+}
+
 // secret makes a canary.
 func secret() string { return "canary" + rand.Text() }
 
