@@ -39,6 +39,7 @@ func Parse(f *yamledit.File) ([]Document, []Problem) {
 type parser struct {
 	decoder
 	docs []Document
+	good string // the name of a reference that was found good last
 }
 
 // object reads one object: a stream, or a list that may hold some. The kind

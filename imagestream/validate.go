@@ -15,8 +15,6 @@ var (
 	namespace  = regexp.MustCompile(`^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
 	tagName    = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
 	imageID    = regexp.MustCompile(`^(?:sha(?:256|512):)?[0-9a-f]{1,128}$`)
-	digest     = regexp.MustCompile(`^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
-	oldID      = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	host       = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$`)
 	component  = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
 )
@@ -142,14 +140,19 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 // It looks at the text only: who is dialled, and by which defaults, is not its
 // matter.
 func checkReference(text string) (what, fix string) {
-	const shape = "write HOST/PATH:TAG or HOST/PATH@sha256:…"
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
 		return "a reference has no " + scheme + "://", "write " + rest
 	}
 	name, id, hasID := strings.Cut(text, "@")
-	if hasID && !digest.MatchString(id) {
+	if hasID && !isDigest(id) {
 		return fmt.Sprintf("%q is no digest", id), "write sha256: and 64 lower case hexadecimal digits after the @"
 	}
+	return checkName(name)
+}
+
+// checkName is checkReference for what stands before the digest.
+func checkName(name string) (what, fix string) {
+	const shape = "write HOST/PATH:TAG or HOST/PATH@sha256:…"
 	path, tag, hasTag := cutTag(name)
 	if hasTag && !tagName.MatchString(tag) {
 		return fmt.Sprintf("%q is no tag", tag), "use at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'"
@@ -167,12 +170,34 @@ func checkReference(text string) (what, fix string) {
 		switch {
 		case component.MatchString(c):
 		case component.MatchString(strings.ToLower(c)):
-			return "a repository is written in lower case", "write " + strings.Replace(text, path, strings.ToLower(path), 1)
+			return "a repository is written in lower case", "write " + strings.ToLower(path) + " in place of " + path
 		default:
 			return fmt.Sprintf("%q cannot stand in a repository's path", c), shape
 		}
 	}
 	return "", ""
+}
+
+// isDigest knows the digests that registries give today.
+func isDigest(s string) bool {
+	hex, ok := strings.CutPrefix(s, "sha256:")
+	if ok {
+		return len(hex) == 64 && isHex(hex)
+	}
+	hex, ok = strings.CutPrefix(s, "sha512:")
+	return ok && len(hex) == 128 && isHex(hex)
+}
+
+// isOldID knows what servers recorded before there were digests.
+func isOldID(s string) bool { return len(s) == 64 && isHex(s) }
+
+func isHex(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // cutTag cuts name:tag; a colon before the last slash belongs to the host.
