@@ -64,19 +64,25 @@ func NewRepo(t testing.TB, files map[string]string) *Repo {
 	if _, err := r.run("", "init", "-q", "--bare", "--template=", "-b", "main", r.Dir); err != nil {
 		t.Fatal(err)
 	}
-	// No background work, and no waiting for the disk.
-	r.config("gc.auto", "0")
-	r.config("receive.autogc", "false")
-	r.config("core.fsync", "none")
+	r.configure()
 	if len(files) > 0 {
 		r.Commit(files, "first")
 	}
 	return r
 }
 
-func (r *Repo) config(key, value string) {
+// configure forbids background work and waiting for the disk, and lets a
+// Server take pushes.
+func (r *Repo) configure() {
 	r.t.Helper()
-	r.Git("config", key, value)
+	f, err := os.OpenFile(filepath.Join(r.Dir, "config"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("\tfsync = none\n[gc]\n\tauto = 0\n[receive]\n\tautogc = false\n[http]\n\treceivepack = true\n"); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // Git runs git in the repository and returns what it prints, without the final

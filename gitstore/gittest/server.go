@@ -93,7 +93,6 @@ func newServer(t testing.TB, repos []*Repo) *Server {
 	}
 	for i, r := range repos {
 		s.repos["/"+strconv.Itoa(i)+".git"] = r
-		r.config("http.receivepack", "true")
 	}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail on purpose
