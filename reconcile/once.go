@@ -91,8 +91,13 @@ func (r *Reconciler) Once(ctx context.Context, hints ...Hint) (Report, error) {
 	}
 	writes := plan.Writes(texts)                     // in which commits
 	outcome := r.apply(ctx, snap, writes.Chain, now) // make it so
-	r.cat, r.next = cat, next
 	mem.After(answers, recorded, outcome, now)
+	r.cat, r.next = cat, next
+	if len(answers) > 0 { // what was asked is due again some day, what was outrun at once
+		if ask, r.next = Due(cat, mem, nil, now); len(ask) > 0 {
+			r.next = now
+		}
+	}
 	r.report = r.summary(cat, plan, held, writes, answers, outcome, now)
 	return r.report, outcome.Err
 }

@@ -25,11 +25,11 @@ type Report struct {
 
 	Asked, Outstanding int
 	Answers            []Answer
-	Planned            []Write  // what the pass meant to write
-	Commits            []Landed // what landed
-	Pending            bool     // a write waits for its next try
-	Err                error    // what broke the pass off, or kept its writes from landing
-	Next               time.Time
+	Planned            []Write   // what the pass meant to write
+	Commits            []Landed  // what landed
+	Pending            bool      // a write waits for its next try
+	Err                error     // what broke the pass off, or kept its writes from landing
+	Next               time.Time // when Run walks again at the latest
 }
 
 // Failing is a tag whose last import failed.
@@ -66,7 +66,6 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 		Held:     held,
 		Answers:  answers, Planned: writes.Chain,
 		Commits: outcome.Commits, Pending: !outcome.Landed && !outcome.Dry, Err: outcome.Err,
-		Next: r.next,
 	}
 	for _, s := range cat.Streams {
 		rep.Tags += len(s.Spec.Tags)

@@ -37,18 +37,17 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		if errors.Is(err, ErrFirstRun) {
 			return err
 		}
-		hints = nil
-		if r.Passed != nil {
-			r.Passed(rep)
-		}
+		now := time.Now()
 		var after time.Duration
-		switch {
-		case err != nil && !rep.Pending:
+		if err != nil && !rep.Pending {
 			fails++
 			after = retry(err, fails)
-			r.log().Warn("the pass broke off", "err", err, "next", after.Round(time.Millisecond))
-		default:
-			fails, after = 0, r.pause(time.Now())
+		} else {
+			fails, after = 0, r.pause(now)
+		}
+		if r.Passed != nil {
+			rep.Next = now.Add(after)
+			r.Passed(rep)
 		}
 		if hints = r.wake(ctx, after, fails > 0); ctx.Err() != nil {
 			return nil

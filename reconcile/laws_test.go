@@ -1,0 +1,540 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/gitstore/memory"
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry"
+	registrymemory "github.com/towpath/towpath/registry/memory"
+	"github.com/towpath/towpath/trigger"
+)
+
+var (
+	seeds = flag.Int("seeds", 40, "how many worlds the laws are tried on")
+	seed  = flag.Uint64("seed", 0, "try this world alone")
+)
+
+// eachWorld runs a law in worlds made from seeds, in virtual time.
+func eachWorld(t *testing.T, law func(t *testing.T, w *world)) {
+	t.Helper()
+	from, to := uint64(1), uint64(*seeds)
+	if *seed != 0 {
+		from, to = *seed, *seed
+	}
+	for s := from; s <= to; s++ {
+		synctest.Test(t, func(t *testing.T) { law(t, newWorld(t, s)) })
+		if t.Failed() {
+			t.Fatalf("the law breaks in the world of -seed=%d", s)
+		}
+	}
+}
+
+// A world is a repository, a registry, and what ever happened in it.
+type world struct {
+	t        *testing.T
+	rand     *rand.Rand
+	store    *memory.Store
+	registry *registrymemory.Registry
+	lines    []*reconcile.Reconciler
+	upstream map[string]map[string]bool // images that a reference ever was, by reference
+	now      map[string]string          // image that it is
+	sick     bool
+	faults   int // pushes that fail from now on
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{
+		t: t, rand: rand.New(rand.NewPCG(seed, 20260501)),
+		registry: &registrymemory.Registry{}, upstream: map[string]map[string]bool{}, now: map[string]string{},
+	}
+	files := map[string]string{}
+	for i := range 2 + w.rand.IntN(3) {
+		files[fmt.Sprintf("streams/s%d.yaml", i)] = w.stream(i)
+		for j := range w.rand.IntN(3) {
+			files[fmt.Sprintf("deploy/d%d-%d.yaml", i, j)] = w.deployment(i, j)
+		}
+	}
+	w.store = memory.New(files)
+	w.store.Hook = w.pushFault
+	w.daemon()
+	return w
+}
+
+func (w *world) stream(i int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata:\n  name: s%d\n  namespace: team\nspec:\n  tags:\n", i)
+	for k := range 1 + w.rand.IntN(3) {
+		ref := fmt.Sprintf("quay.io/team/s%d:v%d", i, k)
+		w.move(ref)
+		fmt.Fprintf(&b, "    - name: t%d\n      from: {kind: DockerImage, name: %q}\n      importPolicy: {scheduled: true} # kept\n", k, ref)
+	}
+	return b.String()
+}
+
+func (w *world) deployment(i, j int) string {
+	return fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d%d-%d
+  namespace: team
+  annotations:
+    image.openshift.io/triggers: '[{"from":{"kind":"ImageStreamTag","name":"s%d:t%d"},"fieldPath":"spec.template.spec.containers[0].image"}]'
+spec:
+  template:
+    spec:
+      containers:
+        - name: app
+          image: " " # moved by towpath
+`, i, j, i, w.rand.IntN(2))
+}
+
+// daemon adds a towpath.
+func (w *world) daemon() *reconcile.Reconciler {
+	r := &reconcile.Reconciler{
+		Store: w.store, Branch: "main", Reader: w.registry, Wait: true,
+		Author: gitstore.Person{Name: "towpath", Email: "towpath@localhost"},
+	}
+	w.lines = append(w.lines, r)
+	return r
+}
+
+// move gives a reference a new image, or one that it was before.
+func (w *world) move(ref string) {
+	if w.upstream[ref] == nil {
+		w.upstream[ref] = map[string]bool{}
+	}
+	image := registrymemory.Digest(fmt.Sprintf("%s %d", ref, w.rand.IntN(5)))
+	w.upstream[ref][image] = true
+	w.now[ref] = image
+	if err := w.registry.Set(ref + " " + image); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) setSick(sick bool) {
+	w.sick = sick
+	line := "quay.io !"
+	if sick {
+		kinds := []registry.Kind{registry.NotFound, registry.Unauthorized, registry.Unreachable, registry.InternalError, registry.RateLimited}
+		line += string(kinds[w.rand.IntN(len(kinds))]) + " it is sick"
+	}
+	if err := w.registry.Set(line); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// pushFault lets pushes fail while there are faults left: lost before they
+// arrive, lost after they landed, or beaten by somebody else's commit.
+func (w *world) pushFault(op string) (bool, error) {
+	if op != memory.OpPush || w.faults == 0 {
+		return true, nil
+	}
+	w.faults--
+	switch w.rand.IntN(3) {
+	case 0:
+		return false, &gitstore.Error{Kind: gitstore.Unreachable, Repo: "memory", What: "lost before"}
+	case 1:
+		return true, &gitstore.Error{Kind: gitstore.Unreachable, Repo: "memory", What: "lost after"}
+	default:
+		w.store.Write("main", "somebody was faster", map[string]string{"README": fmt.Sprint(w.rand.Uint64())})
+		return true, nil
+	}
+}
+
+// step lets one thing happen.
+func (w *world) step() {
+	time.Sleep(time.Duration(w.rand.Int64N(int64(20 * time.Minute))))
+	switch n := w.rand.IntN(20); {
+	case n < 4:
+		refs := slices.Sorted(maps.Keys(w.now))
+		w.move(refs[w.rand.IntN(len(refs))])
+	case n < 5:
+		w.setSick(!w.sick)
+	case n < 7:
+		w.revert()
+	case n < 8:
+		w.editImage()
+	case n < 9:
+		w.faults = w.rand.IntN(3)
+	case n < 10: // a restart: what is not in Git is forgotten
+		w.lines = nil
+		for range 1 + w.rand.IntN(2) {
+			w.daemon()
+		}
+	default:
+		r := w.lines[w.rand.IntN(len(w.lines))]
+		w.once(r)
+	}
+}
+
+func (w *world) once(r *reconcile.Reconciler) {
+	_, err := r.Once(context.Background())
+	if e := (*gitstore.Error)(nil); err != nil && !errors.Is(err, gitstore.ErrMoved) && !errors.As(err, &e) {
+		w.t.Fatalf("a pass: %v", err)
+	}
+}
+
+// revert takes back the last commit that was made by towpath for sites, as a
+// person would.
+func (w *world) revert() {
+	log := w.store.Log("main")
+	if len(log) < 2 || !strings.Contains(log[0].Message, "Towpath-Commit: trigger") {
+		return
+	}
+	w.store.Edit("main", "revert", func(t memory.Tree) {
+		clear(t)
+		maps.Copy(t, log[1].Tree)
+	})
+}
+
+// editImage gives a site an image by hand.
+func (w *world) editImage() {
+	tree := w.store.Tree("main")
+	for _, path := range slices.Sorted(maps.Keys(tree)) {
+		if strings.HasPrefix(path, "deploy/") && w.rand.IntN(3) == 0 {
+			lines := strings.Split(tree[path].Content, "\n")
+			for i, l := range lines {
+				if strings.Contains(l, "image: ") {
+					lines[i] = "          image: example.com/mine:1"
+				}
+			}
+			w.store.Write("main", "by hand", map[string]string{path: strings.Join(lines, "\n")})
+			return
+		}
+	}
+}
+
+// rest heals everything and walks until nothing is left to do.
+func (w *world) rest() {
+	w.setSick(false)
+	w.faults = 0
+	for range 8 {
+		time.Sleep(25 * time.Hour) // the longest back-off
+		for _, r := range w.lines {
+			w.once(r)
+		}
+	}
+}
+
+// life is a world with a history.
+func (w *world) life() {
+	for range 60 {
+		w.step()
+	}
+}
+
+// catalogs reads every commit of the branch, oldest first.
+func (w *world) catalogs() []*reconcile.Catalog {
+	ctx := context.Background()
+	var cats []*reconcile.Catalog
+	snap, err := w.store.Snapshot(ctx, "main")
+	for snap != nil {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		cat, e := reconcile.Load(ctx, snap, nil, nil)
+		if e != nil {
+			w.t.Fatal(e)
+		}
+		cats = append(cats, cat)
+		snap, err = snap.Parent(ctx)
+	}
+	slices.Reverse(cats)
+	return cats
+}
+
+// log is the branch's log, oldest first.
+func (w *world) log() []memory.Logged {
+	log := w.store.Log("main")
+	slices.Reverse(log)
+	return log
+}
+
+func recordOf(c *reconcile.Catalog) map[imagestream.TagRef]string {
+	rec := map[imagestream.TagRef]string{}
+	for _, v := range c.Tags() {
+		if v.Item != nil {
+			rec[v.Tag] = v.Item.Reference
+		}
+	}
+	return rec
+}
+
+func sitesOf(c *reconcile.Catalog) map[trigger.ID]*reconcile.Site {
+	sites := map[trigger.ID]*reconcile.Site{}
+	for _, s := range c.Sites {
+		sites[s.ID] = s
+	}
+	return sites
+}
+
+func ours(l memory.Logged) bool { return l.Author.Name == "towpath" }
+
+// Law 1: apply a plan, plan again with the same answers: empty.
+// Law 5: no news, no commit.
+func TestLawSettles(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.life()
+		w.rest()
+		tip := w.store.Tip("main")
+		for range 20 {
+			time.Sleep(time.Hour)
+			for _, r := range w.lines {
+				w.once(r)
+			}
+		}
+		w.daemon()
+		w.once(w.lines[len(w.lines)-1])
+		if got := w.store.Tip("main"); got != tip {
+			t.Errorf("without news: %s", w.store.Log("main")[0].Message)
+		}
+	})
+}
+
+// Law 2: shuffled files and answers give byte-equal plans.
+func TestLawSameInSameOut(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		tree := w.store.Tree("main")
+		files := map[string]string{}
+		for p, f := range tree {
+			files[p] = f.Content
+		}
+		plan := func() []gitstore.Commit {
+			r := w.daemon()
+			r.Store, r.Dry = memory.New(files), true
+			rep, err := r.Settle(context.Background(), reconcile.Hint{Scheduled: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var commits []gitstore.Commit
+			for _, p := range rep.Planned {
+				commits = append(commits, p.Commit)
+			}
+			return commits
+		}
+		first := plan()
+		if len(first) == 0 {
+			t.Fatal("nothing was planned")
+		}
+		for range 4 {
+			if d := cmp.Diff(first, plan()); d != "" {
+				t.Errorf("another plan:\n%s", d)
+			}
+		}
+	})
+}
+
+// Law 3: a commit of ours changes only the status of streams and the images of
+// sites. (Bytes within one value are yamledit's law.)
+func TestLawLocal(t *testing.T) {
+	mine := func(content string) string {
+		content, _, _ = strings.Cut(content, "\nstatus:\n")
+		var kept []string
+		for _, l := range strings.Split(strings.TrimSuffix(content, "\n"), "\n") {
+			if before, image, ok := strings.Cut(l, "image: "); ok {
+				_, comment, _ := strings.Cut(image, "#")
+				l = before + "image: #" + comment
+			}
+			kept = append(kept, l)
+		}
+		return strings.Join(kept, "\n")
+	}
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.life()
+		log := w.log()
+		for i := 1; i < len(log); i++ {
+			if !ours(log[i]) {
+				continue
+			}
+			for path, f := range log[i].Tree {
+				if d := cmp.Diff(mine(log[i-1].Tree[path].Content), mine(f.Content)); d != "" {
+					t.Errorf("%s in %q:\n%s", path, log[i].Message, d)
+				}
+			}
+		}
+	})
+}
+
+// Law 4: an image comes on record only if a registry said it, and a failure
+// takes none away.
+func TestLawBadNewsChangesNoImage(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.life()
+		log, cats := w.log(), w.catalogs()
+		for i := 1; i < len(cats); i++ {
+			if !ours(log[i]) {
+				continue
+			}
+			before, after := recordOf(cats[i-1]), recordOf(cats[i])
+			for tag, ref := range before {
+				if after[tag] == "" {
+					t.Errorf("%s lost %s in %q", tag, ref, log[i].Message)
+				}
+			}
+			for _, v := range cats[i].Tags() {
+				if v.Item != nil && !w.upstream[v.From][v.Item.Image] {
+					t.Errorf("%s says %s, which %s never was", v.Tag, v.Item.Image, v.From)
+				}
+			}
+		}
+	})
+}
+
+// Law 6: any push fault heals: the record is what the registry says, and no
+// commit of ours repeats one.
+// fault: G-12
+func TestLawPushFaultsHeal(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 60 {
+			w.faults = max(w.faults, w.rand.IntN(2))
+			w.step()
+		}
+		w.rest()
+		cats := w.catalogs()
+		for _, v := range cats[len(cats)-1].Tags() {
+			if v.Item == nil || v.Item.Image != w.now[v.From] {
+				t.Errorf("%s is %+v on record, and %s in the registry", v.Tag, v.Item, w.now[v.From])
+			}
+		}
+		log := w.log()
+		for i := 1; i < len(log); i++ {
+			if ours(log[i]) && maps.Equal(log[i].Tree, log[i-1].Tree) {
+				t.Errorf("an empty commit: %s", log[i].Message)
+			}
+			if ours(log[i]) && strings.Contains(log[i].Message, "Towpath-Commit: status") && maps.Equal(recordOf(cats[i]), recordOf(cats[i-1])) && !strings.Contains(log[i].Message, "fails") && !strings.Contains(log[i].Message, "works again") {
+				t.Errorf("doubled: %s", log[i].Message)
+			}
+		}
+	})
+}
+
+// Law 7: a hint changes when, never what.
+func TestLawHints(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 30 {
+			w.step()
+			h := reconcile.Hint{Stream: imagestream.Name{Namespace: "team", Name: fmt.Sprintf("s%d", w.rand.IntN(6))}, Tag: fmt.Sprintf("t%d", w.rand.IntN(4))}
+			if _, err := w.lines[0].Once(context.Background(), h); err != nil && !errors.Is(err, gitstore.ErrMoved) {
+				var e *gitstore.Error
+				if !errors.As(err, &e) {
+					t.Fatal(err)
+				}
+			}
+		}
+		w.rest()
+		cats := w.catalogs()
+		for _, v := range cats[len(cats)-1].Tags() {
+			if v.Item == nil || v.Item.Image != w.now[v.From] {
+				t.Errorf("%s is %+v on record, and %s in the registry", v.Tag, v.Item, w.now[v.From])
+			}
+		}
+	})
+}
+
+// Law 8: no site of ours holds an image that was not on record in an earlier
+// commit.
+func TestLawRecordBeforeFollow(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.life()
+		log, cats := w.log(), w.catalogs()
+		moved := 0
+		for i := 1; i < len(cats); i++ {
+			before, record := sitesOf(cats[i-1]), recordOf(cats[i-1])
+			for id, site := range sitesOf(cats[i]) {
+				if ours(log[i]) && site.Current != before[id].Current {
+					moved++
+					if record[site.Follows] != site.Current {
+						t.Errorf("%s got %s in %q, while %q was on record", id, site.Current, log[i].Message, record[site.Follows])
+					}
+				}
+			}
+		}
+		if moved == 0 && len(cats[0].Sites) > 0 && *seed != 0 {
+			t.Error("no site ever moved")
+		}
+	})
+}
+
+// Law 9: while the record says an image without a break, a site is rewritten
+// to it at most once.
+func TestLawOneImageOneTrigger(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.life()
+		w.rest()
+		log, cats := w.log(), w.catalogs()
+		given := map[trigger.ID]string{}
+		for i := 1; i < len(cats); i++ {
+			record, before := recordOf(cats[i]), sitesOf(cats[i-1])
+			for id, site := range sitesOf(cats[i]) {
+				if given[id] != record[site.Follows] {
+					delete(given, id)
+				}
+				if !ours(log[i]) || site.Current == before[id].Current {
+					continue
+				}
+				if given[id] == site.Current {
+					t.Errorf("%s got %s again, although a person had taken it back: %q", id, site.Current, log[i].Message)
+				}
+				given[id] = site.Current
+			}
+		}
+	})
+}
+
+// Law 11: an answer never beats a younger record. While a question is under
+// way a person writes another image on record; the answer is thrown away and
+// the tag asked again.
+func TestLawYoungerRecordStands(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.rest()
+		path := "streams/s0.yaml"
+		mine := registrymemory.Digest("by hand")
+		refs := slices.Sorted(maps.Keys(w.now))
+		ref := refs[0] // quay.io/team/s0:v0
+		old := w.now[ref]
+		asked := 0
+		w.registry.Hook = func(context.Context, registrymemory.Call) error {
+			if asked++; asked == 1 {
+				content := w.store.Tree("main")[path].Content
+				w.store.Write("main", "by hand", map[string]string{path: strings.ReplaceAll(content, old, mine)})
+			}
+			return nil
+		}
+		for w.now[ref] == old {
+			w.move(ref)
+		}
+		time.Sleep(time.Hour)
+		_, err := w.lines[0].Once(context.Background())
+		if !errors.Is(err, gitstore.ErrMoved) {
+			t.Fatalf("the push must find the branch moved, and said %v", err)
+		}
+		before := asked
+		time.Sleep(time.Second)
+		w.once(w.lines[0])
+		if asked == before {
+			w.once(w.lines[0])
+		}
+		if asked == before {
+			t.Error("the tag was not asked again")
+		}
+		log := w.log()
+		if !strings.Contains(log[len(log)-1].Tree[path].Content, mine) {
+			t.Error("the person's record is gone from the history")
+		}
+	})
+}
