@@ -61,7 +61,7 @@ func TestEditsAreLocal(t *testing.T) {
 		seed = *fixed
 	}
 	refused := 0
-	const rounds = 3000
+	const rounds = 1500
 	for i := range uint64(rounds) {
 		r := rand.New(rand.NewPCG(seed, i))
 		src := drawText(r)

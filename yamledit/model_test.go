@@ -181,7 +181,7 @@ func local(f *File, c Change, out []byte) string {
 	}
 	t := newText(f.Src)
 
-	var key *Node // that goes with the value
+	var key, in *Node // that goes with the value, and what it stands in
 	n, rest := f.Docs[c.Doc].Root, c.At
 	for len(rest) > 0 {
 		if c.Op == Delete && len(rest) == 1 && len(n.Content) <= 2 && (n.Kind == yaml.MappingNode || len(n.Content) == 1) {
@@ -202,13 +202,21 @@ func local(f *File, c Change, out []byte) string {
 		if next == nil {
 			break
 		}
-		n, rest = next, rest[1:]
+		in, n, rest = n, next, rest[1:]
 	}
 	first := slices.Index(flat, n)
 	after := first + size[n]
 	before := first - 1
+	goes := t.start(n) // where what is named starts, its key or its dash included
 	if key != nil && len(rest) == 0 {
-		before--
+		goes = t.start(key)
+	} else if c.Op == Delete {
+		if dash := strings.LastIndexByte(string(f.Src[:goes]), '-'); dash >= 0 && in != nil && in.Style&yaml.FlowStyle == 0 {
+			goes = dash
+		}
+	}
+	for c.Op == Delete && before >= 0 && t.start(flat[before]) >= goes {
+		before-- // the key itself, and the collection that starts with it
 	}
 	if i, ok := 0, false; len(rest) > 0 && len(n.Content) > 0 {
 		if i, ok = rest[len(rest)-1].(int); ok && i < len(n.Content) {
@@ -226,6 +234,7 @@ func local(f *File, c Change, out []byte) string {
 		to = t.start(flat[after])
 	}
 	src, text := string(f.Src), string(out)
+	lines := text + "\n"
 	if !strings.HasPrefix(text, src[:from]) {
 		return "bytes before it"
 	}
@@ -234,24 +243,21 @@ func local(f *File, c Change, out []byte) string {
 	}
 	outside := src
 	if len(rest) == 0 {
-		end := flat[after-1].Line
+		end := min(flat[after-1].Line, len(t.lines))
 		if isText(flat[after-1]) {
 			return ""
 		}
-		if key == nil {
-			key = n
-		}
-		outside = src[:t.start(key)] + src[t.lineEnd(t.lines[end-1]):]
+		outside = src[:goes] + src[t.lineEnd(t.lines[end-1]):]
 	}
 	for _, comment := range commentLine.FindAllString(outside, -1) {
-		if !strings.Contains(text, comment) {
+		if !strings.Contains(lines, strings.TrimSpace(comment)+"\n") && !strings.Contains(lines, strings.TrimSpace(comment)+"\r") {
 			return "the comment " + comment
 		}
 	}
 	return ""
 }
 
-var commentLine = regexp.MustCompile(`(?m)^[ \t]*# c[0-9]+$`)
+var commentLine = regexp.MustCompile(`(?m)^[ \t]*# c[0-9]+\r?$`)
 
 // draw draws a few changes of a file that do not get in each other's way, most
 // of them of what is there.

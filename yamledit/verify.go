@@ -17,6 +17,9 @@ func (e *editor) verify(out []byte) *problem {
 	}
 	for i, p := range e.roots {
 		if n := differs(p, f.Docs[i].Root); n != nil {
+			if isText(n) {
+				return &problem{n, "the block scalar here would take in blank lines that come to stand below it"}
+			}
 			return &problem{n, "the edited text would not read back as it is meant"}
 		}
 	}
@@ -33,10 +36,7 @@ func differs(p *plan, read *Node) *Node {
 		}
 		return p.node
 	case !p.touched():
-		if equal(p.node, read) {
-			return nil
-		}
-		return p.node
+		return unequal(p.node, read)
 	case !sameNode(p.node, read):
 		return p.node
 	}
@@ -73,30 +73,28 @@ func differsPiece(parent *Node, p piece, read []*Node) *Node {
 		return nil
 	}
 	old := parent.Content[p.old*len(read) : (p.old+1)*len(read)]
-	if len(read) == 2 && !equal(old[0], read[0]) {
-		return old[0]
+	if n := unequal(old[0], read[0]); len(read) == 2 && n != nil {
+		return n
 	}
 	if p.plan != nil {
 		return differs(p.plan, value)
 	}
-	if !equal(old[len(old)-1], value) {
-		return old[len(old)-1]
-	}
-	return nil
+	return unequal(old[len(old)-1], value)
 }
 
-// equal reports whether two nodes say the same: kind, tag, value, anchor, and
-// everything below, in order.
-func equal(a, b *Node) bool {
+// unequal is the first node of a, from the top, that does not say in itself what
+// its counterpart in b says: kind, tag, value, anchor, and how much is below it;
+// nil where they are equal.
+func unequal(a, b *Node) *Node {
 	if !sameNode(a, b) || len(a.Content) != len(b.Content) {
-		return false
+		return a
 	}
 	for i := range a.Content {
-		if !equal(a.Content[i], b.Content[i]) {
-			return false
+		if n := unequal(a.Content[i], b.Content[i]); n != nil {
+			return n
 		}
 	}
-	return true
+	return nil
 }
 
 func sameNode(a, b *Node) bool {
