@@ -214,6 +214,10 @@ func (r *Repo) Move(rev string) {
 // Tip is main's commit id, empty if there is no such branch.
 func (r *Repo) Tip() string {
 	r.t.Helper()
+	// A loose ref goes before a packed one, and needs no process to read.
+	if loose, err := os.ReadFile(filepath.Join(r.Dir, "refs", "heads", "main")); err == nil {
+		return strings.TrimSpace(string(loose))
+	}
 	tip, _ := r.Try("", "rev-parse", "-q", "--verify", "refs/heads/main")
 	return tip
 }
