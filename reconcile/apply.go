@@ -81,6 +81,8 @@ func (o Outcome) wait(n int) time.Duration {
 	switch {
 	case errors.Is(o.Err, gitstore.ErrMoved) && n <= replans:
 		return rand.N(time.Duration(n) * 50 * time.Millisecond)
+	case errors.Is(o.Err, gitstore.ErrMoved):
+		n -= replans
 	case errors.As(o.Err, &e) && (e.Kind == gitstore.Denied || e.Kind == gitstore.Unauthorized):
 		return max(passingMost, e.RetryAfter)
 	case errors.As(o.Err, &e):

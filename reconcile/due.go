@@ -60,6 +60,7 @@ const spread = 5 * time.Minute
 //
 //	what is known of the tag                      asked
 //	a hint names it                               now
+//	its answer came too late                      now
 //	its inputs are not on record                  now; after a failure, when its back-off is over
 //	on record, scheduled, asked in this process   when its interval is over
 //	on record, scheduled, not asked yet           within min(interval, 5 min) of the start, by hash
@@ -243,6 +244,8 @@ func invalid(written string, err error) *registry.Error {
 func (m *Memory) due(q Question, scheduled, failed bool, set config.Settings) (at time.Time, ever bool) {
 	st := m.state(q.Target)
 	switch {
+	case st != nil && st.again:
+		return m.started, true
 	case st != nil && st.inputs == q.Inputs && st.fails > 0:
 		return st.retry, true
 	case st != nil && st.inputs == q.Inputs && scheduled:

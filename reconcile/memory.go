@@ -26,6 +26,7 @@ type state struct {
 	asked    time.Time // when the last answer came whose write landed
 	inputs   string    // what that was asked for
 	inFlight bool
+	again    bool // its last answer came too late: ask at once
 	known    map[string]Known
 
 	fails   int // in a row
@@ -84,7 +85,7 @@ func (m *Memory) After(answers []Answer, recorded *Recorded, outcome Outcome, no
 		}
 		switch {
 		case recorded.outrun[a.Target]:
-			*st = state{known: st.known}
+			*st = state{known: st.known, again: true}
 		case !outcome.Landed && !outcome.Dry && recorded.touches(a.Target.Stream):
 			m.owed = append(m.owed, a) // and in flight until it lands
 		default:
@@ -96,7 +97,7 @@ func (m *Memory) After(answers []Answer, recorded *Recorded, outcome Outcome, no
 
 // took takes in an answer that needs no more attention.
 func (st *state) took(a Answer, now time.Time) {
-	st.inFlight, st.asked, st.inputs = false, now, a.Inputs
+	st.inFlight, st.again, st.asked, st.inputs = false, false, now, a.Inputs
 	err := a.failure()
 	if err == nil {
 		st.fails, st.failure, st.since = 0, nil, time.Time{}

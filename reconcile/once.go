@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
@@ -41,7 +42,9 @@ type Reconciler struct {
 	polled time.Time // when Git was last looked at; zero: look now
 	next   time.Time // when the next tag is due
 	report Report    // of the last pass that did not end right after the poll
-	hints  chan Hint
+
+	hints     chan Hint
+	makeHints sync.Once
 }
 
 // Walk is how far a pass goes.
@@ -170,9 +173,7 @@ func (r *Reconciler) apply(ctx context.Context, snap gitstore.Snapshot, ws []Wri
 		return Outcome{Waiting: true, Throttled: true}
 	}
 	outcome := Apply(ctx, r.Store, r.Branch, snap, ws)
-	if !outcome.Landed {
-		r.polled = time.Time{}
-	}
+	r.polled = time.Time{} // whatever became of it, the branch is read again before anything is built on it
 	return outcome
 }
 

@@ -9,13 +9,19 @@ import (
 	"github.com/towpath/towpath/gitstore"
 )
 
-// Hint asks the walker to look now. It never blocks: when too many hints wait,
-// everything is looked at.
+// Hint asks the walker to look now. It may be called from any goroutine and
+// never blocks: a hint too many is dropped, and what it meant is seen at the next
+// interval.
 func (r *Reconciler) Hint(h Hint) {
 	select {
-	case r.hints <- h:
+	case r.inbox() <- h:
 	default:
 	}
+}
+
+func (r *Reconciler) inbox() chan Hint {
+	r.makeHints.Do(func() { r.hints = make(chan Hint, maxHints) })
+	return r.hints
 }
 
 // maxHints is how many hints wait at most.
@@ -26,7 +32,6 @@ const maxHints = 1024
 // and on hints. A failed pass is tried again, later and later; only a first run
 // that needs consent ends it with an error.
 func (r *Reconciler) Run(ctx context.Context) error {
-	r.hints = make(chan Hint, maxHints)
 	fails := 0
 	var hints []Hint
 	for {
@@ -85,7 +90,7 @@ const tick = time.Second
 func (r *Reconciler) wake(ctx context.Context, after time.Duration, failing bool) []Hint {
 	timer := time.NewTimer(after)
 	defer timer.Stop()
-	answers, hints := r.asker.ready(), r.hints
+	answers, hints := r.asker.ready(), r.inbox()
 	if failing {
 		answers, hints = nil, nil
 	}
@@ -105,7 +110,7 @@ func (r *Reconciler) drain(first Hint) []Hint {
 	hints := []Hint{first}
 	for {
 		select {
-		case h := <-r.hints:
+		case h := <-r.inbox():
 			hints = append(hints, h)
 		default:
 			return hints
