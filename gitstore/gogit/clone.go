@@ -20,7 +20,11 @@ type clone struct {
 	log    *slog.Logger
 }
 
-func openClone(o Options, l line, log *slog.Logger) (origin, error) {
+func openClone(o Options, at location, lay func(Options, location) (line, error), log *slog.Logger) (origin, error) {
+	l, err := lay(o, at)
+	if err != nil {
+		return nil, err
+	}
 	c, err := openCache(o.CacheDir, o.Limits, log)
 	if err != nil {
 		return nil, err

@@ -1,9 +1,11 @@
 package gogit_test
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 
+	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/gittest"
 	"github.com/towpath/towpath/gitstore/gogit"
 	"github.com/towpath/towpath/gitstore/storetest"
@@ -57,4 +59,23 @@ func TestContract(t *testing.T) {
 			return storetest.Fixture{Store: open(t, gogit.Options{Repo: r.Dir}), World: storetest.Git(r)}
 		})
 	})
+}
+
+// wantKind wants an error of a kind with a next step, or none where the kind
+// is empty.
+func wantKind(t *testing.T, err error, want gitstore.Kind) *gitstore.Error {
+	t.Helper()
+	var e *gitstore.Error
+	switch {
+	case want == "" && err == nil:
+	case want == "":
+		t.Fatalf("got %v, want no error", err)
+	case !errors.As(err, &e):
+		t.Fatalf("got %v, want a *gitstore.Error of kind %s", err, want)
+	case e.Kind != want:
+		t.Errorf("got %s (%v), want %s", e.Kind, e, want)
+	case e.Fix == "" || e.Repo == "":
+		t.Errorf("an error without a next step or a repository: %+v", e)
+	}
+	return e
 }

@@ -90,7 +90,12 @@ func judge(err error) verdict {
 
 func judgeRest(err error) verdict {
 	var said *serverError
+	var hangUp *hangUpError
 	switch {
+	case errors.As(err, &hangUp) && hangUp.service == receivePak:
+		return verdict{kind: gitstore.Denied, what: "the server does not let the ssh key write", fix: "give the key write access to the repository"}
+	case errors.As(err, &hangUp):
+		return verdict{kind: gitstore.NotFound, what: "there is no such repository, or the ssh key may not read it", fix: "check the repository's path and the deploy keys"}
 	case errors.Is(err, errHostKey):
 		return verdict{kind: gitstore.TLS, what: "the server's host key is not trusted", fix: "compare it with what the server's admin says and correct the known_hosts file; ssh-keyscan prints it"}
 	case errors.Is(err, errSSHAuth):

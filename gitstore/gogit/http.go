@@ -28,11 +28,11 @@ type httpLine struct {
 	last   secret // of the newest conversation
 }
 
-func newHTTPLine(o Options, l location) *httpLine {
+func newHTTPLine(o Options, l location) (line, error) {
 	if o.Username == "" {
 		o.Username = l.user
 	}
-	return &httpLine{opts: o, base: l.url}
+	return &httpLine{opts: o, base: l.url}, nil
 }
 
 func (l *httpLine) redact(text string) string { return l.last.redact(text) }
@@ -255,21 +255,6 @@ func (c *httpConversation) do(method, url string, body []byte) (*http.Response, 
 	}
 	return res, nil
 }
-
-// An upload is a body whose progress puts off the end of the wait for the
-// answer.
-type upload struct {
-	*bytes.Reader
-	dog  *watchdog
-	wait time.Duration
-}
-
-func (u upload) Read(p []byte) (int, error) {
-	u.dog.timer.Reset(u.wait)
-	return u.Reader.Read(p)
-}
-
-func (u upload) Close() error { return nil }
 
 // An httpError is an answer with another status than 200.
 type httpError struct {

@@ -87,6 +87,7 @@ func (w *watchdog) hurry() { w.floor = int(w.window.Seconds() * 1024) }
 
 func (w *watchdog) move(n int) {
 	if w.moved += n; n > 0 && w.moved >= w.floor {
+		w.begun.Store(true)
 		w.moved = 0
 		w.timer.Reset(w.window)
 	}
@@ -118,3 +119,18 @@ func (w *watched) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// An upload is a request's body whose progress puts off the end of the wait
+// for the answer.
+type upload struct {
+	r    io.Reader
+	dog  *watchdog
+	wait time.Duration
+}
+
+func (u upload) Read(p []byte) (int, error) {
+	u.dog.timer.Reset(u.wait)
+	return u.r.Read(p)
+}
+
+func (u upload) Close() error { return nil }

@@ -60,9 +60,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	case "file":
 		s.origin, err = openLocal(o, l.path)
 	case "ssh":
-		s.origin, err = openClone(o, newSSHLine(o, l), s.log)
+		s.origin, err = openClone(o, l, newSSHLine, s.log)
 	default:
-		s.origin, err = openClone(o, newHTTPLine(o, l), s.log)
+		s.origin, err = openClone(o, l, newHTTPLine, s.log)
 	}
 	if err != nil {
 		return nil, explain(s.repo, func(t string) string { return t }, err)
