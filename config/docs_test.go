@@ -265,3 +265,24 @@ func keysIn(t *testing.T, src []byte) map[string]bool {
 	walk("", file.Docs[0].Root)
 	return keys
 }
+
+// The configuration in the example for Kubernetes is valid, too.
+func TestKubernetesExample(t *testing.T) {
+	src, err := os.ReadFile("../examples/kubernetes/towpath.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range file.Docs {
+		if n := yamledit.Lookup(doc.Root, yamledit.Path{"data", "operator.yaml"}); n != nil {
+			if _, problems := ParseOperator("operator.yaml", []byte(n.Value)); len(problems) > 0 {
+				t.Errorf("problems: %v", problems)
+			}
+			return
+		}
+	}
+	t.Error("no operator.yaml")
+}

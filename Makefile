@@ -1,0 +1,61 @@
+# make test and make check need git, ssh and sshd; when they miss one, install it:
+#   apt-get install git openssh-client openssh-server
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+IMAGE ?= localhost/towpath:dev
+DIR ?= examples
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check tools fmt vet lint tidy static race bench corpus image clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build bin/towpath, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/towpath ./cmd/towpath
+
+demo: build ## Watch it work, on this machine alone
+	bin/towpath demo
+
+test: tools ## Run every test
+	$(GO) test ./...
+
+check: fmt vet lint tidy static race ## All that a change must pass, race tests last
+
+tools:
+	@command -v git >/dev/null && command -v ssh >/dev/null && PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || \
+	  { echo "the tests need git, ssh and sshd: apt-get install git openssh-client openssh-server" >&2; exit 1; }
+
+fmt:
+	@out=$$(gofmt -l .); test -z "$$out" || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+lint:
+	$(GO) run $(STATICCHECK) ./...
+
+tidy:
+	$(GO) mod tidy -diff
+
+# The binary must run in an image that holds nothing else.
+static: build
+	@ldd bin/towpath 2>&1 | grep -q 'not a dynamic executable' || { echo "bin/towpath is not static: build it with CGO_ENABLED=0"; exit 1; }
+	bin/towpath version
+
+race: tools
+	$(GO) test -race ./...
+
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+corpus: build ## Read every file below DIR and tell what is wrong in them: make corpus DIR=path
+	bin/towpath validate $(DIR)
+
+image: ## Build the container image IMAGE with docker, podman or buildah
+	@for tool in docker podman buildah; do \
+	  if command -v $$tool >/dev/null; then exec $$tool build -t $(IMAGE) .; fi; \
+	done; echo "docker, podman or buildah is needed" >&2; exit 1
+
+clean: ## Remove what was built
+	rm -rf bin
