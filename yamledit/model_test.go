@@ -26,7 +26,11 @@ func modelOf(n *Node) *model {
 	}
 	for i, c := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 {
-			m.keys = append(m.keys, c.Tag+" "+c.Value)
+			key := c.Tag + " " + c.Value
+			if c.Kind != yaml.ScalarNode {
+				key = "complex " + modelOf(c).String()
+			}
+			m.keys = append(m.keys, key)
 			continue
 		}
 		m.kids = append(m.kids, modelOf(c))
@@ -63,7 +67,7 @@ func (m *model) child(step any) *model {
 	switch step := step.(type) {
 	case string:
 		for i, k := range m.keys {
-			if _, name, _ := strings.Cut(k, " "); name == step {
+			if tag, name, _ := strings.Cut(k, " "); name == step && tag != "complex" {
 				return m.kids[i]
 			}
 		}

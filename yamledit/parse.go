@@ -114,6 +114,9 @@ func (b *budget) explain(err error, text []byte, line int) *Error {
 	}
 	e.What = "not valid YAML: " + e.What
 	switch {
+	case load != nil && tabAt(text, load.Mark):
+		e.What += "; it is a tab"
+		e.Fix = "indent with spaces"
 	case bytes.Contains(text, []byte("{{")):
 		e.What += "; the text looks like a template"
 		e.Fix = "leave templates out; name the file that holds their values"
@@ -121,6 +124,12 @@ func (b *budget) explain(err error, text []byte, line int) *Error {
 		e.Fix = `write the character itself in place of \u escapes`
 	}
 	return e
+}
+
+// tabAt reports whether a tab stands where the parser stopped.
+func tabAt(text []byte, mark yaml.Mark) bool {
+	t := newText(text)
+	return t.at(t.start(&Node{Line: mark.Line, Column: mark.Column})) == '\t'
 }
 
 // reordered finds a value that holds characters which reorder what a person

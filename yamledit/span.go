@@ -21,10 +21,13 @@ type text struct {
 
 func newText(src []byte) *text {
 	t := &text{src: src, lines: make([]int, 1, 16+bytes.Count(src, []byte("\n")))}
-	for i, c := range src {
-		if c == '\n' {
-			t.lines = append(t.lines, i+1)
+	for at := 0; ; {
+		i := bytes.IndexByte(src[at:], '\n')
+		if i < 0 {
+			break
 		}
+		at += i + 1
+		t.lines = append(t.lines, at)
 	}
 	if bytes.HasPrefix(src, byteOrderMark) {
 		t.lines[0] = len(byteOrderMark)

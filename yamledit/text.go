@@ -44,14 +44,14 @@ func look(src []byte, limits Limits) (survey, *Error) {
 		if err := s.characters(line, n); err != nil {
 			return survey{}, err
 		}
+		if s.nodes > 3*limits.Nodes {
+			return survey{}, over(n, 1, "nodes", limits.Nodes)
+		}
 		if !keys.add(line) {
 			return survey{}, over(n, 1, "keys in one mapping", limits.Keys)
 		}
 		if !cut.add(line, pos, end, n) {
 			return survey{}, over(n, 1, "documents", limits.Docs)
-		}
-		if s.nodes > 3*limits.Nodes {
-			return survey{}, over(n, 1, "nodes", limits.Nodes)
 		}
 		pos = end
 	}
@@ -76,6 +76,13 @@ func trimBreak(line []byte) []byte {
 func (s *survey) characters(line []byte, n int) *Error {
 	for i := 0; i < len(line); {
 		c := line[i]
+		if c >= ' ' && c < 0x7f || c == '\t' {
+			if indicators[c] {
+				s.nodes += weigh(line, i)
+			}
+			i++
+			continue
+		}
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRune(line[i:])
 			if what := forbidden(r, size); what != "" {
@@ -85,11 +92,7 @@ func (s *survey) characters(line []byte, n int) *Error {
 			i += size
 			continue
 		}
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return badCharacter(line, i, n, rune(c), "a control character")
-		}
-		s.nodes += weigh(line, i)
-		i++
+		return badCharacter(line, i, n, rune(c), "a control character")
 	}
 	return nil
 }
@@ -129,6 +132,9 @@ func reorders(r rune) bool {
 	return r == 0x061c || r == 0x200e || r == 0x200f ||
 		r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
+
+// indicators are the characters that weigh something.
+var indicators = [128]bool{':': true, '-': true, '?': true, ',': true, '[': true, '{': true}
 
 // weigh is how many nodes the indicator at i can bring, at most; 0 for what is
 // no indicator.
@@ -215,17 +221,47 @@ func (c *counter) add(line []byte) bool {
 		c.open = c.open[:len(c.open)-1]
 	}
 	if !bytes.Contains(body, []byte(":")) || bytes.IndexByte([]byte("-#\"'{}[]"), body[0]) >= 0 {
-		return true
+		return c.fits(line)
 	}
 	if len(c.open) == 0 || c.open[len(c.open)-1].indent < indent {
 		c.open = append(c.open, level{indent: indent})
 	}
 	c.open[len(c.open)-1].keys++
-	return c.open[len(c.open)-1].keys <= c.limit
+	return c.open[len(c.open)-1].keys <= c.limit && c.fits(line)
+}
+
+// fits looks for a flow mapping that is too large for the parser within a line.
+func (c *counter) fits(line []byte) bool {
+	if len(line) < 3*c.limit {
+		return true
+	}
+	keys := []int{0} // at each level of brackets
+	quoted := false
+	for i := 0; i < len(line); i++ {
+		switch b := line[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '{' || b == '[':
+			keys = append(keys, 0)
+		case (b == '}' || b == ']') && len(keys) > 1:
+			keys = keys[:len(keys)-1]
+		case b == ':' && weigh(line, i) > 0:
+			if keys[len(keys)-1]++; keys[len(keys)-1] > c.limit {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // opensText reports whether a line looks like the start of a block scalar.
 func opensText(body []byte) bool {
+	if bytes.IndexByte(body, '|') < 0 && bytes.IndexByte(body, '>') < 0 {
+		return false
+	}
 	if i := bytes.Index(body, []byte(" #")); i >= 0 {
 		body = body[:i]
 	}
