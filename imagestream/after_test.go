@@ -143,6 +143,10 @@ func TestAfterTrims(t *testing.T) {
 	if got := len(s.After([]Event{{Tag: "x", Item: &item}}, all).Tags[0].Items); got != 11 {
 		t.Errorf("got %d items, want all 11: each is run by somebody", got)
 	}
+	old := Options{Now: noon, History: 1, Keep: func(image string) bool { return image != item.Image }}
+	if got := s.After([]Event{{Tag: "x", Item: &item}}, old).Tags[0].Items[0]; got.Image != item.Image {
+		t.Errorf("got %v as the current item, want the new one: it stays, whoever runs the others", got)
+	}
 	same := s.Tags[0].Items[0]
 	if got := len(s.After([]Event{{Tag: "x", Item: &same}}, Options{Now: noon, History: 1}).Tags[0].Items); got != 10 {
 		t.Errorf("got %d items, want 10: no news trims nothing", got)

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write what comes out into testdata as w
 //	STREAM:TAG alias REPOSITORY WORD        the same without a source
 //	STREAM:TAG reference NAME               a reference tag
 //	STREAM:TAG fail REASON FROM MESSAGE
+//	STREAM:TAG clear                        a failure is over
 func TestCorpus(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -122,6 +123,8 @@ func event(t *testing.T, line string) (stream string, e Event) {
 		e.Item = &Item{Reference: w[2]}
 	case "fail":
 		e.Failure = &Failure{Reason: w[2], From: w[3], Message: strings.Join(w[4:], " ")}
+	case "clear":
+		e.Clear = true
 	default:
 		t.Fatalf("what is %q?", line)
 	}

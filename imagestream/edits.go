@@ -124,7 +124,7 @@ func (e *editor) items(at yamledit.Path, n *yamledit.Node, before, after []Item)
 		case j == 0:
 			i--
 			e.add(yamledit.Delete, nil, at, i)
-		case i > 0 && before[i-1].Created.Equal(after[j-1].Created) && lastIndex(after[:j], before[i-1]) < 0:
+		case i > 0 && before[i-1].Created.Equal(after[j-1].Created):
 			i, j = i-1, j-1
 			e.text(before[i].Reference, after[j].Reference, at, i, "dockerImageReference")
 			e.text(before[i].Image, after[j].Image, at, i, "image")

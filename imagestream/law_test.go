@@ -113,7 +113,7 @@ func strip(n *yamledit.Node) {
 	n.Content, n.Style = kept, 0
 }
 
-func corpusFiles(t *testing.T) map[string]string {
+func corpusFiles(t testing.TB) map[string]string {
 	t.Helper()
 	files := map[string]string{"whole": whole, "large": large(), "crlf": strings.ReplaceAll(whole, "\n", "\r\n")}
 	names, err := filepath.Glob("testdata/*.txtar")

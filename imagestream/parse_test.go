@@ -187,8 +187,8 @@ func TestMalformedStatusSaysNothing(t *testing.T) {
 		"a bad tag":          "\n  tags: [{tag: \"a\\nSigned-off-by: x\"}]",
 		"100,000 items":      "\n  tags: [{tag: a, items: [" + strings.Repeat("{}, ", 100_000) + "]}]",
 		"10,001 items":       "\n  tags: [{tag: a, items: [" + strings.Repeat(item+", ", 10_001) + "]}]",
-		"items by alias":     "\n  tags: [{tag: a, items: &i [" + strings.Repeat("{}, ", 100) + "]}" + aliases(200, ", {tag: t%d, items: *i}") + "]",
-		"20,000 tags":        "\n  tags: [" + strings.Repeat("{tag: a}, ", 20_000) + "]",
+		"items by alias":     "\n  tags: [{tag: a, items: &i [" + strings.Repeat("{}, ", 100) + "]}" + counted(200, ", {tag: t%d, items: *i}") + "]",
+		"20,000 tags":        "\n  tags: [" + counted(20_000, "{tag: t%d}, ") + "]",
 		"500 conditions":     "\n  tags: [{tag: a, conditions: [" + strings.Repeat("{type: x}, ", 500) + "]}]",
 	} {
 		f := parse(t, head+status+"\n")
@@ -207,7 +207,7 @@ func TestMalformedStatusSaysNothing(t *testing.T) {
 	}
 }
 
-func aliases(n int, format string) string {
+func counted(n int, format string) string {
 	var b strings.Builder
 	for i := range n {
 		fmt.Fprintf(&b, format, i)

@@ -101,6 +101,8 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 	case DockerImage:
 		if name == "" {
 			bad("from has no name", p.line("name", p.quoted("quay.io/team1/web:latest"))+", with the image that is meant")
+		} else if strings.Contains(name, "PLACEHOLDER") {
+			bad(fmt.Sprintf("from.name %q is yet to be filled in", name), "write the image, or leave this file out: exclude it in .towpath.yaml")
 		} else if what, fix := checkReference(name); what != "" {
 			bad(fmt.Sprintf("from.name %q: %s", name, what), fix)
 		}
