@@ -12,8 +12,7 @@ type Status struct {
 	Took     time.Duration // how long it took
 	Failed   bool          // it ended with an error
 	Ready    bool          // it got as far as reading the repository
-	// Next is when the loop means to walk again at the latest, where that is
-	// later than the next poll: after failures it waits.
+	// Next is when the loop tries again after a failed pass, where it knows.
 	Next time.Time
 	Rev  string // commit that was read
 
@@ -81,9 +80,9 @@ var ImportResults = []string{
 // Bounds of how long nothing may be heard of the loop before it counts as
 // stuck.
 const (
-	intervals   = 3
-	shortest    = 30 * time.Second // counts as poll interval where that is shorter: a push may take its time
-	firstPeriod = 10 * time.Minute // for the first pass, which clones
+	intervals = 3
+	shortest  = 30 * time.Second // counts as poll interval where that is shorter: a push may take its time
+	patience  = 10 * time.Minute // with a first pass, which clones, and after a failed one, when the loop backs off
 )
 
 // A pulse is what is known of the loop's being alive.
@@ -96,11 +95,13 @@ type pulse struct {
 // overdue is for how long more than allowed nothing was heard of the loop.
 func (p pulse) overdue(now time.Time) time.Duration {
 	allowed := intervals * max(p.poll, shortest)
-	if p.last.LastPass.IsZero() {
-		allowed = firstPeriod
+	signs := []time.Time{p.beat, p.last.LastPass}
+	if p.last.LastPass.IsZero() || p.last.Failed {
+		allowed = max(allowed, patience)
+		signs = append(signs, p.last.Next)
 	}
 	heard := p.started
-	for _, t := range []time.Time{p.beat, p.last.LastPass, p.last.Next} {
+	for _, t := range signs {
 		if t.After(heard) {
 			heard = t
 		}

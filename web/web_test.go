@@ -60,11 +60,21 @@ func TestProbes(t *testing.T) {
 		time.Sleep(3*time.Minute + time.Second)
 		want("after that was the last one", 503, 200)
 
-		h.Set(Status{LastPass: time.Now(), Failed: true, Next: time.Now().Add(5 * time.Minute)})
-		time.Sleep(8 * time.Minute)
+		h.Set(Status{LastPass: time.Now(), Failed: true})
+		time.Sleep(10 * time.Minute)
 		want("while Git is away and the loop waits", 200, 200)
 		time.Sleep(time.Second)
 		want("when it forgets to try again", 503, 200)
+
+		h.Set(Status{LastPass: time.Now(), Failed: true, Next: time.Now().Add(time.Hour)})
+		time.Sleep(70 * time.Minute)
+		want("while Git said to come back in an hour", 200, 200)
+		time.Sleep(time.Second)
+		want("when the loop does not", 503, 200)
+
+		h.Set(Status{LastPass: time.Now(), Next: time.Now().Add(time.Hour)})
+		time.Sleep(3*time.Minute + time.Second)
+		want("when no tag is due soon, but nobody polls", 503, 200)
 	})
 }
 
