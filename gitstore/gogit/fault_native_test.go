@@ -61,7 +61,7 @@ func TestRaceWithNativeGit(t *testing.T) {
 }
 
 // count adds one to a file n times by git commit-tree and git update-ref, and
-// begins again where the branch moved meanwhile.
+// begins again where the branch moved meanwhile. Now and then it packs.
 func count(r *gittest.Repo, n int) error {
 	for tries := 0; n > 0; tries++ {
 		if tries > 10_000 {
@@ -97,6 +97,13 @@ func count(r *gittest.Repo, n int) error {
 		}
 		if _, err := r.Try("", "update-ref", "refs/heads/main", rev, old); err == nil {
 			n--
+		}
+		// As git gc does; either may find a lock taken.
+		switch tries % 8 {
+		case 3:
+			r.Try("", "pack-refs", "--all")
+		case 7:
+			r.Try("", "repack", "-a", "-d", "-q")
 		}
 	}
 	return nil

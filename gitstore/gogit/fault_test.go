@@ -71,9 +71,10 @@ func inCache(t *testing.T) func(*gogit.Options) {
 	return func(o *gogit.Options) { o.CacheDir = dir }
 }
 
-// impatient shortens every deadline that waits for a server.
+// impatient shortens every deadline that waits for a server. A busy machine may
+// miss them too.
 func impatient(o *gogit.Options) {
-	o.Deadlines = gogit.Deadlines{Header: 300 * time.Millisecond, Stall: 300 * time.Millisecond, Poll: 2 * time.Second, Fetch: time.Minute, Push: time.Minute}
+	o.Deadlines = gogit.Deadlines{Header: 500 * time.Millisecond, Stall: 500 * time.Millisecond, Poll: 5 * time.Second, Fetch: time.Minute, Push: time.Minute}
 }
 
 func (s *stage) snapshot() gitstore.Snapshot {
