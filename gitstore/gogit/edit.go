@@ -49,7 +49,7 @@ func (b *builder) chain(base commit, chain []gitstore.Commit) (plumbing.Hash, er
 	return tip, nil
 }
 
-// objects are those made, without what an edit back and forth made needless.
+// objects are those made, what they refer to first.
 func (b *builder) objects() []newObject {
 	list := make([]newObject, 0, len(b.order))
 	for _, id := range b.order {
@@ -161,7 +161,7 @@ func insert(entries []entry, e entry) []entry {
 
 var errPerson = errors.New("a commit needs an author with a name and an email address")
 
-// encodeCommit writes a commit with UTC dates.
+// encodeCommit writes a commit with UTC dates; a zero parent is none.
 func encodeCommit(tree, parent plumbing.Hash, c gitstore.Commit) ([]byte, error) {
 	name, email := ident(c.Author.Name), ident(c.Author.Email)
 	if name == "" || email == "" {
@@ -169,7 +169,11 @@ func encodeCommit(tree, parent plumbing.Hash, c gitstore.Commit) ([]byte, error)
 	}
 	who := fmt.Sprintf("%s <%s> %d +0000", name, email, c.When.Unix())
 	var buf bytes.Buffer
-	fmt.Fprintf(&buf, "tree %s\nparent %s\nauthor %s\ncommitter %s\n\n", tree, parent, who, who)
+	fmt.Fprintf(&buf, "tree %s\n", tree)
+	if !parent.IsZero() {
+		fmt.Fprintf(&buf, "parent %s\n", parent)
+	}
+	fmt.Fprintf(&buf, "author %s\ncommitter %s\n\n", who, who)
 	buf.WriteString(strings.TrimRight(strings.ReplaceAll(c.Message, "\x00", ""), "\n") + "\n")
 	return buf.Bytes(), nil
 }

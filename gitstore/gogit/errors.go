@@ -2,8 +2,6 @@ package gogit
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,8 +26,11 @@ type verdict struct {
 // already, and ErrMoved, stay as they are.
 func explain(repo string, redact func(string) string, err error) error {
 	var done *gitstore.Error
-	if err == nil || errors.Is(err, gitstore.ErrMoved) {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, gitstore.ErrMoved):
+		return gitstore.ErrMoved
 	}
 	if errors.As(err, &done) {
 		if done.Repo == "" {
@@ -65,6 +66,8 @@ func judge(err error) verdict {
 		bad      *badEdit
 	)
 	switch {
+	case errors.Is(err, errGarbled), errors.Is(err, errPack):
+		return verdict{kind: gitstore.Corrupt, what: "the server sent something broken", fix: "it is asked again; if this lasts, run git fsck on the server"}
 	case errors.As(err, &status):
 		return judgeStatus(status)
 	case errors.As(err, &redirect):
@@ -82,7 +85,7 @@ func judge(err error) verdict {
 		return verdict{kind: gitstore.NotFound, what: "no Git repository answers there", fix: "check the repository URL; it is the one that git clone takes, over smart HTTP or ssh"}
 	case errors.Is(err, errSHA256):
 		return verdict{kind: gitstore.Unsupported, what: "the repository uses SHA-256 object ids", fix: "use a repository with SHA-1 ids: git init --object-format=sha1"}
-	case isTLS(err):
+	case errors.Is(err, errTLS):
 		return verdict{kind: gitstore.TLS, what: "the server's certificate is not trusted, or its TLS is too old", fix: "correct the certificate, or name the file of the authority that signed it as the CA file"}
 	}
 	return judgeRest(err)
@@ -106,8 +109,6 @@ func judgeRest(err error) verdict {
 		return verdict{kind: gitstore.Unsupported, what: "a file is too large to read", fix: "exclude it in .towpath.yaml, or make it smaller"}
 	case errors.Is(err, errKind), errors.Is(err, errTree), errors.Is(err, errCommit):
 		return verdict{kind: gitstore.Unsupported, what: "the repository holds a malformed object", fix: "find it with git fsck --strict and replace it by a new commit"}
-	case errors.Is(err, errPack):
-		return verdict{kind: gitstore.Corrupt, what: "the server sent a broken pack", fix: "it is fetched again; if this lasts, run git fsck on the server"}
 	case errors.As(err, &said):
 		return verdict{kind: gitstore.Unreachable, what: "the server gave up", fix: "it is tried again; if this lasts, look into the server's log"}
 	case errors.Is(err, plumbing.ErrObjectNotFound):
@@ -142,17 +143,4 @@ func judgeRefusal(e *refusal) verdict {
 	}
 	return verdict{kind: gitstore.Denied, what: "the server refuses the push",
 		fix: "allow towpath to push to the branch, or let it open proposals"}
-}
-
-func isTLS(err error) bool {
-	var (
-		certificate *tls.CertificateVerificationError
-		record      tls.RecordHeaderError
-		alert       tls.AlertError
-		authority   x509.UnknownAuthorityError
-		host        x509.HostnameError
-		invalid     x509.CertificateInvalidError
-	)
-	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) ||
-		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }

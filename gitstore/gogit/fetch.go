@@ -24,9 +24,9 @@ func (r *remote) fetch(ctx context.Context, o *objects, want plumbing.Hash, have
 				return err
 			}
 		}
-		return r.fetchV2(ctx, c, o, want, have, depth)
+		return r.known(r.fetchV2(ctx, c, o, want, have, depth))
 	}
-	return r.fetchOld(ctx, c, o, want, have, depth)
+	return r.known(r.fetchOld(ctx, c, o, want, have, depth))
 }
 
 func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -218,14 +219,14 @@ func mediaType(res *http.Response) string {
 	return media
 }
 
-func (c *httpConversation) do(method, url string, body []byte) (*http.Response, error) {
+func (c *httpConversation) do(method, to string, body []byte) (*http.Response, error) {
 	c.dropBody()
 	wait := c.line.opts.Deadlines.Header
 	if c.service == receivePak {
 		wait *= 4 // hooks run before the first byte
 	}
 	c.dog.expect(wait)
-	req, err := http.NewRequestWithContext(c.ctx, method, url, nil)
+	req, err := http.NewRequest(method, to, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -241,12 +242,13 @@ func (c *httpConversation) do(method, url string, body []byte) (*http.Response, 
 	if s := c.line.last; s.password != "" {
 		req.SetBasicAuth(s.user, s.password)
 	}
+	var handshake error
+	req = req.WithContext(httptrace.WithClientTrace(c.ctx, &httptrace.ClientTrace{
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { handshake = err },
+	}))
 	res, err := c.line.client.Do(req)
 	if err != nil {
-		if c.ctx.Err() != nil {
-			return nil, context.Cause(c.ctx)
-		}
-		return nil, err
+		return nil, c.failure(err, handshake)
 	}
 	c.dog.begin()
 	c.body = res.Body
@@ -255,6 +257,23 @@ func (c *httpConversation) do(method, url string, body []byte) (*http.Response, 
 	}
 	return res, nil
 }
+
+// failure leaves out the URL, in which a redirect may hide a password.
+func (c *httpConversation) failure(err, handshake error) error {
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	if e := net.Error(nil); handshake != nil && !(errors.As(handshake, &e) && e.Timeout()) {
+		return fmt.Errorf("%w: %w", errTLS, err)
+	}
+	return err
+}
+
+// errTLS is a handshake that failed otherwise than by the network.
+var errTLS = errors.New("no secure connection")
 
 // An httpError is an answer with another status than 200.
 type httpError struct {

@@ -1,10 +1,12 @@
 package gogit
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
-	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/towpath/towpath/gitstore"
@@ -13,41 +15,44 @@ import (
 // Init makes a bare repository in dir, which must not be one yet, whose only
 // branch holds the first commit.
 func Init(dir, branch string, first gitstore.Commit) error {
-	ref := plumbing.NewBranchReferenceName(branch)
 	if err := checkBranch(dir, branch); err != nil {
 		return err
 	}
-	repo, err := git.PlainInitWithOptions(dir, &git.PlainInitOptions{Bare: true, InitOptions: git.InitOptions{DefaultBranch: ref}})
-	if err != nil {
-		return fmt.Errorf("making a repository in %s: %w", dir, err)
+	head := filepath.Join(dir, "HEAD")
+	if _, err := os.Lstat(head); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is a repository already; name another directory", dir)
 	}
-	b := builder{made: map[plumbing.Hash]newObject{}}
-	tree, err := b.rewrite("", plumbing.ZeroHash, lastOfEach(first.Edits))
+	for _, below := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(dir, below), 0o777); err != nil {
+			return err
+		}
+	}
+	b := &builder{made: map[plumbing.Hash]newObject{}}
+	tip, err := b.chain(commit{}, []gitstore.Commit{first})
 	if err != nil {
 		return err
 	}
-	raw, err := encodeCommit(tree, plumbing.ZeroHash, first)
-	if err != nil {
+	if tip.IsZero() {
+		return errors.New("the first commit needs a file")
+	}
+	shelf := openDiskShelf(dir, true, Options{}.withDefaults().Limits)
+	defer shelf.close()
+	if err := shelf.add(b.objects()); err != nil {
 		return err
 	}
-	raw = bytes.Replace(raw, fmt.Appendf(nil, "parent %s\n", plumbing.ZeroHash), nil, 1)
-	tip := b.put(plumbing.CommitObject, raw)
-	for _, o := range b.objects() {
-		object := repo.Storer.NewEncodedObject()
-		object.SetType(o.kind)
-		w, err := object.Writer()
-		if err != nil {
+	ref := "refs/heads/" + branch
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, ref)), 0o777); err != nil {
+		return err
+	}
+	// HEAD comes last: without it, this is no repository yet.
+	for _, f := range []struct{ path, content string }{
+		{"config", "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"},
+		{ref, tip.String() + "\n"},
+		{"HEAD", "ref: " + ref + "\n"},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, f.path), []byte(f.content), 0o666); err != nil {
 			return err
-		}
-		if _, err := w.Write(o.raw); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-		if _, err := repo.Storer.SetEncodedObject(object); err != nil {
-			return fmt.Errorf("writing into %s: %w", dir, err)
 		}
 	}
-	return repo.Storer.SetReference(plumbing.NewHashReference(ref, tip))
+	return nil
 }

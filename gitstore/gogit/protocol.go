@@ -55,18 +55,29 @@ func (r *remote) list(ctx context.Context, prefixes ...string) ([]ref, error) {
 			return refs, nil
 		}
 		if r.version == 2 || !perhapsOld(err) {
-			return nil, err
+			return nil, r.known(err)
 		}
 	}
 	g, err := greet(c, prefixes)
 	if err != nil {
-		return nil, err
+		return nil, r.known(err)
 	}
 	r.version = g.version
 	if g.version == 2 {
-		return askRefs(c, prefixes)
+		refs, err := askRefs(c, prefixes)
+		return refs, r.known(err)
 	}
 	return g.refs, nil
+}
+
+// errGarbled is nonsense from a server that has spoken Git before.
+var errGarbled = errors.New("the answer is broken")
+
+func (r *remote) known(err error) error {
+	if r.version != 0 && errors.Is(err, errProtocol) {
+		return fmt.Errorf("%w: %w", errGarbled, err)
+	}
+	return err
 }
 
 // perhapsOld tells whether an answer to a request of version 2 may come from a

@@ -33,15 +33,15 @@ func (e *refusal) locked() bool {
 func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, objects []newObject) error {
 	c, err := r.line.open(ctx, receivePak)
 	if err != nil {
-		return err
+		return &unsentError{err}
 	}
 	defer c.close()
 	g, err := greet(c, []string{name})
 	if err != nil {
-		return err
+		return &unsentError{r.known(err)}
 	}
 	if !pointsTo(g.refs, name, old) {
-		return gitstore.ErrMoved
+		return &unsentError{gitstore.ErrMoved}
 	}
 	pack, err := encodePack(objects)
 	if err != nil {
@@ -59,8 +59,15 @@ func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, 
 	if err != nil {
 		return err
 	}
-	return r.report(p, g)
+	return r.known(r.report(p, g))
 }
+
+// An unsentError is a push that failed before anything was asked for: it
+// cannot have landed.
+type unsentError struct{ err error }
+
+func (e *unsentError) Error() string { return e.err.Error() }
+func (e *unsentError) Unwrap() error { return e.err }
 
 func pointsTo(refs []ref, name string, id plumbing.Hash) bool {
 	for _, r := range refs {

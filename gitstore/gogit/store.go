@@ -190,7 +190,8 @@ func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plu
 	pushing, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Push)
 	defer cancel()
 	failed := s.origin.push(pushing, branch, base, tip, made)
-	if failed == nil {
+	var unsent *unsentError
+	if failed == nil || errors.As(failed, &unsent) {
 		return failed
 	}
 	// The caller's time may be what ran out; this question has its own.
@@ -207,9 +208,6 @@ func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plu
 		s.log.Info("a push landed although it seemed to fail", "branch", branch, "error", s.explain(failed))
 		return nil
 	case now != base.commit.id:
-		return gitstore.ErrMoved
-	case errors.Is(failed, gitstore.ErrMoved):
-		// It moved and moved back: what was planned still holds.
 		return gitstore.ErrMoved
 	}
 	return failed
