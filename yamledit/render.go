@@ -112,7 +112,8 @@ func (e *editor) surveyFlow(n *Node, l *layout) {
 // A flowStyle is how entries of one flow collection are laid out.
 type flowStyle struct {
 	json  bool // every string in double quotes
-	multi bool // each entry on a line of its own
+	lines bool // each of its entries stands on a line of its own
+	multi bool // and so do those of collections in it
 	base  string
 	unit  string // added to base, a level down
 	colon string
@@ -141,7 +142,11 @@ func (e *editor) flowStyle(n *Node) flowStyle {
 	}
 	first := n.Content[0]
 	s.json = s.json || first.Style&yaml.DoubleQuotedStyle != 0 && n.Kind == yaml.MappingNode
-	s.multi = first.Line > n.Line
+	s.lines = first.Line > n.Line
+	s.multi = s.lines
+	for _, c := range n.Content {
+		s.multi = s.multi && (len(c.Content) == 0 || c.Content[0].Line > c.Line)
+	}
 	at := e.start(first)
 	s.nl = e.lineBreak(at)
 	s.base = e.indentOf(at)

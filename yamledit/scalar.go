@@ -57,7 +57,7 @@ func written(v Value, old *Node, json bool) string {
 	switch {
 	case json || style&yaml.DoubleQuotedStyle != 0:
 		return doubleQuoted(text)
-	case style&yaml.SingleQuotedStyle != 0 && !strings.ContainsFunc(text, escapes) && !strings.ContainsAny(text, "\t\n\r"):
+	case style&yaml.SingleQuotedStyle != 0 && !strings.ContainsFunc(text, escapes):
 		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 	case plain(text):
 		return text
@@ -93,8 +93,7 @@ func doubleQuoted(text string) string {
 // escapes reports whether a character is not written as itself: it is forbidden
 // in a file, or a person would not see it.
 func escapes(r rune) bool {
-	return r < ' ' && r != '\n' && r != '\t' && r != '\r' ||
-		r >= 0x7f && r <= 0x9f || r == 0xa0 || forbidden(r, utf8.RuneLen(r)) != "" && r != utf8.RuneError && r >= 0x80 || reorders(r)
+	return r < ' ' || r == 0xa0 || r >= 0x7f && forbidden(r, utf8.RuneLen(r)) != "" || reorders(r)
 }
 
 // plain reports whether every reader of YAML, 1.1 or 1.2, in a block or in a flow
@@ -113,7 +112,7 @@ func plain(text string) bool {
 			return false
 		case r == ' ' && (i+1 == len(text) || text[i+1] == '#' || text[i+1] == ' '):
 			return false
-		case strings.ContainsRune(",[]{}\t\n\r", r) || !unicode.IsPrint(r) && r != ' ' || escapes(r):
+		case strings.ContainsRune(",[]{}", r) || !unicode.IsPrint(r) && r != ' ' || escapes(r):
 			return false
 		}
 	}

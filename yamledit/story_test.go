@@ -28,6 +28,9 @@ var update = flag.Bool("update", false, "write what Apply makes into testdata")
 //	-- want -- (or -- refused --)
 //
 // Words of the comment's last line change both texts: crlf, noeol, bom.
+//
+// fault: C-19
+// fault: C-20
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
