@@ -131,7 +131,27 @@ func printTags(w io.Writer, views []reconcile.TagView, sites bool) {
 		fmt.Fprintln(w, "no image streams")
 		return
 	}
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	lines := strings.SplitAfter(tableOf(views), "\n")
+	fmt.Fprint(w, lines[0])
+	for i, v := range views {
+		fmt.Fprint(w, lines[i+1])
+		for _, s := range v.Sites {
+			if sites {
+				fmt.Fprintf(w, "  %s:%d: %s: %s\n", s.Path, s.Line, s.ID, cmp.Or(strings.TrimSpace(s.Current), "-"))
+			}
+		}
+	}
+	for _, v := range views {
+		if v.Failure != nil {
+			fmt.Fprintf(w, "%s fails since %s: %s: %s\n", v.Tag, v.Failure.Since.UTC().Format(time.RFC3339), v.Failure.Reason, v.Failure.Message)
+		}
+	}
+}
+
+// tableOf is a heading, and a line a tag.
+func tableOf(views []reconcile.TagView) string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "TAG\tSTATE\tIMAGE\tSINCE\tFROM\tSITES")
 	for _, v := range views {
 		image, since := "-", "-"
@@ -147,16 +167,7 @@ func printTags(w io.Writer, views []reconcile.TagView, sites bool) {
 			from = v.Source.From
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", v.Tag, state, image, since, cmp.Or(from, "-"), len(v.Sites))
-		if sites {
-			for _, s := range v.Sites {
-				fmt.Fprintf(t, "  %s:%d\t%s\t%s\t\t\t\n", s.Path, s.Line, s.ID, cmp.Or(strings.TrimSpace(s.Current), "-"))
-			}
-		}
 	}
 	t.Flush()
-	for _, v := range views {
-		if v.Failure != nil {
-			fmt.Fprintf(w, "%s fails since %s: %s: %s\n", v.Tag, v.Failure.Since.UTC().Format(time.RFC3339), v.Failure.Reason, v.Failure.Message)
-		}
-	}
+	return b.String()
 }
