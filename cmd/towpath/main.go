@@ -94,9 +94,9 @@ const rootHelp = `towpath keeps ImageStreams in Git: it imports image tags from 
 what they are now into the status of each ImageStream, and then moves everything
 in the repository that follows the tag.`
 
-const rootExample = `  towpath demo                                      see it work, on this machine alone
+const rootExample = `  towpath demo                                           see it work, on this machine alone
   towpath plan --repo https://git.example/team/streams   what would change, and why
-  towpath run  --repo https://git.example/team/streams   do it, and keep doing it
+  towpath run --repo https://git.example/team/streams    do it, and keep doing it
   towpath import web:stable --repo /srv/git/streams.git  ask for one tag now`
 
 const exitHelp = `
