@@ -85,7 +85,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, listen string)
 	}
 	page := web.New(web.Options{Poll: r.Poll, Version: versionOf()})
 	r.Progress = func(string, int, int) { page.Beat() }
-	r.Passed = func(rep reconcile.Report) { says.pass(rep); page.Set(statusOf(rep)) }
+	r.Passed = func(rep reconcile.Report) { page.Set(statusOf(rep)); says.pass(rep) }
 	r.Log.Info("serving", "address", ln.Addr().String(), "paths", "/healthz /readyz /metrics")
 
 	ctx, cancel := context.WithCancel(ctx)
