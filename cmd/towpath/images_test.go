@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/towpath/towpath/registry/integrated"
+	"github.com/towpath/towpath/registry/registrytest"
+)
+
+// images are a registry on loopback that can be in a mood.
+type images struct {
+	host  string
+	words map[string]string // by digest: what determined the image
+	open  func() http.Handler
+	done  chan struct{} // closed at the end: what hangs goes on
+	asked chan struct{} // a request hangs
+
+	mu  sync.Mutex
+	now string // up, down, html or hang
+}
+
+func newImages(t testing.TB) *images {
+	im := &images{words: map[string]string{}, done: make(chan struct{}), asked: make(chan struct{}, 1), now: "up"}
+	var opened *integrated.Registry
+	im.open = sync.OnceValue(func() http.Handler {
+		r, err := integrated.New(context.Background(), integrated.Options{})
+		if err != nil {
+			panic(err)
+		}
+		opened = r
+		return r
+	})
+	server := httptest.NewServer(im)
+	im.host = server.Listener.Addr().String()
+	t.Cleanup(func() {
+		close(im.done)
+		server.CloseClientConnections()
+		server.Close()
+		if opened != nil {
+			opened.Close()
+		}
+	})
+	return im
+}
+
+func (im *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	im.mu.Lock()
+	now := im.now
+	im.mu.Unlock()
+	switch now {
+	case "down":
+		panic(http.ErrAbortHandler)
+	case "html":
+		registrytest.Body("text/html", []byte("<html><body>Please log in.</body></html>"))(w, r)
+	case "hang":
+		select {
+		case im.asked <- struct{}{}:
+		default:
+		}
+		select {
+		case <-im.done:
+		case <-r.Context().Done():
+		}
+		panic(http.ErrAbortHandler)
+	default:
+		im.open().ServeHTTP(w, r)
+	}
+}
+
+// mood says how the registry behaves from now on; asked waits for a request
+// that hangs.
+func (im *images) mood(t testing.TB, how string) {
+	if how == "asked" {
+		select {
+		case <-im.asked:
+		case <-time.After(patience):
+			t.Fatal("nobody asked the registry")
+		}
+		return
+	}
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	im.now = how
+}
+
+func (im *images) push(t testing.TB, name, word string) {
+	im.words[registrytest.Push(t, im.host, name, word)] = word
+}
+
+func (im *images) untag(t testing.TB, name string) {
+	repo, tag, _ := strings.Cut(name, ":")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+im.host+"/v2/"+repo+"/manifests/"+tag, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("untag %s: %s", name, resp.Status)
+	}
+}
