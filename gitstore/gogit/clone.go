@@ -134,7 +134,7 @@ func (c *clone) deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth
 	return c.remote.fetch(ctx, o, tip, []plumbing.Hash{tip}, depth)
 }
 
-func (c *clone) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error {
+func (c *clone) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {
 	err := c.remote.push(ctx, "refs/heads/"+branch, base.commit.id, tip, made)
 	// What the server may have now is kept in any case: it may turn out to
 	// have landed. It is a few objects that nothing refers to otherwise.
@@ -144,7 +144,7 @@ func (c *clone) push(ctx context.Context, branch string, base *snapshot, tip plu
 	return err
 }
 
-func (c *clone) keep(base *snapshot, made []newObject) error {
+func (c *clone) keep(base *snapshot, made *batch) error {
 	if c.now == nil || base.objects != c.now.objects {
 		return nil // built on a generation that is gone
 	}

@@ -49,13 +49,13 @@ func (b *builder) chain(base commit, chain []gitstore.Commit) (plumbing.Hash, er
 	return tip, nil
 }
 
-// objects are those made, what they refer to first.
-func (b *builder) objects() []newObject {
-	list := make([]newObject, 0, len(b.order))
+// batch is all that was made.
+func (b *builder) batch() *batch {
+	made := &batch{objects: make([]newObject, 0, len(b.order))}
 	for _, id := range b.order {
-		list = append(list, b.made[id])
+		made.objects = append(made.objects, b.made[id])
 	}
-	return list
+	return made
 }
 
 // put makes an object, unless the chain has it.

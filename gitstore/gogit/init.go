@@ -37,7 +37,7 @@ func Init(dir, branch string, first gitstore.Commit) error {
 	}
 	shelf := openDiskShelf(dir, true, Options{}.withDefaults().Limits)
 	defer shelf.close()
-	if err := shelf.add(b.objects()); err != nil {
+	if err := shelf.add(b.batch()); err != nil {
 		return err
 	}
 	ref := "refs/heads/" + branch

@@ -184,7 +184,7 @@ func (l *local) deepen(context.Context, *objects, plumbing.Hash, int) error {
 		Fix: "fetch the rest: git fetch --unshallow"}
 }
 
-func (l *local) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error {
+func (l *local) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {
 	if !l.bare {
 		return &gitstore.Error{Kind: gitstore.Unsupported, Repo: l.repo,
 			What: "the repository has a work tree, which a push would leave behind; towpath writes to bare repositories only",

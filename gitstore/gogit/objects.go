@@ -26,7 +26,7 @@ type shelf interface {
 	EncodedObject(plumbing.ObjectType, plumbing.Hash) (plumbing.EncodedObject, error)
 	HasEncodedObject(plumbing.Hash) error
 	// add keeps objects that this process made.
-	add([]newObject) error
+	add(*batch) error
 	// spool is where a pack waits until it is complete.
 	spool() (spool, error)
 	// addPack takes in a complete pack, read from its start.
@@ -114,10 +114,10 @@ func (o *objects) has(id plumbing.Hash) bool {
 	return o.shelf.HasEncodedObject(id) == nil
 }
 
-func (o *objects) add(list []newObject) error {
+func (o *objects) add(b *batch) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.shelf.add(list)
+	return o.shelf.add(b)
 }
 
 func (o *objects) grown() bool {

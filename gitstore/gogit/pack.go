@@ -8,10 +8,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
@@ -36,26 +38,40 @@ func hashOf(kind plumbing.ObjectType, raw []byte) (id plumbing.Hash) {
 	return id
 }
 
-// encodePack writes a pack of whole objects, without deltas.
-func encodePack(objects []newObject) ([]byte, error) {
+// A batch is what a push adds, what is referred to before what refers to it.
+type batch struct {
+	objects []newObject
+	pack    []byte         // of all objects, once encode has run
+	index   idxfile.Writer // of pack
+}
+
+// encode writes a pack of whole objects, without deltas, and its index.
+func (b *batch) encode() error {
+	if b.pack != nil {
+		return nil
+	}
 	var buf bytes.Buffer
 	buf.WriteString("PACK")
 	buf.Write(binary.BigEndian.AppendUint32(nil, 2))
-	buf.Write(binary.BigEndian.AppendUint32(nil, uint32(len(objects))))
+	buf.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b.objects))))
+	b.index.OnHeader(uint32(len(b.objects)))
 	z := zlib.NewWriter(&buf)
-	for _, o := range objects {
+	for _, o := range b.objects {
+		start := buf.Len()
 		buf.Write(packHeader(o))
 		z.Reset(&buf)
 		if _, err := z.Write(o.raw); err != nil {
-			return nil, err
+			return err
 		}
 		if err := z.Close(); err != nil {
-			return nil, err
+			return err
 		}
+		b.index.Add(o.id, uint64(start), crc32.ChecksumIEEE(buf.Bytes()[start:]))
 	}
 	sum := sha1.Sum(buf.Bytes())
 	buf.Write(sum[:])
-	return buf.Bytes(), nil
+	b.pack = buf.Bytes()
+	return b.index.OnFooter(sum)
 }
 
 // packHeader is the object's type and size: four bits of the size in the

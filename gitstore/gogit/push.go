@@ -30,7 +30,7 @@ func (e *refusal) locked() bool {
 }
 
 // push moves a ref from old to new. It is a compare-and-swap on the server.
-func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, objects []newObject) error {
+func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, made *batch) error {
 	c, err := r.line.open(ctx, receivePak)
 	if err != nil {
 		return &unsentError{err}
@@ -43,8 +43,7 @@ func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, 
 	if !pointsTo(g.refs, name, old) {
 		return &unsentError{gitstore.ErrMoved}
 	}
-	pack, err := encodePack(objects)
-	if err != nil {
+	if err := made.encode(); err != nil {
 		return err
 	}
 	caps := agent
@@ -53,8 +52,8 @@ func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, 
 			caps += " " + cap
 		}
 	}
-	body := pkt(make([]byte, 0, len(pack)+512), "%s %s %s\x00 %s", old, new, name, caps)
-	body = append(append(body, flushPkt...), pack...)
+	body := pkt(make([]byte, 0, len(made.pack)+512), "%s %s %s\x00 %s", old, new, name, caps)
+	body = append(append(body, flushPkt...), made.pack...)
 	p, err := c.ask(body)
 	if err != nil {
 		return err

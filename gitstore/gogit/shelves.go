@@ -32,8 +32,8 @@ func newMemoryShelf(limits Limits) *memoryShelf {
 	return &memoryShelf{Storage: memory.NewStorage(), limit: limits.Pack}
 }
 
-func (s *memoryShelf) add(list []newObject) error {
-	for _, o := range list {
+func (s *memoryShelf) add(b *batch) error {
+	for _, o := range b.objects {
 		m := &plumbing.MemoryObject{}
 		m.SetType(o.kind)
 		m.Write(o.raw)
@@ -133,11 +133,11 @@ func (s *diskShelf) grown() bool {
 	return len(packs) > s.maxPacks || len(loose) > 27
 }
 
-func (s *diskShelf) add(list []newObject) error {
-	if len(list) >= unpackLimit {
-		return s.addAsPack(list)
+func (s *diskShelf) add(b *batch) error {
+	if len(b.objects) >= unpackLimit {
+		return s.addAsPack(b)
 	}
-	for _, o := range list {
+	for _, o := range b.objects {
 		if err := s.addLoose(o); err != nil {
 			return err
 		}
@@ -145,9 +145,8 @@ func (s *diskShelf) add(list []newObject) error {
 	return nil
 }
 
-func (s *diskShelf) addAsPack(list []newObject) error {
-	pack, err := encodePack(list)
-	if err != nil {
+func (s *diskShelf) addAsPack(b *batch) error {
+	if err := b.encode(); err != nil {
 		return err
 	}
 	p, err := s.spool()
@@ -155,13 +154,11 @@ func (s *diskShelf) addAsPack(list []newObject) error {
 		return err
 	}
 	defer p.discard()
-	if _, err := p.Write(pack); err != nil {
+	if _, err := p.Write(b.pack); err != nil {
 		return err
 	}
-	if _, err := p.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return s.addPack(p, packSize{objects: len(list)})
+	defer s.reopen()
+	return s.keepPack(p.(diskSpool), &b.index)
 }
 
 func (s *diskShelf) addLoose(o newObject) error {
@@ -249,22 +246,26 @@ func (s *diskShelf) addPack(p spool, size packSize) error {
 	if err != nil {
 		return err
 	}
-	sum, err := parser.Parse()
-	if err != nil {
+	if _, err := parser.Parse(); err != nil {
 		return fmt.Errorf("%w: %w", errPack, err)
 	}
-	dir := filepath.Join(s.dir, "objects", "pack")
-	base := filepath.Join(dir, "pack-"+sum.String())
+	return s.keepPack(d, &index)
+}
+
+// keepPack gives a pack and its index their names. A pack counts from when its
+// index is there.
+func (s *diskShelf) keepPack(d diskSpool, w *idxfile.Writer) error {
+	index, err := w.Index()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(d.Name())
+	base := filepath.Join(dir, "pack-"+plumbing.Hash(index.PackfileChecksum).String())
 	if err := s.settle(d.File, base+".pack"); err != nil {
 		return err
 	}
-	// A pack counts from when its index is there.
 	return s.place(dir, "tmp_idx_*", base+".idx", func(w io.Writer) error {
-		idx, err := index.Index()
-		if err != nil {
-			return err
-		}
-		_, err = idxfile.NewEncoder(w).Encode(idx)
+		_, err := idxfile.NewEncoder(w).Encode(index)
 		return err
 	})
 }

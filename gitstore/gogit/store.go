@@ -38,7 +38,7 @@ type origin interface {
 	// deepen brings more history of a commit that the objects hold.
 	deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth int) error
 	// push moves a branch from base to tip, and keeps the objects made for it.
-	push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error
+	push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error
 	redact(string) string
 	changed() <-chan struct{}
 	close() error
@@ -171,7 +171,7 @@ func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot,
 	if tip == from.commit.id {
 		return base, nil
 	}
-	if err := s.push(ctx, branch, from, tip, b.objects()); err != nil {
+	if err := s.push(ctx, branch, from, tip, b.batch()); err != nil {
 		return nil, s.explain(err)
 	}
 	next, err := s.load(context.WithoutCancel(ctx), branch, tip)
@@ -183,7 +183,7 @@ func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot,
 
 // push moves the branch, or finds out that it has moved: servers differ in how
 // they say no, and an answer can be lost after the push has landed.
-func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made []newObject) error {
+func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
