@@ -106,8 +106,7 @@ func isCertificate(err error) bool {
 func isTLS(err error) bool {
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
-	return errors.As(err, &record) || errors.As(err, &alert) || strings.Contains(err.Error(), "tls: ") ||
-		strings.Contains(err.Error(), "TLS handshake timeout")
+	return errors.As(err, &record) || errors.As(err, &alert) || strings.Contains(err.Error(), "tls: ")
 }
 
 // isConnection reports whether nothing that speaks HTTP was reached.

@@ -54,8 +54,8 @@ func (l *list) read(ctx context.Context, puller *remote.Puller, repo name.Reposi
 	if err != nil {
 		return pageError(err)
 	}
-	pages := map[string]bool{}
-	for lister.HasNext() {
+	read := map[string]bool{} // pages
+	for n := 1; lister.HasNext(); n++ {
 		page, err := lister.Next(ctx)
 		if err != nil {
 			return pageError(err)
@@ -65,12 +65,12 @@ func (l *list) read(ctx context.Context, puller *remote.Puller, repo name.Reposi
 		}
 		switch {
 		case page.Next == "":
-		case pages[page.Next]:
+		case read[page.Next]:
 			return l.endless(errors.New("a page led to one that was read already"))
-		case len(pages) == maxPages-1:
+		case n == maxPages:
 			return l.endless(fmt.Errorf("more than %d pages", maxPages))
 		}
-		pages[page.Next] = true
+		read[page.Next] = true
 	}
 	return nil
 }

@@ -1,0 +1,207 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/towpath/towpath/registry"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// file writes a dockerconfigjson of logins "KEY USER".
+func file(t *testing.T, entries ...string) string {
+	t.Helper()
+	var auths []string
+	for _, e := range entries {
+		key, user, _ := strings.Cut(e, " ")
+		auths = append(auths, fmt.Sprintf("%q:{\"username\":%q,\"password\":\"x\"}", key, user))
+	}
+	return written(t, `{"auths":{`+strings.Join(auths, ",")+`}}`)
+}
+
+func written(t *testing.T, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "logins.json")
+	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestChoose(t *testing.T) {
+	k, err := newKeyring([]Credential{
+		{
+			File:       file(t, "quay.io quay", "quay.io/team1 quay-team1", "quay.io/team1/web quay-web", "https://index.docker.io/v1/ hub", "Registry.Test:5000 upper"),
+			Namespaces: []string{"team1", "team1-*"}, Paths: []string{"team1/**"},
+		},
+		{File: file(t, "quay.io second", "ghcr.io ghcr"), Hosts: []string{"ghcr.io"}, Paths: []string{"**"}},
+		{File: file(t, "quay.io third", "registry.test third"), Paths: []string{"team2/*.yaml"}},
+	}, false, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		namespace, path, host, repo, want string // want: user, "" for nobody
+	}{
+		{"team1", "team1/a.yaml", "quay.io", "other/web", "quay"},
+		{"team1", "team1/a.yaml", "quay.io", "team1/api", "quay-team1"},
+		{"team1", "team1/deep/a.yaml", "quay.io", "team1/web", "quay-web"},
+		{"team1", "team1/a.yaml", "quay.io", "team1/web/x", "quay-web"},
+		{"team1", "team1/a.yaml", "quay.io", "team1/webb", "quay-team1"},
+		{"team1", "team1/a.yaml", "quay.io", "team11/web", "quay"},
+		{"team1-dev", "team1/a.yaml", "quay.io", "a/b", "quay"},
+		{"team2", "team1/a.yaml", "quay.io", "a/b", ""},
+		{"team1", "team11/a.yaml", "quay.io", "a/b", ""},
+		{"team1", "a.yaml", "quay.io", "a/b", ""},
+		{"team1", "team1/a.yaml", "docker.io", "library/redis", "hub"},
+		{"team1", "team1/a.yaml", "registry.test:5000", "a/b", "upper"},
+		{"team1", "team1/a.yaml", "registry.test", "a/b", ""},
+		{"team1", "team1/a.yaml", "sub.quay.io", "a/b", ""},
+		{"anybody", "x/y/z.yaml", "ghcr.io", "a/b", "ghcr"},
+		{"team2", "team2/a.yaml", "quay.io", "a/b", "third"},
+		{"team2", "team2/deep/a.yaml", "quay.io", "a/b", ""},
+		{"", "team2/a.yaml", "registry.test", "a/b", "third"},
+	} {
+		got := ""
+		if who := k.choose(t.Context(), registry.On{Namespace: c.namespace, Path: c.path}, registry.Repo{Host: c.host, Path: c.repo}); who != nil {
+			got = who.username
+		}
+		if got != c.want {
+			t.Errorf("%s of %s asking %s/%s: got %q, want %q", c.path, c.namespace, c.host, c.repo, got, c.want)
+		}
+	}
+}
+
+// What an operator wrote wrongly is said at the start, without the secret.
+func TestNewErrors(t *testing.T) {
+	good := file(t, "quay.io a")
+	for name, c := range map[string]struct {
+		o    Options
+		says string
+	}{
+		"paths missing": {Options{Credentials: []Credential{{File: good, Paths: []string{"a"}}, {File: good}}}, "credentials[1]: there is more than one credential"},
+		"bad glob":      {Options{Credentials: []Credential{{File: good, Paths: []string{"a[/**"}}}}, "no glob"},
+		"bad host":      {Options{Credentials: []Credential{{File: good, Hosts: []string{"https://quay.io"}}}}, "credentials[0]"},
+		"no file":       {Options{Credentials: []Credential{{File: "nowhere.json"}}}, "no such file"},
+		"no JSON":       {Options{Credentials: []Credential{{File: written(t, "hunter2")}}}, "no dockerconfigjson"},
+		"bad auth":      {Options{Credentials: []Credential{{File: written(t, `{"auths":{"quay.io":{"auth":"hunter2!"}}}`)}}}, "entry of quay.io cannot be read"},
+		"bad key":       {Options{Credentials: []Credential{{File: written(t, `{"auths":{"u:hunter2@quay.io":{"auth":"YTpi"}}}`)}}}, "no host"},
+		"registry":      {Options{Hosts: map[string]Host{"https://quay.io": {}}}, "registry https://quay.io"},
+		"twice":         {Options{Hosts: map[string]Host{"quay.io": {}, "Quay.io": {}}}, "named twice"},
+		"token host":    {Options{Hosts: map[string]Host{"quay.io": {TokenHosts: []string{"a/b"}}}}, "token-hosts[0]"},
+		"no CA":         {Options{Hosts: map[string]Host{"quay.io": {CAFile: good}}}, "no certificate in it"},
+		"negative":      {Options{Hosts: map[string]Host{"quay.io": {Concurrency: -1}}}, "must not be negative"},
+	} {
+		_, err := New(c.o)
+		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, want …%q… and no secret", name, err, c.says)
+		}
+	}
+}
+
+// A file that is replaced is read again; one that cannot be read leaves the last.
+func TestLoginFileReplaced(t *testing.T) {
+	f := &loginFile{path: file(t, "quay.io first"), log: quiet}
+	if err := f.load(); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	user := func() string { now = now.Add(lookAgain); return f.logins(now)[0].auth.Username }
+	for _, step := range []struct{ body, want string }{
+		{`{"auths":{"quay.io":{"username":"second","password":"x"}}}`, "second"},
+		{`{"auths":`, "second"},
+		{`{"auths":{"quay.io":{"username":"the third","password":"x"}}}`, "the third"},
+	} {
+		if err := os.WriteFile(f.path, []byte(step.body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := user(); got != step.want {
+			t.Errorf("after %s: got %q, want %q", step.body, got, step.want)
+		}
+	}
+	if err := os.Remove(f.path); err != nil {
+		t.Fatal(err)
+	}
+	if got := user(); got != "the third" {
+		t.Errorf("after the file was removed: got %q", got)
+	}
+}
+
+func TestIdentityIsNotPrinted(t *testing.T) {
+	who := newIdentity(authn.AuthConfig{Username: "u", Password: "hunter2"}, "the credential of team1", "team1")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if got := fmt.Sprintf(verb, who); strings.Contains(got, "hunter2") {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+}
+
+type keychain func(authn.Resource) (authn.Authenticator, error)
+
+func (k keychain) Resolve(r authn.Resource) (authn.Authenticator, error) { return k(r) }
+
+func TestDocker(t *testing.T) {
+	var asked []string
+	d := newDocker(keychain(func(r authn.Resource) (authn.Authenticator, error) {
+		asked = append(asked, r.String())
+		switch r.RegistryStr() {
+		case "index.docker.io":
+			return authn.FromConfig(authn.AuthConfig{Username: "<token>", Password: "idt"}), nil
+		case "broken.test":
+			return nil, errors.New("hunter2")
+		}
+		return authn.Anonymous, nil
+	}), quiet)
+	hub := d.lookup(t.Context(), registry.Repo{Host: "docker.io", Path: "library/redis"})
+	if hub == nil || hub.identityToken != "idt" || hub.asked() != "asked with Docker's own credentials" {
+		t.Errorf("Docker Hub: got %v", hub)
+	}
+	for range 2 {
+		for _, host := range []string{"quay.io", "broken.test"} {
+			if who := d.lookup(t.Context(), registry.Repo{Host: host, Path: "a/b"}); who != nil {
+				t.Errorf("%s: got %v, want nobody", host, who)
+			}
+		}
+	}
+	if got := strings.Join(asked, " "); got != "index.docker.io/library/redis quay.io/a/b broken.test/a/b" {
+		t.Errorf("asked %s: want each once", got)
+	}
+}
+
+// fault: R-16
+//
+// A helper that hangs costs its deadline, one process, and nobody else's time
+// beyond that.
+func TestDockerHelperHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		running := 0
+		d := newDocker(keychain(func(authn.Resource) (authn.Authenticator, error) {
+			running++
+			<-release
+			return authn.Anonymous, nil
+		}), quiet)
+		for i := range 3 {
+			start := time.Now()
+			who := d.lookup(context.Background(), registry.Repo{Host: "quay.io", Path: fmt.Sprint("a/", i)})
+			if got := time.Since(start); who != nil || got != helperDeadline {
+				t.Errorf("got %v after %s, want nobody after %s", who, got, helperDeadline)
+			}
+		}
+		if running != 1 {
+			t.Errorf("%d helpers hang, want 1", running)
+		}
+		close(release)
+	})
+}
