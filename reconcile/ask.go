@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -218,10 +219,20 @@ func (a *asker) work(ctx context.Context, host string, h *queue) {
 	}
 }
 
-func (a *asker) answer(ctx context.Context, q Question) Answer {
+// answer asks one question. Should a Reader panic, that is this question's
+// failure, and is backed off from like any other.
+func (a *asker) answer(ctx context.Context, q Question) (answer Answer) {
 	ctx, cancel := context.WithTimeout(ctx, askDeadline)
 	defer cancel()
-	answer := Answer{Question: q}
+	answer = Answer{Question: q}
+	defer func() {
+		if r := recover(); r != nil {
+			answer.At = time.Now()
+			answer.Results = []Result{{Tag: q.Target.Tag, Err: &registry.Error{
+				Kind: registry.InternalError, Ref: q.Ref.String(), Message: "towpath itself failed", Err: fmt.Errorf("panic: %v", r),
+			}}}
+		}
+	}()
 	switch {
 	case q.Refused != nil && q.Target.Tag == "":
 		answer.Err = q.Refused

@@ -190,8 +190,17 @@ func read(ctx context.Context, snap gitstore.Snapshot, id gitstore.BlobID) (*par
 // nothing is shared by the many files that hold neither streams nor sites.
 var nothing = &parsedFile{}
 
-// parse is a function of the bytes alone.
-func parse(src []byte) *parsedFile {
+// parse is a function of the bytes alone. Should a parser panic, that is this
+// file's problem and nobody else's.
+func parse(src []byte) (p *parsedFile) {
+	defer func() {
+		if r := recover(); r != nil {
+			p = &parsedFile{problems: []imagestream.Problem{{
+				What: fmt.Sprintf("towpath cannot read this file: %v", r),
+				Fix:  "that is a bug of towpath: report it with the file, and leave the file out with exclude: until it is mended",
+			}}}
+		}
+	}()
 	if !bytes.Contains(src, []byte("ImageStream")) && !bytes.Contains(src, []byte(trigger.Annotation)) {
 		return nothing
 	}

@@ -58,39 +58,50 @@ const (
 // A first run that would change more files than this asks for consent.
 const firstRunFiles = 100
 
-// Once walks the line once. The order is the point: what Git says, what to
-// ask, what registries say, what is then on record, and only from that record
-// what follows it.
+// Once walks the line once. The error is what broke the pass off, or kept its
+// writes from landing; the report has it, too.
 func (r *Reconciler) Once(ctx context.Context, hints ...Hint) (Report, error) {
-	now := time.Now()
-	snap, err := r.look(ctx, now) // what Git says
+	rep, err := r.walk(ctx, hints, time.Now())
 	if err != nil {
 		return r.failed(err), err
+	}
+	return rep, rep.Err
+}
+
+// walk is the line. The order is the point: what Git says, what to ask, what
+// registries say, what is then on record, and only from that record what follows it.
+func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Report, error) {
+	snap, err := r.look(ctx, now) // what Git says
+	if err != nil {
+		return Report{}, err
 	}
 	if r.nothingNew(snap, hints, now) {
 		return r.report.again(now), nil
 	}
 	cat, err := Load(ctx, snap, r.cat, r.Progress) // as streams and sites
 	if err != nil {
-		return r.failed(err), err
+		return Report{}, err
 	}
 	mem := r.memory(now)
 	ask, next := Due(cat, mem, hints, now) // what to ask
 	ask = r.targeted(cat, ask)
-	if err := r.consent(cat, ask); err != nil {
-		return r.failed(err), err
+	if err := r.consent(cat, filesOf(ask)); err != nil {
+		return Report{}, err
 	}
 	answers := r.exchange(ctx, ask)                 // what registries have said
 	recorded := Record(cat, answers, now)           // status changes, and the record as it will stand
 	wanted := r.follow(recorded)                    // sites that differ from the record
 	held, err := Holds(ctx, snap, cat, wanted, mem) // those that a person put back
 	if err != nil {
-		return r.failed(err), err
+		return Report{}, err
 	}
 	plan := Plan{Recorded: recorded, Sites: held.Without(wanted), Author: r.Author, When: now}
+	if err := r.consent(cat, len(plan.Paths())); err != nil {
+		return Report{}, err
+	}
 	texts, err := Texts(ctx, snap, plan.Paths()) // the files as they are
 	if err != nil {
-		return r.failed(err), err
+		return Report{}, err
 	}
 	writes := plan.Writes(texts)                     // in which commits
 	outcome := r.apply(ctx, snap, writes.Chain, now) // make it so
@@ -102,7 +113,7 @@ func (r *Reconciler) Once(ctx context.Context, hints ...Hint) (Report, error) {
 		}
 	}
 	r.report = r.summary(cat, plan, held, writes, answers, outcome, now)
-	return r.report, outcome.Err
+	return r.report, nil
 }
 
 // look reads the branch's tip, unless that was done less than a poll ago and
@@ -193,21 +204,23 @@ func (r *Reconciler) Catalog() *Catalog { return r.cat }
 // expect.
 var ErrFirstRun = errors.New("a first run with many changes waits for consent")
 
-// consent stops a run over a repository where towpath has recorded nothing
-// yet, and much would change.
-func (r *Reconciler) consent(cat *Catalog, ask []Question) error {
-	if r.Yes || r.Dry || cat.Ours() {
+// consent stops a run over a repository where towpath has recorded nothing yet,
+// and so many files would change.
+func (r *Reconciler) consent(cat *Catalog, files int) error {
+	if r.Yes || r.Dry || files <= firstRunFiles || cat.Ours() {
 		return nil
 	}
+	return fmt.Errorf("%w: towpath has recorded nothing in this repository yet, and would change %d files (more than %d)",
+		ErrFirstRun, files, firstRunFiles)
+}
+
+// filesOf counts the files whose record is asked for the first time.
+func filesOf(ask []Question) int {
 	files := map[string]bool{}
 	for _, q := range ask {
 		if !q.OnRecord {
 			files[q.On.Path] = true
 		}
 	}
-	if len(files) <= firstRunFiles {
-		return nil
-	}
-	return fmt.Errorf("%w: towpath has recorded nothing in this repository yet, and would write a status into %d files (more than %d)",
-		ErrFirstRun, len(files), firstRunFiles)
+	return len(files)
 }
