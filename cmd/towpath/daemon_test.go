@@ -80,6 +80,7 @@ func (w *world) start(name string, args []string) {
 		defer close(d.ended)
 		d.cmd.Wait()
 	}()
+	w.t.Cleanup(d.end)
 }
 
 func (w *world) daemon(name string) *daemon {

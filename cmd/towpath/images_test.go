@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,7 +37,9 @@ func newImages(t testing.TB) *images {
 		opened = r
 		return r
 	})
-	server := httptest.NewServer(im)
+	server := httptest.NewUnstartedServer(im)
+	server.Listener = gate{server.Listener, im}
+	server.Start()
 	im.host = server.Listener.Addr().String()
 	t.Cleanup(func() {
 		close(im.done)
@@ -50,11 +53,8 @@ func newImages(t testing.TB) *images {
 }
 
 func (im *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	im.mu.Lock()
-	now := im.now
-	im.mu.Unlock()
-	switch now {
-	case "down":
+	switch im.is() {
+	case "down": // over a connection from before
 		panic(http.ErrAbortHandler)
 	case "html":
 		registrytest.Body("text/html", []byte("<html><body>Please log in.</body></html>"))(w, r)
@@ -70,6 +70,31 @@ func (im *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	default:
 		im.open().ServeHTTP(w, r)
+	}
+}
+
+func (im *images) is() string {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	return im.now
+}
+
+// A gate lets no connection in while the registry is down.
+type gate struct {
+	net.Listener
+	images *images
+}
+
+func (g gate) Accept() (net.Conn, error) {
+	for {
+		conn, err := g.Listener.Accept()
+		if err != nil || g.images.is() != "down" {
+			return conn, err
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0) // a reset, as of a host that has no such port
+		}
+		conn.Close()
 	}
 }
 

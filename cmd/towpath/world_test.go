@@ -39,17 +39,12 @@ type world struct {
 }
 
 func newWorld(t testing.TB, dir string) *world {
-	w := &world{t: t, dir: dir, images: newImages(t), daemons: map[string]*daemon{}}
-	t.Cleanup(w.end)
-	return w
+	return &world{t: t, dir: dir, images: newImages(t), daemons: map[string]*daemon{}}
 }
 
-// end leaves no process behind, and looks for secrets in what was committed.
-func (w *world) end() {
-	for _, d := range w.daemons {
-		d.end()
-	}
-	if w.repo == nil || len(w.secrets) == 0 {
+// checkHistory looks for secrets in what was committed.
+func (w *world) checkHistory() {
+	if len(w.secrets) == 0 {
 		return
 	}
 	history, err := w.repo.Try("", "log", "--all", "-p", "--format=fuller")
@@ -100,6 +95,7 @@ func (w *world) makeRepo(args []string) {
 		files = w.files(args[0])
 	}
 	w.repo = gittest.NewRepo(w.t, files)
+	w.t.Cleanup(w.checkHistory)
 	w.ts.Setenv("repo", w.repo.Dir)
 	w.ts.Setenv("TOWPATH_REPO", w.repo.Dir)
 }
