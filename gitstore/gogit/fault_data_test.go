@@ -19,29 +19,39 @@ import (
 // fault: G-09
 func TestTruncatedPack(t *testing.T) {
 	const parts = 16
-	for name, cut := range map[string]func(num int) gittest.Fault{
-		"the line breaks": func(num int) gittest.Fault { return gittest.Cut(num, parts) },
-		"as if complete": func(num int) gittest.Fault {
-			return gittest.Spoil(func(body []byte) []byte { return body[:len(body)*num/parts] })
-		},
+	for _, c := range []struct {
+		name  string
+		files int // many make a pack that is kept as a pack
+		cut   func(num int) gittest.Fault
+	}{
+		{"the line breaks", 1, func(num int) gittest.Fault { return gittest.Cut(num, parts) }},
+		{"as if complete", 1, func(num int) gittest.Fault { return shorten(num, parts) }},
+		{"many files", 200, func(num int) gittest.Fault { return shorten(num, parts) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
+			files := map[string]string{"app/stream.yaml": "status: 0\n", "app/deploy.yaml": "image: 0\n"}
+			for i := range c.files {
+				files[fmt.Sprintf("%d", i)] = noise(100 + i)
+			}
+			repo := gittest.NewRepo(t, files)
 			dir := filepath.Join(t.TempDir(), "cache")
-			s := newStage(t, func(o *gogit.Options) { o.CacheDir = dir })
+			cached := func(o *gogit.Options) { o.CacheDir = dir }
+			s := onStage(t, repo, gittest.Serve(t, repo), cached)
 			for num := range parts {
-				s.server.Fail(1, gittest.Fetch, cut(num))
+				s.server.Fail(1, gittest.Fetch, c.cut(num))
 				_, err := s.store.Snapshot(t.Context(), "main")
 				s.wantError(err, gitstore.Corrupt, gitstore.Unreachable)
 			}
 			s.wantFiles(s.snapshot())
 			// The same on top of what the store has already.
-			for num := range parts {
+			for num := 0; num < parts; num += 3 {
 				s.repo.Commit(map[string]string{"readme": strings.Repeat(fmt.Sprintln(num), 100)}, "theirs")
-				s.server.Fail(1, gittest.Fetch, cut(num))
+				s.server.Fail(1, gittest.Fetch, c.cut(num))
 				_, err := s.store.Snapshot(t.Context(), "main")
 				s.wantError(err, gitstore.Corrupt, gitstore.Unreachable)
-				s.wantFiles(s.snapshot())
+				s.snapshot()
 			}
+			s.wantFiles(s.snapshot())
 			s.mustPush(s.snapshot(), 1)
 			s.repo.Fsck()
 			for _, path := range walk(t, dir) {
@@ -51,10 +61,14 @@ func TestTruncatedPack(t *testing.T) {
 			}
 			// What is on disk serves the next process.
 			s.close()
-			s.open(func(o *gogit.Options) { o.CacheDir = dir })
+			s.open(cached)
 			s.wantFiles(s.snapshot())
 		})
 	}
+}
+
+func shorten(num, den int) gittest.Fault {
+	return gittest.Spoil(func(body []byte) []byte { return body[:len(body)*num/den] })
 }
 
 // fault: G-10

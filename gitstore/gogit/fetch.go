@@ -20,7 +20,7 @@ func (r *remote) fetch(ctx context.Context, o *objects, want plumbing.Hash, have
 	defer c.close()
 	if r.version == 2 {
 		if c.greetingFirst() {
-			if _, err := greet(c, nil); err != nil {
+			if _, err := greet(c, false); err != nil {
 				return err
 			}
 		}
@@ -63,7 +63,7 @@ func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, want p
 
 // fetchOld is the protocol before version 2: the whole list of refs first.
 func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {
-	g, err := greet(c, nil)
+	g, err := greet(c, false)
 	if err != nil {
 		return err
 	}

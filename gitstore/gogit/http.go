@@ -93,7 +93,7 @@ func (l *httpLine) trust() error {
 	l.ca = ca
 	l.client = &http.Client{CheckRedirect: checkRedirect, Transport: &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: l.opts.Deadlines.Connect, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            l.opts.dialer().DialContext,
 		TLSHandshakeTimeout:    l.opts.Deadlines.TLS,
 		TLSClientConfig:        config,
 		ForceAttemptHTTP2:      true,
@@ -195,11 +195,8 @@ func (c *httpConversation) ask(body []byte) (*pktReader, error) {
 	if got := mediaType(res); got != "application/x-"+c.service+"-result" {
 		return nil, &notGitError{got}
 	}
-	limit := c.line.opts.Limits.Refs
-	if c.service == uploadPack {
-		limit += c.line.opts.Limits.Pack + c.line.opts.Limits.Pack/1000 // and its packets' heads
-	}
-	return c.reader(res, limit), nil
+	limit := c.line.opts.Limits.Pack
+	return c.reader(res, limit+limit/1000+c.line.opts.Limits.Refs), nil // room for what stands around a pack
 }
 
 func (c *httpConversation) reader(res *http.Response, limit int64) *pktReader {

@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -46,6 +47,13 @@ type Options struct {
 
 	// Logger hears what people may want to know later. Nil: nobody does.
 	Logger *slog.Logger
+
+	resolver *net.Resolver // nil but in tests
+}
+
+// dialer finds the address of a host and connects to it within one deadline.
+func (o Options) dialer() *net.Dialer {
+	return &net.Dialer{Timeout: o.Deadlines.Connect, KeepAlive: 30 * time.Second, Resolver: o.resolver}
 }
 
 // Limits bound what a server or a repository can make the process do. A zero

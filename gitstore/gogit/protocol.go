@@ -49,7 +49,7 @@ func (r *remote) list(ctx context.Context, prefixes ...string) ([]ref, error) {
 	}
 	defer c.close()
 	if !c.greetingFirst() && r.version != 1 {
-		refs, err := askRefs(c, prefixes)
+		refs, err := r.askRefs(c, prefixes)
 		if err == nil {
 			r.version = 2
 			return refs, nil
@@ -58,13 +58,13 @@ func (r *remote) list(ctx context.Context, prefixes ...string) ([]ref, error) {
 			return nil, r.known(err)
 		}
 	}
-	g, err := greet(c, prefixes)
+	g, err := greet(c, false, prefixes...)
 	if err != nil {
 		return nil, r.known(err)
 	}
 	r.version = g.version
 	if g.version == 2 {
-		refs, err := askRefs(c, prefixes)
+		refs, err := r.askRefs(c, prefixes)
 		return refs, r.known(err)
 	}
 	return g.refs, nil
@@ -97,8 +97,9 @@ func perhapsOld(err error) bool {
 	return errors.As(err, &said) || errors.As(err, &other) || errors.Is(err, errProtocol)
 }
 
-// greet reads a greeting.
-func greet(c conversation, prefixes []string) (greeting, error) {
+// greet reads a greeting. With enough, it stops at the first wanted ref of an
+// older one: lists can be long, and what the server can do comes first.
+func greet(c conversation, enough bool, prefixes ...string) (greeting, error) {
 	p, err := c.greeting()
 	if err != nil {
 		return greeting{}, err
@@ -122,6 +123,9 @@ func greet(c conversation, prefixes []string) (greeting, error) {
 		default:
 			if err := g.ref(line, prefixes); err != nil {
 				return g, err
+			}
+			if enough && len(g.refs) > 0 {
+				return g, g.check()
 			}
 		}
 	}
@@ -163,7 +167,7 @@ func hasPrefix(name string, prefixes []string) bool {
 }
 
 // askRefs is version 2's ls-refs.
-func askRefs(c conversation, prefixes []string) ([]ref, error) {
+func (r *remote) askRefs(c conversation, prefixes []string) ([]ref, error) {
 	body := pkt(nil, "command=ls-refs\n")
 	body = pkt(body, agent)
 	body = append(body, delimPkt...)
@@ -176,7 +180,7 @@ func askRefs(c conversation, prefixes []string) ([]ref, error) {
 		return nil, err
 	}
 	var refs []ref
-	for {
+	for left := r.limits.Refs; ; {
 		line, kind, err := p.line()
 		if err == io.EOF {
 			return nil, fmt.Errorf("%w: the list of refs has no end", errProtocol)
@@ -187,12 +191,15 @@ func askRefs(c conversation, prefixes []string) ([]ref, error) {
 		if kind == pktFlush {
 			return refs, nil
 		}
-		r, err := refLine(line)
+		if left -= int64(len(line)); left < 0 {
+			return nil, fmt.Errorf("the list of refs is too long: %w", errLimit)
+		}
+		one, err := refLine(line)
 		if err != nil {
 			return nil, err
 		}
-		if hasPrefix(r.name, prefixes) { // a server may send more
-			refs = append(refs, r)
+		if hasPrefix(one.name, prefixes) { // a server may send more
+			refs = append(refs, one)
 		}
 	}
 }

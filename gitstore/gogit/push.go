@@ -36,7 +36,8 @@ func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, 
 		return &unsentError{err}
 	}
 	defer c.close()
-	g, err := greet(c, []string{name})
+	// Over ssh the whole greeting must be read to get at the report behind it.
+	g, err := greet(c, !c.greetingFirst(), name)
 	if err != nil {
 		return &unsentError{r.known(err)}
 	}

@@ -108,7 +108,7 @@ func (l *sshLine) dial(ctx context.Context, files [3][]byte) (*ssh.Client, error
 	if err != nil {
 		return nil, &fileError{"known_hosts", l.opts.KnownHostsFile, "cannot be read: " + reason(err)}
 	}
-	conn, err := (&net.Dialer{Timeout: l.opts.Deadlines.Connect, KeepAlive: 30 * time.Second}).DialContext(ctx, "tcp", l.addr)
+	conn, err := l.opts.dialer().DialContext(ctx, "tcp", l.addr)
 	if err != nil {
 		return nil, err
 	}
