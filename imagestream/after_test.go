@@ -2,6 +2,7 @@ package imagestream
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -72,6 +73,9 @@ func TestAfter(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if len(tt.before.Items) > 0 {
+				tt.before.Items = slices.Grow(tt.before.Items, 8) // room that must not be used
+			}
 			tt.before.Tag, tt.event.Tag, tt.want.Tag = "x", "x", "x"
 			before := Status{Tags: []TagStatus{tt.before}}
 			copied := clone(before)
