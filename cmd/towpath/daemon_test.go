@@ -18,7 +18,7 @@ import (
 
 // passed is what the program gets of the script's environment.
 var passed = []string{
-	"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "GORACE",
+	"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "GORACE", "GOMEMLIMIT",
 	"TOWPATH_CONFIG", "TOWPATH_REPO", "TOWPATH_BRANCH", "TOWPATH_CACHE_DIR", "TOWPATH_LOG_FORMAT", "TOWPATH_LOG_LEVEL", "TOWPATH_LISTEN",
 }
 
@@ -158,7 +158,7 @@ func (d *daemon) end() {
 	<-d.ended
 }
 
-var listening = regexp.MustCompile(`msg=serving address=(\S+)`)
+var listening = regexp.MustCompile(`(?:msg=serving address=|"msg":"serving","address":")([0-9.:]+)`)
 
 // get asks the address that a daemon serves.
 func (w *world) get(name, path string) {

@@ -15,6 +15,7 @@ import (
 // password.
 func (w *world) serve([]string) {
 	w.server = gittest.Serve(w.t, w.git())
+	w.server.User = "towpath" // before anybody asks
 	w.secrets = append(w.secrets, w.server.Password())
 	w.ts.Setenv("url", w.server.Repo(w.repo))
 	w.ts.Setenv("TOWPATH_REPO", w.server.Repo(w.repo))

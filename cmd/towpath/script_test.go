@@ -51,7 +51,8 @@ func TestMain(m *testing.M) {
 //	log                      prints the subjects on main, oldest first
 //	show PATH                prints a file at the tip of main
 //
-//	serve                    serves $repo at $url, with git's http-backend; the password is mounted in secrets/
+//	serve                    serves $repo at $url with git's http-backend, to the user towpath with
+//	                         the password that is mounted in secrets/
 //	password                 the server takes another password from now on
 //	mount                    swaps the mounted password for the one that is right
 //	fault N OP FAULT         the next N requests for OP meet a fault; see faults
@@ -59,6 +60,8 @@ func TestMain(m *testing.M) {
 //	push REPO:TAG WORD       pushes an image that WORD alone determines
 //	untag REPO:TAG           deletes a tag
 //	registry HOW             down, up, html, hang; asked waits for a request that hangs
+//
+//	kubelet FILE NAME        starts the pod of a manifest as the daemon NAME, against $url
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
@@ -88,6 +91,8 @@ func TestScripts(t *testing.T) {
 			"push":     command(2, 2, func(w *world, args []string) { w.images.push(w.t, args[0], args[1]) }),
 			"untag":    command(1, 1, func(w *world, args []string) { w.images.untag(w.t, args[0]) }),
 			"registry": command(1, 1, func(w *world, args []string) { w.images.mood(w.t, args[0]) }),
+
+			"kubelet": command(2, 2, (*world).kubelet),
 		},
 	})
 }
