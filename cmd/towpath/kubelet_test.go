@@ -89,7 +89,7 @@ func (w *world) fill(dir string, v volume, config map[string]string, here *strin
 		}
 	case v.Secret != nil:
 		files["token"] = w.server.Password()
-		files[".dockerconfigjson"] = "{}"
+		files[".dockerconfigjson"] = `{"auths": {}}`
 	}
 	for name, text := range files {
 		w.ts.Check(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))

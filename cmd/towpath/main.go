@@ -58,6 +58,14 @@ func usage(format string, args ...any) error {
 	return &exit{exitUsage, fmt.Errorf(format, args...)}
 }
 
+// hint is an error of the command line with the next step.
+type hint struct {
+	error
+	fix string
+}
+
+func (h hint) Unwrap() error { return h.error }
+
 // Main is the program with its surroundings as arguments. It returns the exit
 // code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
@@ -76,7 +84,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 	if e.cause != nil {
 		printError(stderr, e.cause)
 	}
-	if e.code == exitUsage {
+	if e.code == exitUsage && fixOf(e.cause) == "" {
 		fmt.Fprintln(stderr, "fix: see towpath --help, or towpath COMMAND --help")
 	}
 	return e.code

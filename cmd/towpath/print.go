@@ -30,6 +30,9 @@ func fixOf(err error) string {
 	if errors.Is(err, gitstore.ErrMoved) {
 		return "somebody else pushes all the time; try again"
 	}
+	if h := (hint{}); errors.As(err, &h) {
+		return h.fix
+	}
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) {
 		return e.Fix
 	}

@@ -81,7 +81,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, listen string)
 	}
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
-		return failed(fmt.Errorf("--listen: %w", err))
+		return failed(hint{fmt.Errorf("--listen: %w", err), "give host:port of this machine that is free, such as 127.0.0.1:8080"})
 	}
 	page := web.New(web.Options{Poll: r.Poll, Version: versionOf()})
 	r.Progress = func(string, int, int) { page.Beat() }

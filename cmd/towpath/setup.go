@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -24,12 +25,12 @@ func (a *app) operator() (*config.Operator, error) {
 	if a.configFile != "" {
 		src, err := os.ReadFile(a.configFile)
 		if err != nil {
-			return nil, usage("--config: %w", err)
+			return nil, usage("--config: %w", hint{err, "name a file that can be read; examples/operator.yaml is one to copy"})
 		}
 		parsed, problems := config.ParseOperator(a.configFile, src)
 		if len(problems) > 0 {
 			printProblems(a.stderr, problems)
-			return nil, &exit{code: exitUsage, cause: fmt.Errorf("%s is not right", a.configFile)}
+			return nil, usage("%w", hint{fmt.Errorf("%s is not right", a.configFile), "correct the lines above; docs/configuration.md has every key"})
 		}
 		op = parsed
 	}
@@ -83,16 +84,17 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 		return nil, nil, err
 	}
 	if op.Repo == "" {
-		return nil, nil, usage("which repository? give --repo URL|PATH, TOWPATH_REPO, or repo: in --config FILE")
+		return nil, nil, usage("%w", hint{errors.New("no repository is named"), "give --repo URL|PATH, TOWPATH_REPO, or repo: in --config FILE"})
 	}
 	if u, err := url.Parse(op.Repo); err == nil && u.User != nil {
 		if _, has := u.User.Password(); has || strings.HasPrefix(u.Scheme, "http") {
-			return nil, nil, usage("the URL holds a user or password, which ends up in process lists and logs: take it out, and name files under git: in --config FILE (token-file, or username and password-file)")
+			return nil, nil, usage("%w", hint{errors.New("the URL holds a user or password, which ends up in process lists and logs"),
+				"take it out, and name files under git: in --config FILE (token-file, or username and password-file)"})
 		}
 	}
 	reader, err := remote.New(a.readerOptions(op, log))
 	if err != nil {
-		return nil, nil, &exit{exitUsage, err}
+		return nil, nil, usage("%w", hint{err, "correct the file that this names; nothing was asked yet"})
 	}
 	poll := cmp.Or(op.Poll, pollRemote)
 	if isLocal(op.Repo) {

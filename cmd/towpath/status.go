@@ -111,7 +111,7 @@ func targetOf(cat *reconcile.Catalog, arg string) (imagestream.TagRef, error) {
 	}
 	switch len(found) {
 	case 0:
-		return imagestream.TagRef{}, failed(fmt.Errorf("there is no image stream %s at %s; towpath status lists them all", name, cat.Rev.Short()))
+		return imagestream.TagRef{}, failed(hint{fmt.Errorf("there is no image stream %s at %s", name, cat.Rev.Short()), "towpath status lists them all"})
 	case 1:
 		return imagestream.TagRef{Stream: found[0], Tag: tag}, checkTag(cat, found[0], tag)
 	}
@@ -123,7 +123,7 @@ func checkTag(cat *reconcile.Catalog, stream imagestream.Name, tag string) error
 	if tag == "" || slices.ContainsFunc(cat.Tags(), known) || cat.Stream(stream).Spec.Repository != "" {
 		return nil
 	}
-	return failed(fmt.Errorf("image stream %s has no tag %s; towpath status %s lists them", stream, tag, stream))
+	return failed(hint{fmt.Errorf("image stream %s has no tag %s", stream, tag), fmt.Sprintf("towpath status %s lists them", stream)})
 }
 
 func printTags(w io.Writer, views []reconcile.TagView, sites bool) {
