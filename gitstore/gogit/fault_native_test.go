@@ -60,6 +60,31 @@ func TestRaceWithNativeGit(t *testing.T) {
 	r.Fsck()
 }
 
+// A lock that native git holds is waited for, and never broken.
+func TestLockHeldByNativeGit(t *testing.T) {
+	r := gittest.NewRepo(t, map[string]string{"a": "1"})
+	s := open(t, gogit.Options{Repo: r.Dir})
+	base, err := s.Snapshot(t.Context(), "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := gitstore.Commit{Edits: []gitstore.Edit{{Path: "a", Content: []byte("2")}}, Message: "ours", Author: bot, When: time.Unix(1.8e9, 0)}
+	unlock := r.Lock("main")
+	_, err = s.Push(t.Context(), "main", base, change)
+	var e *gitstore.Error
+	if !errors.As(err, &e) || e.Kind != gitstore.Locked {
+		t.Errorf("push under a lock: got %v, want %s", err, gitstore.Locked)
+	}
+	if r.Tip() != string(base.Rev()) {
+		t.Errorf("the push moved the branch under a lock")
+	}
+	unlock() // fails the test if the lock is gone
+	if _, err := s.Push(t.Context(), "main", base, change); err != nil {
+		t.Errorf("push after the lock: %v", err)
+	}
+	r.Fsck()
+}
+
 // count adds one to a file n times by git commit-tree and git update-ref, and
 // begins again where the branch moved meanwhile. Now and then it packs.
 func count(r *gittest.Repo, n int) error {

@@ -324,14 +324,23 @@ func testRedirects(t *testing.T, secure bool, op gittest.Op) {
 	trap := gittest.NewTrap(t, s.server.User, s.server.Password())
 	host := strings.TrimPrefix(trap.URL, "http://")
 	n := 0
-	for code, userinfo := range map[int]string{301: "", 302: "", 307: "", 308: "evil:fake-evil@"} {
+	for _, c := range []struct {
+		code     int
+		host     string // as the repository's URL names it; the trap is on 127.0.0.1
+		userinfo string // in the new address
+	}{
+		{301, "127.0.0.1", ""},
+		{302, "localhost", ""},
+		{307, "127.0.0.1", ""},
+		{308, "127.0.0.1", "evil:fake-evil@"},
+	} {
 		n++
 		s.close()
 		s.open(func(o *gogit.Options) {
 			if secure {
 				o.CAFile = s.server.CAFile()
 			} else {
-				o.Repo = strings.Replace(o.Repo, "127.0.0.1", "localhost", 1)
+				o.Repo = strings.Replace(o.Repo, "127.0.0.1", c.host, 1)
 			}
 		})
 		if op == gittest.PushRefs || op == gittest.Push {
@@ -340,15 +349,15 @@ func testRedirects(t *testing.T, secure bool, op gittest.Op) {
 		if op == gittest.FetchRefs { // asked for where a server does not answer as version 2
 			s.server.Fail(-1, gittest.LsRefs, gittest.Status(http.StatusBadRequest))
 		}
-		s.server.Fail(-1, op, gittest.Redirect(code, "http://"+userinfo+host))
+		s.server.Fail(-1, op, gittest.Redirect(c.code, "http://"+c.userinfo+host))
 		_, err := passOnce(s, n)
 		e := s.wantError(err, gitstore.Unsupported)
 		if text := e.Error() + " " + e.Fix; !strings.Contains(text, host) || strings.Contains(text, "fake-evil") {
-			t.Fatalf("%d: the error does not name the address that the server sent, without its password: %s", code, text)
+			t.Fatalf("%d: the error does not name the address that the server sent, without its password: %s", c.code, text)
 		}
 		s.server.Heal()
 		if _, err := passOnce(s, n); err != nil {
-			t.Errorf("%d: after the redirect: %v", code, err)
+			t.Errorf("%d: after the redirect: %v", c.code, err)
 		}
 	}
 	if n := trap.Seen.Load(); n != 0 {
