@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Apply makes the changes, all or none, and returns the new text. The error is
-// a *Refused.
+// Apply makes the changes, all or none, and returns the new text, which is Src
+// itself where nothing changes. The error is a *Refused.
 //
 // The changes are gathered into one plan a document, the plan into splices of
 // the text; the new text is parsed and compared, node by node, with the plan.
@@ -21,7 +21,7 @@ func (f *File) Apply(changes ...Change) ([]byte, error) {
 		}
 	}
 	for i, p := range e.roots {
-		if err := e.settle(p); err != nil {
+		if err := p.settle(); err != nil {
 			return nil, err
 		}
 		e.doc, e.seen = f.Docs[i].Root, nil

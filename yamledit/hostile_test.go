@@ -60,6 +60,8 @@ var wideMappings = []hostile{
 	{"40,000 keys with lists", numbered("k%d:\n- v\n", 40_000), "5000 keys in one mapping"},
 	{"40,000 keys in a flow mapping", around("{", numbered("k%d: v,\n", 40_000), "}"), "5000 keys in one mapping"},
 	{"40,000 keys in JSON", around(`{"a":0`, numbered(`,"k%d":1`, 40_000), "}"), "5000 keys in one mapping"},
+	{"40,000 keys in quotes", numbered("\"k%d\": v\n", 40_000), "5000 keys in one mapping"},
+	{"8,000 keys, two a line", around("{", numbered("\"a%[1]d\": 1, \"b%[1]d\": 2,\n", 4_000), "}"), "5000 keys in one mapping"},
 	{"600,000 keys in JSON", around(`{"a":0`, numbered(`,"k%d":1`, 600_000), "}"), "500000 nodes"},
 	{"a sequence of 2,000,000", repeat("- \n", 2_000_000), "500000 nodes"},
 	{"a flow sequence of 4,000,000", around("[", repeat("1,", 4_000_000), "]"), "500000 nodes"},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,10 +112,8 @@ func FuzzApply(f *testing.F) {
 			}
 		}
 	}
-	if os.Getenv("FUZZ_DRAWN") != "" {
-		for i := range uint64(50) {
-			f.Add([]byte(drawText(rand.New(rand.NewPCG(1, i)))), i)
-		}
+	for i := range uint64(10) {
+		f.Add([]byte(drawText(rand.New(rand.NewPCG(1, i)))), i)
 	}
 	limits := DefaultLimits
 	limits.Bytes, limits.Depth = 4096, 16

@@ -165,8 +165,7 @@ func (p *plan) enter(kind yaml.Kind, c *Change) error {
 		return refuse(n, c, "%v: the anchor &%s lies on the path; its aliases would change too", c.At, n.Anchor)
 	case tagged(n):
 		return refuse(n, c, "%v: the tag %s lies on the path", c.At, n.Tag)
-	case n.Kind != kind && len(n.Content) == 0 && n.Kind != yaml.ScalarNode,
-		n.Kind != kind:
+	case n.Kind != kind:
 		return refuse(n, c, "%v: there is %s where %s should be", c.At, kindName(n.Kind), kindName(kind))
 	}
 	for i := 0; kind == yaml.MappingNode && i < len(n.Content); i += 2 {
@@ -234,18 +233,18 @@ func template(n *Node) *Node {
 
 // settle brings a plan to its simplest form: what is to be made becomes a value
 // that is set, what would not change is kept.
-func (e *editor) settle(p *plan) error {
+func (p *plan) settle() error {
 	if p.touched() && (p.node == nil || len(p.node.Content) == 0) {
 		p.fate, p.value = set, p.made()
 		p.keys, p.elems, p.inserts = nil, nil, nil
 	}
 	for _, k := range p.keys {
-		if err := e.settle(k.plan); err != nil {
+		if err := k.settle(); err != nil {
 			return err
 		}
 	}
 	for _, q := range p.elems {
-		if err := e.settle(q); err != nil {
+		if err := q.settle(); err != nil {
 			return err
 		}
 	}
@@ -262,11 +261,11 @@ func (e *editor) settle(p *plan) error {
 		p.fate = kept
 		return nil
 	}
-	return e.free(p.node, p.change)
+	return free(p.node, p.change)
 }
 
 // free checks that a value can go.
-func (e *editor) free(n *Node, c *Change) error {
+func free(n *Node, c *Change) error {
 	switch {
 	case n.Kind == yaml.AliasNode:
 		return refuse(n, c, "%v: the alias *%s stands in the value", c.At, n.Value)
@@ -280,7 +279,7 @@ func (e *editor) free(n *Node, c *Change) error {
 		return refuse(n, c, "%v: the value is a template", c.At)
 	}
 	for _, child := range n.Content {
-		if err := e.free(child, c); err != nil {
+		if err := free(child, c); err != nil {
 			return err
 		}
 	}

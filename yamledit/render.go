@@ -40,7 +40,7 @@ func nearest(samples []sample, line, otherwise int) int {
 // style is the one around an offset.
 func (e *editor) style(at int) style {
 	l := e.layout()
-	line := sort.SearchInts(e.lines, at+1)
+	line := e.lineAt(at) + 1
 	return style{
 		step: nearest(l.steps, line, 2),
 		seq:  nearest(l.seqs, line, 0),
@@ -51,11 +51,8 @@ func (e *editor) style(at int) style {
 
 // lineBreak is the one before an offset, or the first of the text.
 func (e *editor) lineBreak(at int) string {
-	i := bytes.LastIndexByte(e.src[:at], '\n')
-	if i < 0 {
-		i = bytes.IndexByte(e.src, '\n')
-	}
-	if i > 0 && e.src[i-1] == '\r' {
+	i := max(e.lineAt(at), 1)
+	if i < len(e.lines) && e.lines[i] > 1 && e.src[e.lines[i]-2] == '\r' {
 		return "\r\n"
 	}
 	return "\n"

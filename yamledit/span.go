@@ -14,8 +14,8 @@ type text struct {
 	src   []byte
 	lines []int // where each line starts
 
-	// The last position that was found: the next one is mostly further on in the
-	// same line.
+	// The last position that was found: the next one is mostly close by, and a
+	// line can be as long as the file.
 	line, col, offset int
 }
 
@@ -40,8 +40,12 @@ func (t *text) start(n *Node) int {
 	if n.Line < 1 || n.Line > len(t.lines) {
 		return len(t.src)
 	}
-	if n.Line != t.line || n.Column < t.col {
+	if n.Line != t.line || n.Column < t.col/2 {
 		t.line, t.col, t.offset = n.Line, 1, t.lines[n.Line-1]
+	}
+	for ; t.col > n.Column; t.col-- {
+		_, size := utf8.DecodeLastRune(t.src[:t.offset])
+		t.offset -= size
 	}
 	for ; t.col < n.Column && t.offset < len(t.src); t.col++ {
 		_, size := utf8.DecodeRune(t.src[t.offset:])
@@ -50,22 +54,27 @@ func (t *text) start(n *Node) int {
 	return t.offset
 }
 
-// lineStart is where the line of an offset starts, and lineEnd where it ends,
-// before its line break.
-func (t *text) lineStart(at int) int {
-	i := sort.SearchInts(t.lines, at+1) - 1
-	return t.lines[max(i, 0)]
+// lineAt is the index in lines of the line that an offset is in.
+func (t *text) lineAt(at int) int {
+	return max(sort.SearchInts(t.lines, at+1)-1, 0)
 }
 
+// lineStart is where the line of an offset starts, and lineEnd where it ends,
+// before its line break.
+func (t *text) lineStart(at int) int { return t.lines[t.lineAt(at)] }
+
 func (t *text) lineEnd(at int) int {
-	end := len(t.src)
-	if i := bytes.IndexByte(t.src[at:], '\n'); i >= 0 {
-		end = at + i
-		if end > at && t.src[end-1] == '\r' {
-			end--
-		}
+	end := t.nextLine(at)
+	start := t.lineStart(at)
+	return start + len(trimBreak(t.src[start:end]))
+}
+
+// nextLine is where the line after the one of an offset starts.
+func (t *text) nextLine(at int) int {
+	if i := t.lineAt(at) + 1; i < len(t.lines) {
+		return t.lines[i]
 	}
-	return end
+	return len(t.src)
 }
 
 // prevEnd is where the line before the one of an offset ends; the start of the
@@ -80,14 +89,6 @@ func (t *text) prevEnd(at int) int {
 		at--
 	}
 	return at
-}
-
-// nextLine is where the line after the one of an offset starts.
-func (t *text) nextLine(at int) int {
-	if i := bytes.IndexByte(t.src[at:], '\n'); i >= 0 {
-		return at + i + 1
-	}
-	return len(t.src)
 }
 
 // at is the byte at an offset, 0 after the end.

@@ -220,7 +220,7 @@ func (c *counter) add(line []byte) bool {
 	for len(c.open) > 0 && c.open[len(c.open)-1].indent > indent {
 		c.open = c.open[:len(c.open)-1]
 	}
-	if !bytes.Contains(body, []byte(":")) || bytes.IndexByte([]byte("-#\"'{}[]"), body[0]) >= 0 {
+	if !bytes.Contains(body, []byte(":")) || bytes.IndexByte([]byte("-#{}[]"), body[0]) >= 0 {
 		return c.fits(line)
 	}
 	if len(c.open) == 0 || c.open[len(c.open)-1].indent < indent {
