@@ -77,24 +77,43 @@ func missingBranch(branch string, refs []ref) error {
 	return e
 }
 
-// load fetches what is missing. A generation that turns out to be incomplete
-// or damaged, or has grown too much, gives way to a fresh one.
+// load fetches what is missing. What is kept gives way to a fresh start where
+// it is damaged, has grown too much, or is of no use to get at the tip.
 func (c *clone) load(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error) {
-	if c.now != nil && c.now.sound() {
-		o := c.now.objects
-		var err error
-		if !o.has(tip) {
-			err = c.remote.fetch(ctx, o, tip, c.now.haves(), 1)
-		}
-		if err != nil {
-			return nil, err // the network's or the server's; what was there is untouched
-		}
-		if err = complete(o, tip); err == nil {
-			return o, c.now.note(branch, tip)
-		}
-		c.log.Warn("what is kept of the repository is incomplete; it is fetched again", "error", err)
+	if c.now == nil || !c.now.sound() {
+		return c.renew(ctx, branch, tip)
+	}
+	o := c.now.objects
+	err := c.advance(ctx, o, tip)
+	switch {
+	case err == nil && complete(o, tip) == nil:
+		return o, c.now.note(branch, tip)
+	case err == nil:
+		c.log.Warn("what is kept of the repository is incomplete; it is fetched again")
+	case errors.Is(err, errLimit), errors.Is(err, errLate), errors.Is(err, errStalled):
+		c.log.Info("much has changed; only the newest commit is fetched", "reason", err)
+	default:
+		return nil, err // the network's or the server's; what was there is untouched
 	}
 	return c.renew(ctx, branch, tip)
+}
+
+// maxAdvance bounds a fetch that goes without a depth. Asking for one would
+// make the server send every file again; going without makes it send the whole
+// history if the branch was rewritten.
+const maxAdvance = 16 << 20
+
+func (c *clone) advance(ctx context.Context, o *objects, tip plumbing.Hash) error {
+	if o.has(tip) {
+		return nil
+	}
+	req := request{want: tip, have: c.now.haves(), limits: c.remote.limits}
+	req.limits.Pack = min(req.limits.Pack, maxAdvance)
+	if len(req.have) == 0 {
+		req.depth = 1
+		req.limits = c.remote.limits
+	}
+	return c.remote.fetch(ctx, o, req)
 }
 
 func (c *clone) renew(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error) {
@@ -102,7 +121,7 @@ func (c *clone) renew(ctx context.Context, branch string, tip plumbing.Hash) (*o
 	if err != nil {
 		return nil, err
 	}
-	err = c.remote.fetch(ctx, g.objects, tip, nil, 1)
+	err = c.remote.fetch(ctx, g.objects, request{want: tip, depth: 1, limits: c.remote.limits})
 	if err == nil {
 		err = complete(g.objects, tip)
 	}
@@ -131,7 +150,7 @@ func complete(o *objects, id plumbing.Hash) error {
 }
 
 func (c *clone) deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth int) error {
-	return c.remote.fetch(ctx, o, tip, []plumbing.Hash{tip}, depth)
+	return c.remote.fetch(ctx, o, request{want: tip, have: []plumbing.Hash{tip}, depth: depth, limits: c.remote.limits})
 }
 
 func (c *clone) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {

@@ -9,10 +9,19 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// fetch brings commits, as many as depth says from want on, into the objects.
-// Those in have are there already, each with its tree but perhaps without its
-// parents, which is what the server is told.
-func (r *remote) fetch(ctx context.Context, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {
+// A request is what to fetch: as many commits as depth says from want on, or,
+// where depth is 0, all that are not below a have. A have is there already
+// with its tree but perhaps without its parents, which is what the server is
+// told.
+type request struct {
+	want   plumbing.Hash
+	have   []plumbing.Hash
+	depth  int
+	limits Limits
+}
+
+// fetch brings commits into the objects.
+func (r *remote) fetch(ctx context.Context, o *objects, req request) error {
 	c, err := r.line.open(ctx, uploadPack)
 	if err != nil {
 		return err
@@ -24,23 +33,25 @@ func (r *remote) fetch(ctx context.Context, o *objects, want plumbing.Hash, have
 				return err
 			}
 		}
-		return r.known(r.fetchV2(ctx, c, o, want, have, depth))
+		return r.known(r.fetchV2(ctx, c, o, req))
 	}
-	return r.known(r.fetchOld(ctx, c, o, want, have, depth))
+	return r.known(r.fetchOld(ctx, c, o, req))
 }
 
-func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {
+func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, req request) error {
 	body := pkt(nil, "command=fetch")
 	body = pkt(body, agent)
 	body = append(body, delimPkt...)
 	body = pkt(body, "ofs-delta")
 	body = pkt(body, "no-progress")
-	for _, h := range have {
+	for _, h := range req.have {
 		body = pkt(body, "shallow %s\n", h)
 	}
-	body = pkt(body, "deepen %d\n", depth)
-	body = pkt(body, "want %s\n", want)
-	for _, h := range have {
+	if req.depth > 0 {
+		body = pkt(body, "deepen %d\n", req.depth)
+	}
+	body = pkt(body, "want %s\n", req.want)
+	for _, h := range req.have {
 		body = pkt(body, "have %s\n", h)
 	}
 	body = pkt(body, "done\n")
@@ -56,13 +67,13 @@ func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, want p
 		}
 		if line == "packfile" {
 			c.hurry()
-			return o.receive(ctx, &band{p: p, said: &words{}}, r.limits)
+			return o.receive(ctx, &band{p: p, said: &words{}}, req.limits)
 		}
 	}
 }
 
 // fetchOld is the protocol before version 2: the whole list of refs first.
-func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, want plumbing.Hash, have []plumbing.Hash, depth int) error {
+func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, req request) error {
 	g, err := greet(c, false)
 	if err != nil {
 		return err
@@ -73,16 +84,18 @@ func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, want 
 		sideband = ""
 	}
 	caps := slices.DeleteFunc([]string{sideband, "ofs-delta", "no-progress"}, func(c string) bool { return !g.can(c) })
-	body := pkt(nil, "want %s %s %s\n", want, strings.Join(caps, " "), agent)
+	body := pkt(nil, "want %s %s %s\n", req.want, strings.Join(caps, " "), agent)
 	if shallow {
-		for _, h := range have {
+		for _, h := range req.have {
 			body = pkt(body, "shallow %s\n", h)
 		}
-		body = pkt(body, "deepen %d\n", depth)
+		if req.depth > 0 {
+			body = pkt(body, "deepen %d\n", req.depth)
+		}
 	}
 	body = append(body, flushPkt...)
 	if shallow { // without, a have would promise history that is not there
-		for _, h := range have {
+		for _, h := range req.have {
 			body = pkt(body, "have %s\n", h)
 		}
 	}
@@ -90,7 +103,7 @@ func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, want 
 	if err != nil {
 		return err
 	}
-	if shallow {
+	if shallow && req.depth > 0 {
 		if err := skipToFlush(p); err != nil {
 			return err
 		}
@@ -100,9 +113,9 @@ func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, want 
 	}
 	c.hurry()
 	if sideband == "" {
-		return o.receive(ctx, p.r, r.limits)
+		return o.receive(ctx, p.r, req.limits)
 	}
-	return o.receive(ctx, &band{p: p, said: &words{}}, r.limits)
+	return o.receive(ctx, &band{p: p, said: &words{}}, req.limits)
 }
 
 func skipToFlush(p *pktReader) error {

@@ -194,10 +194,9 @@ func (l *local) push(ctx context.Context, branch string, base *snapshot, tip plu
 	if err := l.objects.add(made); err != nil {
 		return onDisk(l.repo, err)
 	}
-	err := l.refs.update(ctx, "refs/heads/"+branch, base.commit.id, tip)
-	if err == nil {
-		l.watch.told(branch, tip)
-	}
+	err := l.watch.own(branch, tip, func() error {
+		return l.refs.update(ctx, "refs/heads/"+branch, base.commit.id, tip)
+	})
 	if errors.Is(err, gitstore.ErrMoved) {
 		return err
 	}

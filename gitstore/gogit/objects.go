@@ -45,6 +45,9 @@ type spool interface {
 	discard() // harmless after addPack
 }
 
+// errDamaged says that something that must be there is missing or broken.
+var errDamaged = errors.New("damaged")
+
 // errBlobLimit is an object's fault, not the store's.
 var errBlobLimit = errors.New("too large to read")
 
@@ -66,6 +69,7 @@ func (o *objects) read(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 	// The parent of a commit may be missing in a shallow store; nothing else may.
 	if err != nil && !(kind == plumbing.CommitObject && errors.Is(err, plumbing.ErrObjectNotFound)) {
 		o.broken.Store(true)
+		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return raw, err
 }

@@ -121,6 +121,17 @@ func (w *watcher) told(branch string, id plumbing.Hash) {
 	w.known[branch] = id
 }
 
+// own moves a branch without anybody being told.
+func (w *watcher) own(branch string, to plumbing.Hash, move func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := move(); err != nil {
+		return err
+	}
+	w.known[branch] = to
+	return nil
+}
+
 func (w *watcher) close() error {
 	close(w.stop)
 	<-w.done
