@@ -33,7 +33,7 @@ var floors = map[string]int{
 	"examples":    4,
 	"cmd/towpath": 5,
 
-	"internal/arch": 6,
+	"internal/arch": 6, "internal/bench": 6, "internal/corpus": 6,
 }
 
 // may lists what a package may import of ours, beside the standard library. Each
