@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/towpath/towpath/gitstore"
@@ -31,7 +32,7 @@ func locate(repo string) (location, error) {
 	switch scheme, rest, isURL := strings.Cut(repo, "://"); {
 	case repo == "":
 		return location{}, badLocation("", "no repository is named", "name one with --repo")
-	case strings.HasPrefix(repo, "-"), strings.Contains(repo, "::"):
+	case strings.HasPrefix(repo, "-"), helper.MatchString(repo):
 		return location{}, badLocation("", "the repository's address is not one that towpath reads", addressForms)
 	case isURL && strings.EqualFold(scheme, "file"):
 		return localPath(rest)
@@ -44,6 +45,9 @@ func locate(repo string) (location, error) {
 	}
 	return scpLike(host, path)
 }
+
+// helper is git's way of naming a program that speaks to the repository.
+var helper = regexp.MustCompile(`^[A-Za-z0-9]+::`)
 
 const addressForms = "use https://host/path, ssh://user@host/path, user@host:path, or the path of a bare repository"
 
