@@ -46,8 +46,8 @@ static: build
 race: tools
 	$(GO) test -race ./...
 
-bench: ## Run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## Measure against native git, go-git alone and plain net/http; print the ratios
+	$(GO) run ./internal/bench
 
 corpus: build ## Read every file below DIR and tell what is wrong in them: make corpus DIR=path
 	bin/towpath validate $(DIR)
