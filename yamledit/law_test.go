@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // judge holds an edit to the law: an edit changes only the bytes of the value it
@@ -101,16 +99,9 @@ func show(cs []Change) string {
 func FuzzApply(f *testing.F) {
 	names, _ := filepath.Glob("testdata/*.txtar")
 	for _, name := range names {
-		ar, err := txtar.ParseFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, part := range ar.Files {
-			if part.Name == "in" {
-				f.Add(part.Data, uint64(1))
-				f.Add([]byte(strings.ReplaceAll(string(part.Data), "\n", "\r\n")), uint64(2))
-			}
-		}
+		in, _ := readArchive(f, name).part("in")
+		f.Add([]byte(in), uint64(1))
+		f.Add([]byte(strings.ReplaceAll(in, "\n", "\r\n")), uint64(2))
 	}
 	for i := range uint64(10) {
 		f.Add([]byte(drawText(rand.New(rand.NewPCG(1, i)))), i)

@@ -4,14 +4,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -42,43 +40,36 @@ func TestStories(t *testing.T) {
 }
 
 func story(t *testing.T, name string) {
-	ar, err := txtar.ParseFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	part := map[string]string{}
-	for _, f := range ar.Files {
-		part[f.Name] = string(f.Data)
-	}
-	lines := strings.Split(strings.TrimSpace(string(ar.Comment)), "\n")
+	a := readArchive(t, name)
+	lines := strings.Split(strings.TrimSpace(a.comment), "\n")
 	form := former(lines[len(lines)-1])
+	in, _ := a.part("in")
+	changes, _ := a.part("changes")
 
-	f, err := Parse([]byte(form(part["in"])), DefaultLimits)
+	f, err := Parse([]byte(form(in)), DefaultLimits)
 	if err != nil {
 		t.Fatalf("parse: %v", err)
 	}
-	out, err := f.Apply(readChanges(t, part["changes"])...)
+	out, err := f.Apply(readChanges(t, changes)...)
 	got, where := string(out), "want"
 	var r *Refused
 	if errors.As(err, &r) {
 		got, where = fmt.Sprintf("%d:%d: %s\nfix: %s\n", r.Line, r.Col, r.What, r.Fix), "refused"
 	}
-	want, ok := part[where]
+	want, ok := a.part(where)
 	if where == "want" {
 		want = form(want)
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !ok {
 		t.Errorf("%s (-want +got):\n%s", where, diff)
 	}
-	if *update && len(ar.Files) == 3 {
-		ar.Files[2].Name = where
-		ar.Files[2].Data = []byte(strings.NewReplacer("\r", "", "\ufeff", "").Replace(got))
-		if err := os.WriteFile(name, txtar.Format(ar), 0o666); err != nil {
-			t.Fatal(err)
-		}
+	if *update && len(a.parts) == 3 {
+		text := strings.NewReplacer("\r", "", "\ufeff", "").Replace(got)
+		a.parts[2] = part{where, text}
+		a.write(t, name)
 	}
 	if where == "want" {
-		settled(t, out, readChanges(t, part["changes"]))
+		settled(t, out, readChanges(t, changes))
 	}
 }
 
