@@ -41,7 +41,7 @@ type Git struct {
 	SSHKeyFile        File   `yaml:"ssh-key-file"`        //
 	SSHPassphraseFile File   `yaml:"ssh-passphrase-file"` // of the key
 	KnownHostsFile    File   `yaml:"known-hosts-file"`    //
-	CAFile            File   `yaml:"ca-file"`             // PEM, instead of the system's
+	CAFile            File   `yaml:"ca-file"`             // PEM, beside the system's
 	Author            Author `yaml:"author"`              // of towpath's commits
 }
 

@@ -33,23 +33,17 @@ func (a *app) operator() (*config.Operator, error) {
 			return nil, usage("%w", hint{fmt.Errorf("%s is not right", a.configFile), "correct the lines above; docs/configuration.md has every key"})
 		}
 		op = parsed
+		dir := filepath.Dir(a.configFile)
+		if op.In(dir); op.Repo != "" && !strings.Contains(op.Repo, ":") && !filepath.IsAbs(op.Repo) {
+			op.Repo = filepath.Join(dir, op.Repo) // a path, like every other in that file
+		}
 	}
 	op.Repo, op.Branch = cmp.Or(a.repo, op.Repo), cmp.Or(a.branch, op.Branch)
 	op.LogFormat, op.LogLevel = cmp.Or(a.logFormat, op.LogFormat), cmp.Or(a.logLevel, op.LogLevel)
 	if a.cacheDir != "" {
 		op.CacheDir = config.File(a.cacheDir)
-	} else if op.CacheDir != "" {
-		op.CacheDir = config.File(a.beside(op.CacheDir))
 	}
 	return op, nil
-}
-
-// beside is a file that the operator's config names: relative to that config.
-func (a *app) beside(f config.File) string {
-	if f == "" || filepath.IsAbs(string(f)) {
-		return string(f)
-	}
-	return filepath.Join(filepath.Dir(a.configFile), string(f))
 }
 
 func (a *app) logger(op *config.Operator) (*slog.Logger, error) {
@@ -115,9 +109,9 @@ func (a *app) storeOptions(op *config.Operator, log *slog.Logger, poll time.Dura
 	g := op.Git
 	return gogit.Options{
 		Repo: op.Repo, CacheDir: string(op.CacheDir), Poll: poll, Logger: log,
-		TokenFile: a.beside(g.TokenFile), Username: g.Username, UsernameFile: a.beside(g.UsernameFile), PasswordFile: a.beside(g.PasswordFile),
-		SSHKeyFile: a.beside(g.SSHKeyFile), SSHPassphraseFile: a.beside(g.SSHPassphraseFile), KnownHostsFile: a.beside(g.KnownHostsFile),
-		CAFile: a.beside(g.CAFile),
+		TokenFile: string(g.TokenFile), Username: g.Username, UsernameFile: string(g.UsernameFile), PasswordFile: string(g.PasswordFile),
+		SSHKeyFile: string(g.SSHKeyFile), SSHPassphraseFile: string(g.SSHPassphraseFile), KnownHostsFile: string(g.KnownHostsFile),
+		CAFile: string(g.CAFile),
 	}
 }
 
@@ -125,13 +119,13 @@ func (a *app) readerOptions(op *config.Operator, log *slog.Logger) remote.Option
 	o := remote.Options{Hosts: map[string]remote.Host{}, DockerConfig: true, UserAgent: "towpath/" + versionOf(), Logger: log}
 	for _, r := range op.Registries {
 		o.Hosts[string(r.Host)] = remote.Host{
-			Insecure: r.Insecure, CAFile: a.beside(r.CAFile), TokenHosts: stringsOf(r.TokenHosts),
+			Insecure: r.Insecure, CAFile: string(r.CAFile), TokenHosts: stringsOf(r.TokenHosts),
 			Concurrency: r.Concurrency, RequestsPerSecond: r.RequestsPerSecond,
 		}
 	}
 	for _, c := range op.Credentials {
 		o.Credentials = append(o.Credentials, remote.Credential{
-			File: a.beside(c.File), Hosts: stringsOf(c.Hosts), Namespaces: textsOf(c.Namespaces), Paths: textsOf(c.Paths),
+			File: string(c.File), Hosts: stringsOf(c.Hosts), Namespaces: textsOf(c.Namespaces), Paths: textsOf(c.Paths),
 		})
 	}
 	return o
