@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,12 +25,14 @@ type images struct {
 	done  chan struct{} // closed at the end: what hangs goes on
 	asked chan struct{} // a request hangs
 
+	user, password string // that it wants while it is private
+
 	mu  sync.Mutex
-	now string // up, down, html or hang
+	now string // up, down, html, hang or private
 }
 
 func newImages(t testing.TB) *images {
-	im := &images{words: map[string]string{}, done: make(chan struct{}), asked: make(chan struct{}, 1), now: "up"}
+	im := &images{words: map[string]string{}, done: make(chan struct{}), asked: make(chan struct{}, 1), now: "up", user: "puller", password: "fake-" + rand.Text()}
 	var opened *integrated.Registry
 	im.open = sync.OnceValue(func() http.Handler {
 		r, err := integrated.New(context.Background(), integrated.Options{})
@@ -68,6 +73,13 @@ func (im *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 		}
 		panic(http.ErrAbortHandler)
+	case "private":
+		if user, password, _ := r.BasicAuth(); user != im.user || password != im.password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="images"`)
+			registrytest.RegistryError(http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")(w, r)
+			return
+		}
+		im.open().ServeHTTP(w, r)
 	default:
 		im.open().ServeHTTP(w, r)
 	}
@@ -112,6 +124,12 @@ func (im *images) mood(t testing.TB, how string) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	im.now = how
+}
+
+// dockerConfig is a file in Docker's form with the credential for this registry.
+func (im *images) dockerConfig() string {
+	auth := base64.StdEncoding.EncodeToString([]byte(im.user + ":" + im.password))
+	return fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, im.host, auth)
 }
 
 func (im *images) push(t testing.TB, name, word string) {

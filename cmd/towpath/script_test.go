@@ -59,7 +59,8 @@ func TestMain(m *testing.M) {
 //
 //	push REPO:TAG WORD       pushes an image that WORD alone determines
 //	untag REPO:TAG           deletes a tag
-//	registry HOW             down, up, html, hang; asked waits for a request that hangs
+//	registry HOW             down, up, html, hang, private (wants what pull.json holds);
+//	                         asked waits for a request that hangs
 //
 //	kubelet FILE NAME        starts the pod of a manifest as the daemon NAME, against $url
 func TestScripts(t *testing.T) {
@@ -117,6 +118,9 @@ func setup(env *testscript.Env) error {
 	w := newWorld(env.T().(testing.TB), env.WorkDir)
 	env.Values[worldKey{}] = w
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	if err := os.WriteFile(filepath.Join(env.WorkDir, "pull.json"), []byte(w.images.dockerConfig()), 0o600); err != nil {
+		return err
+	}
 	config := filepath.Join(env.WorkDir, "operator.yaml")
 	env.Setenv("TOWPATH_CONFIG", config)
 	for _, pair := range gitEnv {
