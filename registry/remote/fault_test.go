@@ -124,6 +124,8 @@ func TestAnswers(t *testing.T) {
 		"both":            {manifest(ociIndex, both), registry.Invalid, "both a list of manifests and an image"},
 		"both as image":   {manifest(ociImage, both), registry.Invalid, "both a list of manifests and an image"},
 		"type in dispute": {manifest(ociIndex, webImage), registry.Invalid, "by its own mediaType"},
+		// fault: H-25
+		"large header": {registrytest.Status(200, "X-Large: "+strings.Repeat("a", 1<<20)), registry.Unreachable, "the connection broke"},
 		// fault: H-35
 		"web page": {registrytest.Body("text/html; charset=utf-8", []byte("<html>log in")), registry.Invalid, "answered with a web page, not a registry"},
 	} {

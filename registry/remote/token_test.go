@@ -121,35 +121,41 @@ func TestAnonymousAfterRefusal(t *testing.T) {
 
 // fault: H-22
 func TestChallengesEnd(t *testing.T) {
-	for name, scope := range map[string]func(n int64) string{
-		"for ever":       func(int64) string { return "repository:team1/web:pull" },
-		"another scope":  func(n int64) string { return fmt.Sprintf("repository:other%d/web:pull,push", n) },
-		"another realm":  func(n int64) string { return fmt.Sprintf(`",realm="https://registry.test/token?%d`, n) },
-		"unknown action": func(n int64) string { return fmt.Sprintf("registry:catalog%d:*", n) },
+	const asked = `Bearer realm="https://registry.test/token",service="test",scope=`
+	for name, next := range map[string]func(n int64) string{
+		"for ever":       func(int64) string { return asked + `"repository:team1/web:pull"` },
+		"another scope":  func(n int64) string { return fmt.Sprintf(asked+`"repository:other%d/web:pull,push"`, n) },
+		"another realm":  func(n int64) string { return fmt.Sprintf(`Bearer realm="https://registry.test/token?%d"`, n) },
+		"another scheme": func(n int64) string { return []string{asked, `Basic realm="x"`}[n%2] },
+		"unknown action": func(n int64) string { return fmt.Sprintf(asked+`"registry:catalog%d:*"`, n) },
 	} {
-		for _, known := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, known %t", name, known), func(t *testing.T) {
+		for _, before := range []string{"unknown", "known", "refused"} {
+			t.Run(name+", "+before, func(t *testing.T) {
 				w, password := newWorld(t), secret()
 				s := w.registry(t, "registry.test")
 				s.On("GET "+manifestV1, bearer(s, password, "a.b.c", manifest(ociImage, webImage)))
 				r := w.reader(t, remote.Options{Credentials: as(t, "registry.test", password)}, "registry.test")
-				if known {
+				if before == "known" {
 					if _, err := r.Detail(t.Context(), team1, web("registry.test")); err != nil {
 						t.Fatal(err)
 					}
 				}
-				before, tokens := count(s, "/v2/"), count(s, "/token")
+				sent, fetched := count(s, "/v2/"), count(s, "/token")
 				var n atomic.Int64
-				s.On("/token", registrytest.JSON(map[string]string{"token": "new"}))
-				s.On("/v2/*", func(w http.ResponseWriter, r *http.Request) {
-					challenge(`Bearer realm="https://registry.test/token",service="test",scope="`+scope(n.Add(1))+`"`)(w, r)
-				})
-				s.On("GET "+manifestV1, func(w http.ResponseWriter, r *http.Request) {
-					challenge(`Bearer realm="https://registry.test/token",service="test",scope="`+scope(n.Add(1))+`"`)(w, r)
+				endless := func(w http.ResponseWriter, r *http.Request) { challenge(next(n.Add(1)))(w, r) }
+				s.On("/v2/*", endless)
+				s.On("/v2/", endless)
+				s.On("GET "+manifestV1, endless)
+				s.On("/token", func(w http.ResponseWriter, r *http.Request) {
+					if _, _, ok := r.BasicAuth(); ok && before == "refused" {
+						w.WriteHeader(http.StatusUnauthorized)
+						return
+					}
+					registrytest.JSON(map[string]string{"token": "new"})(w, r)
 				})
 				_, err := r.Detail(t.Context(), team1, web("registry.test"))
 				failed(t, err, registry.Unauthorized, "no access")
-				if sent, fetched := count(s, "/v2/")-before, count(s, "/token")-tokens; sent > 3 || fetched > 2 {
+				if sent, fetched := count(s, "/v2/")-sent, count(s, "/token")-fetched; sent > 3 || fetched > 2 {
 					t.Errorf("%d registry and %d token requests, want at most 3 and 2", sent, fetched)
 				}
 				for _, r := range s.Requests() {
