@@ -76,14 +76,14 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 	for _, ans := range rep.Answers {
 		if ans.Err != nil {
 			fails = true
-			fmt.Fprintf(a.stdout, "%s: %s: %s\n", ans.Target.Stream, ans.Err.Kind, strings.TrimSpace(ans.Err.Message))
+			fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", ans.Target.Stream, ans.Err.Kind, strings.TrimSpace(ans.Err.Message), importFix(ans.Err))
 		}
 		for _, res := range ans.Results {
 			tag := imagestream.TagRef{Stream: ans.Target.Stream, Tag: res.Tag}
 			switch {
 			case res.Err != nil:
 				fails = true
-				fmt.Fprintf(a.stdout, "%s: %s: %s\n", tag, res.Err.Kind, res.Err.Message)
+				fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", tag, res.Err.Kind, res.Err.Message, importFix(res.Err))
 			case moved[tag.String()]:
 				fmt.Fprintf(a.stdout, "%s: %s (new)\n", tag, res.Image)
 			default:

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry"
 )
 
 // narrator tells the log what passes did, and says what lasts only when it
@@ -42,7 +44,7 @@ func (n *narrator) pass(rep reconcile.Report) {
 		tell(level, p.String(), "problem", "at", fmt.Sprintf("%s:%d:%d", p.Path, p.Line, p.Col), "what", p.What, "fix", p.Fix)
 	}
 	for _, f := range rep.Failing {
-		tell(slog.LevelWarn, f.Tag.String()+string(f.Err.Kind), "import fails", "tag", f.Tag, "reason", f.Err.Kind, "err", f.Err)
+		tell(slog.LevelWarn, f.Tag.String()+string(f.Err.Kind), "import fails", "tag", f.Tag, "reason", f.Err.Kind, "err", f.Err, "fix", importFix(f.Err))
 	}
 	for _, h := range rep.Held {
 		tell(slog.LevelInfo, h.Change.Site.Path+h.Change.Site.ID.String()+h.Change.Image, "held: a person took this image back",
@@ -54,11 +56,33 @@ func (n *narrator) pass(rep reconcile.Report) {
 	n.said = now
 }
 
-// printFailing prints a line for each tag that could not be imported.
+// printFailing prints a line for each tag that could not be imported, with the
+// next step below it.
 func printFailing(w io.Writer, failing []reconcile.Failing) {
 	for _, f := range failing {
-		fmt.Fprintf(w, "%s: %s: %s\n", f.Tag, f.Err.Kind, messageOf(f))
+		fmt.Fprintf(w, "%s: %s: %s\n  fix: %s\n", f.Tag, f.Err.Kind, messageOf(f), importFix(f.Err))
 	}
+}
+
+// importFix is the next step after a failed import. Where the operator's config
+// must allow something, the message says itself what to write there.
+func importFix(err *registry.Error) string {
+	if strings.Contains(err.Message, "operator's config") {
+		return "write what the message says, or correct from: of the tag"
+	}
+	switch err.Kind {
+	case registry.NotFound:
+		return "push the image, or correct from: of the tag"
+	case registry.Unauthorized:
+		return "name a credential for it under credentials: in the operator's config, or renew the one that is there"
+	case registry.Forbidden:
+		return "let the credential read the repository"
+	case registry.Invalid:
+		return "correct from: of the tag, so that it names an image in a registry"
+	case registry.TLS:
+		return "check the registry's TLS settings"
+	}
+	return "it is asked again; if this lasts, look into the registry"
 }
 
 func messageOf(f reconcile.Failing) string {
