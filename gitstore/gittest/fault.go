@@ -64,11 +64,6 @@ func Redirect(code int, base string) Fault {
 	}
 }
 
-// HangUp closes the connection without a word; git never sees the request.
-func HangUp() Fault {
-	return func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
-}
-
 // Hang says nothing until released or until the client leaves, then hangs up.
 // Git never sees the request.
 func Hang(released <-chan struct{}) Fault {
