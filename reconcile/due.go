@@ -71,18 +71,21 @@ func Due(c *Catalog, m *Memory, hints []Hint, now time.Time) (ask []Question, ne
 	if c.Invalid || c.Config.Paused() {
 		return nil, time.Time{}
 	}
-	consider := func(s *Stream, q Question, scheduled, failed bool) {
-		at, ever := m.due(q, scheduled, failed, s.Settings)
+	consider := func(s *Stream, w *want) {
+		target, forced := w.target(s), false
+		at, ever := m.due(target, w, s.Settings)
 		for _, h := range hints {
-			if h.names(s, q.Target.Tag, scheduled) {
-				at, ever, q.Forced = now, true, q.Forced || h.Force
+			if h.names(s, target.Tag, w.scheduled) {
+				at, ever, forced = now, true, forced || h.Force
 			}
 		}
-		if st := m.state(q.Target); st != nil && st.inFlight {
+		if st := m.state(target); st != nil && st.inFlight {
 			return
 		}
 		switch {
 		case ever && !at.After(now):
+			q := c.question(s, w)
+			q.Forced = forced
 			m.complete(&q)
 			ask = append(ask, q)
 		case ever && (next.IsZero() || at.Before(next)):
@@ -93,18 +96,59 @@ func Due(c *Catalog, m *Memory, hints []Hint, now time.Time) (ask []Question, ne
 		if s.Settings.Paused || s.Malformed {
 			continue
 		}
-		for _, t := range s.Spec.Tags {
-			if t.From.Kind == imagestream.DockerImage && !t.Reference {
-				q, failed := c.tagQuestion(s, t)
-				consider(s, q, s.scheduled(t, q), failed)
-			}
-		}
-		if s.Spec.Repository != "" {
-			q, failed := c.repositoryQuestion(s)
-			consider(s, q, s.Scheduled || s.Settings.Scheduled, failed)
+		for i := range s.wants {
+			consider(s, &s.wants[i])
 		}
 	}
 	return ask, next
+}
+
+// A want is what decides when a question is due, worked out once for a stream: there
+// are many, and most are never due.
+type want struct {
+	tag       *imagestream.Tag // nil: every tag of the repository
+	inputs    string
+	scheduled bool
+	onRecord  bool
+	failed    bool // a failure is on record
+	refused   bool // asking makes no sense
+}
+
+// wants are the questions that a stream may have.
+func (c *Catalog) wants(s *Stream) []want {
+	ws := make([]want, 0, len(s.Spec.Tags))
+	add := func(tag *imagestream.Tag, q Question, failed, scheduled bool) {
+		ws = append(ws, want{tag, q.Inputs, scheduled, q.OnRecord, failed, q.Refused != nil})
+	}
+	for i := range s.Spec.Tags {
+		t := &s.Spec.Tags[i]
+		if t.From.Kind == imagestream.DockerImage && !t.Reference {
+			q, failed := c.tagQuestion(s, *t)
+			add(t, q, failed, s.scheduled(*t, q))
+		}
+	}
+	if s.Spec.Repository != "" {
+		q, failed := c.repositoryQuestion(s)
+		add(nil, q, failed, s.Scheduled || s.Settings.Scheduled)
+	}
+	return ws
+}
+
+func (w *want) target(s *Stream) imagestream.TagRef {
+	if w.tag == nil {
+		return imagestream.TagRef{Stream: s.Name}
+	}
+	return imagestream.TagRef{Stream: s.Name, Tag: w.tag.Name}
+}
+
+// question is a want in full.
+func (c *Catalog) question(s *Stream, w *want) Question {
+	if w.tag == nil {
+		q, _ := c.repositoryQuestion(s)
+		return q
+	}
+	q, _ := c.tagQuestion(s, *w.tag)
+	return q
 }
 
 // scheduled reports whether a tag is asked again and again. A digest that is on
@@ -240,24 +284,22 @@ func invalid(written string, err error) *registry.Error {
 	return &registry.Error{Kind: registry.Invalid, Ref: written, Message: fmt.Sprintf("%q is not a reference: %v", written, err)}
 }
 
-// due says when a question is to be asked, if ever.
-func (m *Memory) due(q Question, scheduled, failed bool, set config.Settings) (at time.Time, ever bool) {
-	st := m.state(q.Target)
-	switch {
-	case st != nil && st.again:
-		return m.started, true
-	case st != nil && st.inputs == q.Inputs && st.fails > 0:
+// due says when something is to be asked, if ever.
+func (m *Memory) due(target imagestream.TagRef, w *want, set config.Settings) (at time.Time, ever bool) {
+	st := m.state(target)
+	switch asked := st != nil && st.inputs == w.inputs; {
+	case asked && st.fails > 0:
 		return st.retry, true
-	case st != nil && st.inputs == q.Inputs && scheduled:
+	case asked && w.scheduled:
 		return st.asked.Add(set.Interval), true
-	case st != nil && st.inputs == q.Inputs && failed:
+	case asked && w.failed:
 		return st.asked.Add(clearAfter), true // its recorded failure is over, and waits to be cleared
-	case st != nil && st.inputs == q.Inputs && (q.OnRecord || q.Refused == nil):
+	case asked && (w.onRecord || !w.refused):
 		return time.Time{}, false
-	case !q.OnRecord:
+	case !w.onRecord:
 		return m.started, true
-	case scheduled || failed:
-		return m.started.Add(slot(q.Target, min(set.Interval, spread))), true
+	case w.scheduled || w.failed:
+		return m.started.Add(slot(target, min(set.Interval, spread))), true
 	}
 	return time.Time{}, false
 }

@@ -2,13 +2,11 @@ package reconcile
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/towpath/towpath/config"
@@ -32,7 +30,7 @@ type Catalog struct {
 	Invalid  bool
 
 	snap   gitstore.Snapshot
-	files  map[string]gitstore.File        // every file of the tree
+	files  map[string]*file                // every file of the tree, by path
 	parsed map[gitstore.BlobID]*parsedFile // what is in those that are included
 	config gitstore.BlobID                 // of .towpath.yaml
 	byName map[imagestream.Name]*Stream
@@ -46,6 +44,7 @@ type Stream struct {
 	Path                 string
 	Blob                 gitstore.BlobID
 	Settings             config.Settings
+	wants                []want // what may be asked for it
 }
 
 // A Site is a place that follows a stream tag.
@@ -84,34 +83,54 @@ func (c *Catalog) Ours() bool {
 // Load reads a snapshot as streams and sites. It reads only files that prev
 // has not read. The error is the store's.
 func Load(ctx context.Context, snap gitstore.Snapshot, prev *Catalog, progress func(string, int, int)) (*Catalog, error) {
-	if prev != nil && prev.Rev == snap.Rev() {
+	if prev == nil {
+		prev = &Catalog{}
+	} else if prev.Rev == snap.Rev() {
 		return prev, nil
 	}
-	c := &Catalog{Rev: snap.Rev(), snap: snap, files: map[string]gitstore.File{}, parsed: map[gitstore.BlobID]*parsedFile{}}
-	var from gitstore.Snapshot
-	if prev != nil {
-		from, c.files, c.Config, c.config = prev.snap, maps.Clone(prev.files), prev.Config, prev.config
-	}
-	changes, err := snap.Changes(ctx, from)
-	if err != nil {
+	c := &Catalog{Rev: snap.Rev(), snap: snap, Config: prev.Config, config: prev.config}
+	if err := c.compare(ctx, prev); err != nil {
 		return nil, err
-	}
-	for _, ch := range changes {
-		if ch.New == nil {
-			delete(c.files, ch.Path)
-		} else {
-			c.files[ch.Path] = *ch.New
-		}
 	}
 	problems, err := c.configure(ctx, prev)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.parse(ctx, prev, progress); err != nil {
+	if c.Config != prev.Config {
+		c.forget()
+	}
+	files := c.inOrder()
+	if err := c.parse(ctx, files, prev, progress); err != nil {
 		return nil, err
 	}
-	c.bind(problems)
+	c.bind(files, problems)
 	return c, nil
+}
+
+// compare takes over the files that are as they were.
+func (c *Catalog) compare(ctx context.Context, prev *Catalog) error {
+	changes, err := c.snap.Changes(ctx, prev.snap)
+	if err != nil {
+		return err
+	}
+	if c.files = maps.Clone(prev.files); c.files == nil {
+		c.files = make(map[string]*file, len(changes))
+	}
+	for _, ch := range changes {
+		if ch.New == nil {
+			delete(c.files, ch.Path)
+		} else {
+			c.files[ch.Path] = &file{File: *ch.New}
+		}
+	}
+	return nil
+}
+
+// forget gives up what files meant under another config.
+func (c *Catalog) forget() {
+	for path, f := range c.files {
+		c.files[path] = &file{File: f.File}
+	}
 }
 
 // configure reads .towpath.yaml, where it changed.
@@ -134,7 +153,7 @@ func (c *Catalog) configure(ctx context.Context, prev *Catalog) ([]imagestream.P
 	if c.Invalid {
 		conf = config.Default()
 	}
-	if prev == nil || prev.config != c.config || c.Config == nil {
+	if prev.config != c.config || c.Config == nil {
 		c.Config = conf
 	}
 	return problems, nil
@@ -143,22 +162,19 @@ func (c *Catalog) configure(ctx context.Context, prev *Catalog) ([]imagestream.P
 // parse reads the included files whose bytes were not parsed before. Bytes that
 // are in two places are parsed once. The order is that of paths, in which stores
 // keep content that is alike together: any other costs them several times as much.
-func (c *Catalog) parse(ctx context.Context, prev *Catalog, progress func(string, int, int)) error {
+func (c *Catalog) parse(ctx context.Context, files []*file, prev *Catalog, progress func(string, int, int)) error {
+	c.parsed = make(map[gitstore.BlobID]*parsedFile, len(c.files))
 	var todo []gitstore.BlobID
-	for _, path := range slices.Sorted(maps.Keys(c.files)) {
-		f := c.files[path]
-		if f.Skip != "" || path == ConfigPath || !c.Config.Included(path) {
+	for _, f := range files {
+		if !f.bound {
+			f.included = f.Skip == "" && f.Path != ConfigPath && c.Config.Included(f.Path)
+		}
+		if _, done := c.parsed[f.Blob]; done || !f.included {
 			continue
 		}
-		if _, ok := c.parsed[f.Blob]; ok {
-			continue
+		if c.parsed[f.Blob] = prev.parsed[f.Blob]; c.parsed[f.Blob] == nil {
+			todo = append(todo, f.Blob)
 		}
-		if prev != nil && prev.parsed[f.Blob] != nil {
-			c.parsed[f.Blob] = prev.parsed[f.Blob]
-			continue
-		}
-		c.parsed[f.Blob] = nil
-		todo = append(todo, f.Blob)
 	}
 	var mu sync.Mutex
 	done := 0
@@ -259,100 +275,4 @@ feed:
 	close(next)
 	wg.Wait()
 	return context.Cause(ctx)
-}
-
-// bind gives names, namespaces and settings to what the files say, by their
-// paths and the repository's config. Nothing is read again for it.
-func (c *Catalog) bind(problems []imagestream.Problem) {
-	c.byName, c.twice, c.Problems = map[imagestream.Name]*Stream{}, map[imagestream.Name]bool{}, problems
-	byName := map[imagestream.Name][]*Stream{}
-	for _, path := range slices.Sorted(maps.Keys(c.files)) {
-		f := c.files[path]
-		if f.Skip != "" && c.Config.Included(path) {
-			c.Problems = append(c.Problems, imagestream.Problem{Path: path, Note: true, What: "not read: it is " + f.Skip})
-		}
-		p := c.parsed[f.Blob]
-		if f.Skip != "" || p == nil || p == nothing || path == ConfigPath || !c.Config.Included(path) {
-			continue
-		}
-		for _, problem := range p.problems {
-			problem.Path = path
-			c.Problems = append(c.Problems, problem)
-		}
-		for _, d := range p.docs {
-			d.Name.Namespace = c.namespace(path, d.Name.Namespace)
-			s := &Stream{Document: d, Path: path, Blob: f.Blob, Settings: c.Config.For(path, d.Name.Namespace)}
-			byName[d.Name] = append(byName[d.Name], s)
-		}
-		for _, t := range p.sites {
-			c.Sites = append(c.Sites, c.site(path, f.Blob, t))
-		}
-	}
-	for _, name := range slices.SortedFunc(maps.Keys(byName), compareNames) {
-		if s := c.one(byName[name]); s != nil {
-			c.byName[name] = s
-			c.Streams = append(c.Streams, s)
-		} else {
-			c.twice[name] = true
-		}
-	}
-}
-
-func (c *Catalog) site(path string, blob gitstore.BlobID, t trigger.Site) *Site {
-	t.ID.Namespace = c.namespace(path, t.ID.Namespace)
-	if t.Follows.Stream.Namespace == "" {
-		t.Follows.Stream.Namespace = t.ID.Namespace
-	}
-	paused := t.Paused || c.Config.For(path, t.ID.Namespace).Paused
-	return &Site{Site: t, Path: path, Blob: blob, Paused: paused}
-}
-
-// namespace is the file's own, else what the config maps its path to, else
-// "default".
-func (c *Catalog) namespace(path, own string) string {
-	if own != "" {
-		return own
-	}
-	if ns := c.Config.Namespace(path); ns != "" {
-		return ns
-	}
-	return "default"
-}
-
-// one is the stream that a name stands for. Documents without tags and
-// repository beside one that has them are patches of it; two that have them are
-// a problem of both, and neither is used.
-func (c *Catalog) one(all []*Stream) *Stream {
-	full := slices.DeleteFunc(slices.Clone(all), func(s *Stream) bool {
-		return len(s.Spec.Tags) == 0 && s.Spec.Repository == "" && len(s.Status.Tags) == 0
-	})
-	switch {
-	case len(all) == 1:
-		return all[0]
-	case len(full) == 1:
-		return full[0]
-	case len(full) == 0:
-		full = all
-	}
-	for i, s := range full {
-		other := full[(i+1)%len(full)]
-		c.Problems = append(c.Problems, imagestream.Problem{
-			Path: s.Path, Line: s.Line, Col: s.Col,
-			What: fmt.Sprintf("image stream %s is also in %s:%d; neither is used, and what follows them is left alone", s.Name, other.Path, other.Line),
-			Fix:  fmt.Sprintf("rename one, or leave one out: in %s write  exclude: [%q]", ConfigPath, other.Path),
-		})
-	}
-	return nil
-}
-
-func compareNames(a, b imagestream.Name) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-}
-
-func compareTags(a, b imagestream.TagRef) int {
-	return cmp.Or(compareNames(a.Stream, b.Stream), cmp.Compare(a.Tag, b.Tag))
-}
-
-func compareSites(a, b *Site) int {
-	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 }

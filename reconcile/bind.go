@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/trigger"
+)
+
+// A file is a file of the tree and, once it is bound, what it says at its path
+// under the config. Catalogs that follow each other share the files that are as
+// they were.
+type file struct {
+	gitstore.File
+	included bool
+	bound    bool
+	streams  []*Stream
+	sites    []*Site
+	problems []imagestream.Problem
+}
+
+// inOrder are the files by path.
+func (c *Catalog) inOrder() []*file {
+	return slices.SortedFunc(maps.Values(c.files), func(a, b *file) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// bind puts together what the files say.
+func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
+	c.byName, c.twice, c.Problems = make(map[imagestream.Name]*Stream, len(c.files)), map[imagestream.Name]bool{}, problems
+	var streams []*Stream
+	for _, f := range files {
+		if !f.bound {
+			c.bindFile(f)
+		}
+		c.Problems = append(c.Problems, f.problems...)
+		c.Sites = append(c.Sites, f.sites...)
+		streams = append(streams, f.streams...)
+	}
+	slices.SortStableFunc(streams, func(a, b *Stream) int { return compareNames(a.Name, b.Name) })
+	for len(streams) > 0 {
+		n := 1
+		for n < len(streams) && streams[n].Name == streams[0].Name {
+			n++
+		}
+		if s := c.one(streams[:n]); s != nil {
+			c.byName[s.Name] = s
+			c.Streams = append(c.Streams, s)
+		} else {
+			c.twice[streams[0].Name] = true
+		}
+		streams = streams[n:]
+	}
+}
+
+// bindFile gives names, namespaces and settings to what a file says, by its path
+// and the config. Nothing is read again for it.
+func (c *Catalog) bindFile(f *file) {
+	f.bound = true
+	if f.Skip != "" && c.Config.Included(f.Path) {
+		f.problems = []imagestream.Problem{{Path: f.Path, Note: true, What: "not read: it is " + f.Skip}}
+	}
+	if !f.included {
+		return
+	}
+	p := c.parsed[f.Blob]
+	for _, problem := range p.problems {
+		problem.Path = f.Path
+		f.problems = append(f.problems, problem)
+	}
+	for _, d := range p.docs {
+		d.Name.Namespace = c.namespace(f.Path, d.Name.Namespace)
+		s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
+		s.wants = c.wants(s)
+		f.streams = append(f.streams, s)
+	}
+	for _, t := range p.sites {
+		f.sites = append(f.sites, c.site(f.Path, f.Blob, t))
+	}
+}
+
+func (c *Catalog) site(path string, blob gitstore.BlobID, t trigger.Site) *Site {
+	t.ID.Namespace = c.namespace(path, t.ID.Namespace)
+	if t.Follows.Stream.Namespace == "" {
+		t.Follows.Stream.Namespace = t.ID.Namespace
+	}
+	paused := t.Paused || c.Config.For(path, t.ID.Namespace).Paused
+	return &Site{Site: t, Path: path, Blob: blob, Paused: paused}
+}
+
+// namespace is the file's own, else what the config maps its path to, else
+// "default".
+func (c *Catalog) namespace(path, own string) string {
+	if own != "" {
+		return own
+	}
+	if ns := c.Config.Namespace(path); ns != "" {
+		return ns
+	}
+	return "default"
+}
+
+// one is the stream that a name stands for. Documents without tags and
+// repository beside one that has them are patches of it; two that have them are
+// a problem of both, and neither is used.
+func (c *Catalog) one(all []*Stream) *Stream {
+	full := slices.DeleteFunc(slices.Clone(all), func(s *Stream) bool {
+		return len(s.Spec.Tags) == 0 && s.Spec.Repository == "" && len(s.Status.Tags) == 0
+	})
+	switch {
+	case len(all) == 1:
+		return all[0]
+	case len(full) == 1:
+		return full[0]
+	case len(full) == 0:
+		full = all
+	}
+	for i, s := range full {
+		other := full[(i+1)%len(full)]
+		c.Problems = append(c.Problems, imagestream.Problem{
+			Path: s.Path, Line: s.Line, Col: s.Col,
+			What: fmt.Sprintf("image stream %s is also in %s:%d; neither is used, and what follows them is left alone", s.Name, other.Path, other.Line),
+			Fix:  fmt.Sprintf("rename one, or leave one out: in %s write  exclude: [%q]", ConfigPath, other.Path),
+		})
+	}
+	return nil
+}
+
+func compareNames(a, b imagestream.Name) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+func compareTags(a, b imagestream.TagRef) int {
+	return cmp.Or(compareNames(a.Stream, b.Stream), cmp.Compare(a.Tag, b.Tag))
+}
+
+func compareSites(a, b *Site) int {
+	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+}
