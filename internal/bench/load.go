@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,7 +64,7 @@ func (b *bed) firstLoad(ctx context.Context) (sample, error) {
 // resident takes what the children of first-load told, where there were any.
 func (b *bed) resident(ctx context.Context) (sample, error) {
 	if len(b.rss) == 0 {
-		r, err := b.child(ctx, job{})
+		r, err := b.child(ctx, job{Profile: b.profileOf("rss")})
 		return sample{towpath: r.RSS}, err
 	}
 	rss := b.rss[0]
@@ -145,8 +146,21 @@ func (j job) towpath(ctx context.Context) (res result, err error) {
 			return res, err
 		}
 	}
-	res.RSS, err = residentMB()
+	if res.RSS, err = residentMB(); err == nil && j.Profile != "" {
+		err = heapProfile(strings.TrimSuffix(j.Profile, ".pprof") + "-heap.pprof")
+	}
+	runtime.KeepAlive(r)
 	return res, err
+}
+
+// heapProfile tells what memory is held for.
+func heapProfile(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+	return errors.Join(pprof.WriteHeapProfile(f), f.Close())
 }
 
 const passesAfterLoad = 10

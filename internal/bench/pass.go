@@ -50,7 +50,7 @@ func (b *bed) loaded(ctx context.Context) (*passes, error) {
 	if _, err = p.bare.CreateRemote(&gitconfig.RemoteConfig{Name: "origin", URLs: []string{b.url}}); err != nil {
 		return nil, err
 	}
-	_, err = p.fetch(ctx)
+	_, err = p.fetch(ctx, 1)
 	return p, err
 }
 
@@ -110,41 +110,51 @@ func (p *passes) lsRefs(ctx context.Context, url string) error {
 	return err
 }
 
+// changesOfEach are how many files are changed in one run, one after another.
+const changesOfEach = 5
+
 // oneFile is a pass after a person changed one file.
-func (b *bed) oneFile(ctx context.Context) (s sample, err error) {
+func (b *bed) oneFile(ctx context.Context) (sum sample, err error) {
 	p, err := b.loaded(ctx)
 	if err != nil {
-		return s, err
-	}
-	p.changes++
-	changed := p.changes * 7 % b.streams
-	if err := b.commit(ctx, b.path(), "main", []int{changed}, fmt.Sprint("change ", p.changes)); err != nil {
-		return s, err
+		return sum, err
 	}
 	stop, err := profile(b.profileOf("one-file"))
 	if err != nil {
-		return s, err
+		return sum, err
 	}
-	s.towpath, err = timed(func() error { return pass(ctx, p.towpath) })
-	stop()
-	if err != nil {
-		return s, err
+	defer stop()
+	for range changesOfEach {
+		p.changes++
+		changed := p.changes * 7 % b.size
+		if err := b.commit(ctx, b.path(), "main", []int{changed}, fmt.Sprint("change ", p.changes)); err != nil {
+			return sum, err
+		}
+		ours, err := timed(func() error { return pass(ctx, p.towpath) })
+		if err != nil {
+			return sum, err
+		}
+		n := 0
+		floor, err := timed(func() (err error) {
+			n, err = p.fetch(ctx, 0) // another depth would bring every file again
+			return err
+		})
+		if err == nil && n != 1 {
+			err = fmt.Errorf("%d files changed, not one", n)
+		}
+		if err != nil {
+			return sum, err
+		}
+		sum.towpath += ours / changesOfEach
+		sum.floor += floor / changesOfEach
 	}
-	var n int
-	s.floor, err = timed(func() (err error) {
-		n, err = p.fetch(ctx)
-		return err
-	})
-	if err == nil && n != 1 {
-		err = fmt.Errorf("%d files changed, not one", n)
-	}
-	return s, err
+	return sum, nil
 }
 
 // fetch brings the tip into the bare clone, and counts the files that changed.
-func (p *passes) fetch(ctx context.Context) (changed int, err error) {
+func (p *passes) fetch(ctx context.Context, depth int) (changed int, err error) {
 	err = p.bare.FetchContext(ctx, &git.FetchOptions{
-		Depth: 1, Tags: git.NoTags,
+		Depth: depth, Tags: git.NoTags,
 		RefSpecs: []gitconfig.RefSpec{"+refs/heads/main:refs/heads/main"},
 	})
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
