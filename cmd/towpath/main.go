@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,9 +19,20 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, func() {
+		stop() // a second signal ends the process at once
+		time.AfterFunc(grace, func() {
+			fmt.Fprintln(os.Stderr, "towpath: ended in the middle: a remote does not answer")
+			os.Exit(exitFailed)
+		})
+	})
 	os.Exit(Main(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
 }
+
+// grace is how long the program may take to end after a signal. Whatever hangs
+// then can be cut off: a push is a compare-and-swap that has landed or has not, and the
+// next start finds out which.
+const grace = 9 * time.Second
 
 // Exit codes. Where several fit, the first of usage, failed, problems, changes counts.
 const (
