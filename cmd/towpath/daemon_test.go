@@ -127,9 +127,12 @@ func lineEnd(re *regexp.Regexp, text string, plain func(string) string) int {
 	return 0
 }
 
-// sigterm ends a daemon as a cluster does.
-func (w *world) sigterm(name string) {
-	d := w.daemon(name)
+// sigterm ends a daemon as a cluster does: NAME [CODE].
+func (w *world) sigterm(args []string) {
+	d, want := w.daemon(args[0]), "0"
+	if len(args) > 1 {
+		want = args[1]
+	}
 	w.ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-d.ended:
@@ -139,8 +142,8 @@ func (w *world) sigterm(name string) {
 	log, _ := d.log.from(0)
 	w.checkSecrets("the log", log)
 	fmt.Fprint(w.ts.Stderr(), w.plain(log))
-	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
-		w.ts.Fatalf("the daemon's exit code is %d", code)
+	if code := strconv.Itoa(d.cmd.ProcessState.ExitCode()); code != want {
+		w.ts.Fatalf("the daemon's exit code is %s, want %s", code, want)
 	}
 }
 

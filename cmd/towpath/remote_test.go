@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/towpath/towpath/gitstore/gittest"
 )
@@ -53,6 +55,8 @@ func (w *world) fault(args []string) {
 	switch args[2] {
 	case "lose-answer": // it is done, and the connection ends instead of the answer
 		f = gittest.LoseAnswer()
+	case "hang": // nothing is said until the client leaves
+		f = gittest.Hang(w.t.Context().Done())
 	case "unavailable":
 		f = gittest.Status(http.StatusServiceUnavailable)
 	case "kill9": // it is done, and the daemon dies before it hears of it
@@ -61,5 +65,20 @@ func (w *world) fault(args []string) {
 	default:
 		w.ts.Fatalf("there is no fault %s", args[2])
 	}
-	w.server.Fail(n, op, f)
+	met := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(met) })
+	w.met = met
+	w.server.Fail(n, op, func(rw http.ResponseWriter, r *http.Request, git http.Handler) {
+		tell()
+		f(rw, r, git)
+	})
+}
+
+// faulted waits until a request met the fault that was planned last.
+func (w *world) faulted([]string) {
+	select {
+	case <-w.met:
+	case <-time.After(patience):
+		w.ts.Fatalf("no request met the fault%s", w.daemonLogs())
+	}
 }

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 //	daemon NAME ARGS…        starts towpath run in the background
 //	says NAME REGEXP         waits until its log, from the last match on, matches
 //	get NAME PATH            asks its --listen address; prints status and body
-//	sigterm NAME             SIGTERM; it must end within 10 s and exit 0
+//	sigterm NAME [CODE]      SIGTERM; it must end within 10 s and exit 0, or with that code
 //	kill9 NAME               SIGKILL
 //
 //	repo [DIR]               makes $repo, a bare repository, of a directory or of examples/NAME
@@ -55,7 +55,8 @@ func TestMain(m *testing.M) {
 //	                         the password that is mounted in secrets/
 //	password                 the server takes another password from now on
 //	mount                    swaps the mounted password for the one that is right
-//	fault N OP FAULT         the next N requests for OP meet a fault; see faults
+//	fault N OP FAULT         the next N requests for OP meet a fault; see there
+//	faulted                  waits until a request met it
 //
 //	push REPO:TAG WORD       pushes an image that WORD alone determines
 //	untag REPO:TAG           deletes a tag
@@ -73,7 +74,7 @@ func TestScripts(t *testing.T) {
 			"daemon":  command(1, -1, func(w *world, args []string) { w.start(args[0], append([]string{"run"}, args[1:]...)) }),
 			"says":    command(2, 2, func(w *world, args []string) { w.says(args[0], args[1]) }),
 			"get":     command(2, 2, func(w *world, args []string) { w.get(args[0], args[1]) }),
-			"sigterm": command(1, 1, func(w *world, args []string) { w.sigterm(args[0]) }),
+			"sigterm": command(1, 2, (*world).sigterm),
 			"kill9":   command(1, 1, func(w *world, args []string) { w.kill9(args[0]) }),
 
 			"repo":    command(0, 1, (*world).makeRepo),
@@ -88,6 +89,7 @@ func TestScripts(t *testing.T) {
 			"password": command(0, 0, (*world).changePassword),
 			"mount":    command(0, 0, (*world).mount),
 			"fault":    command(3, 4, (*world).fault),
+			"faulted":  command(0, 0, (*world).faulted),
 
 			"push":     command(2, 2, func(w *world, args []string) { w.images.push(w.t, args[0], args[1]) }),
 			"untag":    command(1, 1, func(w *world, args []string) { w.images.untag(w.t, args[0]) }),

@@ -33,6 +33,7 @@ type world struct {
 	server  *gittest.Server // nil until a script serves it
 	secrets []string        // that no output may hold
 	mounts  int             // how many times the password was mounted
+	met     <-chan struct{} // closed when a request met the last fault
 
 	images  *images
 	daemons map[string]*daemon
