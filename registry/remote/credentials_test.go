@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,9 +187,9 @@ func TestDocker(t *testing.T) {
 func TestDockerHelperHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		running := 0
+		var running atomic.Int64
 		d := newDocker(keychain(func(authn.Resource) (authn.Authenticator, error) {
-			running++
+			running.Add(1)
 			<-release
 			return authn.Anonymous, nil
 		}), quiet)
@@ -199,8 +200,8 @@ func TestDockerHelperHangs(t *testing.T) {
 				t.Errorf("got %v after %s, want nobody after %s", who, got, helperDeadline)
 			}
 		}
-		if running != 1 {
-			t.Errorf("%d helpers hang, want 1", running)
+		if n := running.Load(); n != 1 {
+			t.Errorf("%d helpers hang, want 1", n)
 		}
 		close(release)
 	})

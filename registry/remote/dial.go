@@ -137,7 +137,7 @@ func (n network) dial(ctx context.Context, network, addr string, private []strin
 		if err != nil {
 			return err
 		}
-		return check(ap.Addr(), allowed)
+		return check(addr, ap.Addr(), allowed)
 	}}
 	return d.DialContext(ctx, network, addr)
 }
@@ -162,7 +162,10 @@ func (n network) dialHooked(ctx context.Context, network, addr string, allowed b
 	}
 	err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	for i, a := range addrs {
-		conn, dialErr := n.dialAddr(ctx, network, netip.AddrPortFrom(a, uint16(portNumber)), allowed)
+		if err := check(addr, a, allowed); err != nil {
+			return nil, err
+		}
+		conn, dialErr := n.dialer(ctx, network, netip.AddrPortFrom(a, uint16(portNumber)).String())
 		if dialErr == nil {
 			return conn, nil
 		}
@@ -173,23 +176,21 @@ func (n network) dialHooked(ctx context.Context, network, addr string, allowed b
 	return nil, err
 }
 
-func (n network) dialAddr(ctx context.Context, network string, addr netip.AddrPort, allowed bool) (net.Conn, error) {
-	if err := check(addr.Addr(), allowed); err != nil {
-		return nil, err
-	}
-	return n.dialer(ctx, network, addr.String())
+// A privateError is a connection that was refused for its address.
+type privateError struct {
+	dialled string // host:port
+	addr    netip.Addr
 }
 
-// A privateError is a connection that was refused for its address.
-type privateError struct{ addr netip.Addr }
+func (e *privateError) Error() string {
+	return fmt.Sprintf("%s is at %s, which is not a public address", e.dialled, e.addr)
+}
 
-func (e *privateError) Error() string { return e.addr.String() + " is not a public address" }
-
-func check(a netip.Addr, allowed bool) error {
+func check(dialled string, a netip.Addr, allowed bool) error {
 	if allowed || public(a) {
 		return nil
 	}
-	return &privateError{a}
+	return &privateError{dialled, a}
 }
 
 var (

@@ -66,6 +66,8 @@ func sortOut(err error, host string) (registry.Kind, string) {
 		timeout net.Error
 	)
 	switch {
+	case errors.As(err, &private) && private.dialled != at("https", host).host:
+		return registry.Forbidden, "led to an address that is not public"
 	case errors.As(err, &private):
 		return registry.Forbidden, fmt.Sprintf("an address that is not public, and asking it is not allowed: name the registry in the operator's config (registries: [{host: %s}])", host)
 	case errors.Is(err, http.ErrSchemeMismatch):

@@ -46,7 +46,7 @@ func TestLedToPrivateAddresses(t *testing.T) {
 				}
 				r := w.reader(t, remote.Options{}, "registry.test", "listed.test")
 				_, err := r.Detail(t.Context(), team1, web("registry.test"))
-				failed(t, err, registry.Forbidden, "an address that is not public")
+				failed(t, err, registry.Forbidden, "led to an address that is not public")
 				if len(w.dialled) != 1 {
 					t.Errorf("dialled %v, want the registry alone", w.dialled)
 				}

@@ -51,9 +51,9 @@ func (g *gate) enter(ctx context.Context) (leave func(), err error) {
 	}
 	leave = func() { <-g.slots }
 	if g.rate != nil {
-		if err := g.rate.Wait(ctx); err != nil {
+		if g.rate.Wait(ctx) != nil { // the turn would come after the deadline, or the context ended
 			leave()
-			return nil, err
+			return nil, context.DeadlineExceeded
 		}
 	}
 	if err := g.open(time.Now()); err != nil { // it may have been said while we waited

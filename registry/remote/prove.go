@@ -96,6 +96,7 @@ func (p *proof) turnedDown(err error) bool {
 		p.q.reader.refusals.note(p.q.who.id(), p.ep.origin, time.Now())
 		p.q.giveUp("was refused")
 	case errors.As(err, &stranger):
+		p.q.because = stranger
 		p.q.giveUp("may not be sent to the token service, unless the operator's config names its host in token-hosts")
 	default:
 		return false

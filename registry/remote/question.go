@@ -31,7 +31,8 @@ type question struct {
 	limit    int  // bytes of an answer
 
 	who     *identity // nil: anonymous
-	refused string    // who was refused first, and why; empty when nobody was
+	refused string    // who was refused first, "the credential of team1 was refused, "
+	because error     // of refused, for the log; may be nil
 	digest  string    // that the last answer claimed, unchecked
 }
 
@@ -128,12 +129,16 @@ func (q *question) trust(home origin) trust {
 // failed makes the error that the Reader returns.
 func (q *question) failed(err error, ref string) *registry.Error {
 	f := classify(err, q.repo.Host)
+	cause := f.cause
+	if q.because != nil {
+		cause = errors.Join(q.because, cause)
+	}
 	return &registry.Error{
 		Kind:       f.kind,
 		Ref:        ref,
 		Message:    fmt.Sprintf("%s (%s%s)", f.message, q.refused, q.who.asked()),
 		RetryAfter: f.retryAfter,
-		Err:        f.cause,
+		Err:        cause,
 	}
 }
 

@@ -218,3 +218,41 @@ func TestGivingUp(t *testing.T) {
 		group.Wait()
 	})
 }
+
+// A registry is asked as much at once, and as often a second, as was said.
+func TestLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		host remote.Host
+		want time.Duration // for a ping and 12 questions that take a second each
+	}{
+		"3 at once":  {remote.Host{Concurrency: 3}, 5 * time.Second},
+		"2 a second": {remote.Host{RequestsPerSecond: 2}, 7 * time.Second},
+		"neither":    {remote.Host{}, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPipes(t, func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(time.Second) // virtual
+					manifest(ociImage, webImage)(w, r)
+				})
+				c.host.Insecure = true
+				r := open(t, remote.Options{Hosts: map[string]remote.Host{"registry.test": c.host}, Dial: p.dial, Resolve: somewhere})
+				on := team1
+				on.Insecure = true
+				start := time.Now()
+				var group sync.WaitGroup
+				for range 12 {
+					group.Go(func() {
+						if _, err := r.Head(t.Context(), on, web("registry.test")); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				group.Wait()
+				if got := time.Since(start).Round(time.Second); got != c.want {
+					t.Errorf("took %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}

@@ -228,6 +228,25 @@ func TestRedirectOfTokenRequest(t *testing.T) {
 	}
 }
 
+// fault: H-24
+//
+// Only the registry says what it wants to see: what a stranger asks for, that we
+// were redirected to, is not answered at all.
+func TestChallengeOfAStranger(t *testing.T) {
+	w, password := newWorld(t), secret()
+	s, evil := w.registry(t, "registry.test"), w.registry(t, "evil.test")
+	s.On("GET "+manifestV1, bearer(s, password, "a.b.c", registrytest.Redirect(307, "https://evil.test/x")))
+	evil.On("GET /x", challenge(`Basic realm="give me"`))
+	r := w.reader(t, remote.Options{Credentials: as(t, "registry.test", password)}, "registry.test")
+	_, err := r.Detail(t.Context(), team1, web("registry.test"))
+	failed(t, err, registry.Unauthorized, "no access")
+	for _, r := range s.Requests() {
+		if v := r.Header.Get("Authorization"); strings.HasPrefix(r.URI, "/v2/") && strings.HasPrefix(v, "Basic") {
+			t.Errorf("a stranger made us send %q to %s", v, r.URI)
+		}
+	}
+}
+
 // fault: H-06
 func TestRedirectsEnd(t *testing.T) {
 	hops := func(n int) http.HandlerFunc {
