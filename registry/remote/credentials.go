@@ -84,33 +84,39 @@ func newCredential(c Credential, several bool, log *slog.Logger) (*credential, e
 
 // choose is who speaks for a question about a repository, nil when nobody does:
 // of all logins that may be used, the one whose host and path say most about the
-// repository, and of equal ones the first. Only then Docker's own are looked at.
+// repository, and of equal ones the first. Docker's own are for repositories that
+// no login is for: whoever stands outside a credential's paths asks anonymously.
 func (k *keyring) choose(ctx context.Context, on registry.On, repo registry.Repo) *identity {
 	var best *login
-	var of *credential
+	taken := false // there is a login, whoever may use it
 	for _, c := range k.credentials {
-		if !c.speaksFor(on, repo.Host) {
-			continue
-		}
 		for _, l := range c.file.logins(time.Now()) {
-			if l.fits(repo) && (best == nil || len(l.path) > len(best.path)) {
-				best, of = &l, c
+			if !c.offers(l.host) || !l.fits(repo) {
+				continue
+			}
+			taken = true
+			if c.speaksFor(on) && (best == nil || len(l.path) > len(best.path)) {
+				best = &l
 			}
 		}
 	}
 	switch {
 	case best != nil && on.Namespace != "":
-		return best.identity("the credential of "+on.Namespace, on.Namespace)
-	case best != nil && of != nil:
-		return best.identity("the operator's credential", "")
-	case k.docker != nil:
-		return k.docker.lookup(ctx, repo)
+		return newIdentity(best.auth, "the credential of "+on.Namespace, on.Namespace)
+	case best != nil:
+		return newIdentity(best.auth, "the operator's credential", "")
+	case k.docker != nil && !taken:
+		return k.docker.lookup(ctx, repo.Host)
 	}
 	return nil
 }
 
-func (c *credential) speaksFor(on registry.On, host string) bool {
-	return (len(c.hosts) == 0 || slices.Contains(c.hosts, host)) && anyMatch(c.Namespaces, on.Namespace) && anyMatch(c.Paths, on.Path)
+func (c *credential) offers(host string) bool {
+	return len(c.hosts) == 0 || slices.Contains(c.hosts, host)
+}
+
+func (c *credential) speaksFor(on registry.On) bool {
+	return anyMatch(c.Namespaces, on.Namespace) && anyMatch(c.Paths, on.Path)
 }
 
 // anyMatch takes everything when there are no globs.

@@ -164,19 +164,44 @@ func TestDocker(t *testing.T) {
 		}
 		return authn.Anonymous, nil
 	}), quiet)
-	hub := d.lookup(t.Context(), registry.Repo{Host: "docker.io", Path: "library/redis"})
+	hub := d.lookup(t.Context(), "docker.io")
 	if hub == nil || hub.identityToken != "idt" || hub.asked() != "asked with Docker's own credentials" {
 		t.Errorf("Docker Hub: got %v", hub)
 	}
 	for range 2 {
 		for _, host := range []string{"quay.io", "broken.test"} {
-			if who := d.lookup(t.Context(), registry.Repo{Host: host, Path: "a/b"}); who != nil {
+			if who := d.lookup(t.Context(), host); who != nil {
 				t.Errorf("%s: got %v, want nobody", host, who)
 			}
 		}
 	}
-	if got := strings.Join(asked, " "); got != "index.docker.io/library/redis quay.io/a/b broken.test/a/b" {
+	if got := strings.Join(asked, " "); got != "index.docker.io quay.io broken.test" {
 		t.Errorf("asked %s: want each once", got)
+	}
+}
+
+// Docker's own credentials are for what no file has a login for: they are no way
+// around a credential's paths.
+func TestDockerIsNoWayAround(t *testing.T) {
+	k, err := newKeyring([]Credential{{File: file(t, "quay.io/team1 robot"), Paths: []string{"team1/**"}}}, false, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.docker = newDocker(keychain(func(authn.Resource) (authn.Authenticator, error) {
+		return authn.FromConfig(authn.AuthConfig{Username: "docker", Password: "x"}), nil
+	}), quiet)
+	for _, c := range []struct{ path, repo, want string }{
+		{"team1/a.yaml", "team1/web", "robot"},
+		{"team2/a.yaml", "team1/web", ""},
+		{"team2/a.yaml", "team2/web", "docker"},
+	} {
+		got := ""
+		if who := k.choose(t.Context(), registry.On{Path: c.path}, registry.Repo{Host: "quay.io", Path: c.repo}); who != nil {
+			got = who.username
+		}
+		if got != c.want {
+			t.Errorf("%s asking for %s: got %q, want %q", c.path, c.repo, got, c.want)
+		}
 	}
 }
 
@@ -195,7 +220,7 @@ func TestDockerHelperHangs(t *testing.T) {
 		}), quiet)
 		for i := range 3 {
 			start := time.Now()
-			who := d.lookup(context.Background(), registry.Repo{Host: "quay.io", Path: fmt.Sprint("a/", i)})
+			who := d.lookup(context.Background(), fmt.Sprint(i, ".quay.test"))
 			if got := time.Since(start); who != nil || got != helperDeadline {
 				t.Errorf("got %v after %s, want nobody after %s", who, got, helperDeadline)
 			}

@@ -26,7 +26,7 @@ type docker struct {
 	turn     chan struct{} // held while the keychain works
 
 	mu   sync.Mutex
-	said map[string]saying // by repository
+	said map[string]saying // by canonical host
 }
 
 type saying struct {
@@ -38,78 +38,77 @@ func newDocker(k authn.Keychain, log *slog.Logger) *docker {
 	return &docker{keychain: k, log: log, turn: make(chan struct{}, 1), said: map[string]saying{}}
 }
 
-// resource names a repository to a keychain, which looks for an entry of its
-// own before it looks for one of the host.
-type resource struct{ registry.Repo }
+// resource names a registry to a keychain, as Docker files it.
+type resource string
+
+func (r resource) String() string { return r.RegistryStr() }
 
 func (r resource) RegistryStr() string {
-	if r.Host == registry.Hub {
-		return "index.docker.io" // as Docker files it
+	if r == registry.Hub {
+		return "index.docker.io"
 	}
-	return r.Host
+	return string(r)
 }
 
-func (r resource) String() string { return r.RegistryStr() + "/" + r.Path }
-
-// lookup is who Docker would be for a repository, nil for nobody.
-func (d *docker) lookup(ctx context.Context, repo registry.Repo) *identity {
-	key := repo.String()
-	if who, ok := d.recall(key, time.Now()); ok {
+// lookup is who Docker would be at a registry, nil for nobody.
+func (d *docker) lookup(ctx context.Context, host string) *identity {
+	if who, ok := d.recall(host, time.Now()); ok {
 		return who
 	}
 	ctx, cancel := context.WithTimeout(ctx, helperDeadline)
 	defer cancel()
-	who, err := d.resolve(ctx, resource{repo})
-	until := time.Now().Add(helperMemory)
-	if err != nil {
-		// What a helper prints may be a secret: only that it failed is told.
-		d.log.Warn("Docker's own credentials cannot be read, asking anonymously", "host", repo.Host)
-		until = time.Now().Add(helperPause)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.said) >= maxTokens {
-		clear(d.said)
-	}
-	d.said[key] = saying{who, until}
-	return who
-}
-
-func (d *docker) recall(key string, now time.Time) (*identity, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s, ok := d.said[key]
-	return s.who, ok && now.Before(s.until)
-}
-
-// resolve leaves the keychain to itself when the context ends: it cannot be
-// stopped. Its turn ends when it does.
-func (d *docker) resolve(ctx context.Context, r resource) (*identity, error) {
 	select {
 	case d.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil
 	}
-	type result struct {
-		who *identity
-		err error
+	if who, ok := d.recall(host, time.Now()); ok { // read while we waited
+		<-d.turn
+		return who
 	}
-	done := make(chan result, 1)
+	return d.run(ctx, host)
+}
+
+func (d *docker) recall(host string, now time.Time) (*identity, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.said[host]
+	return s.who, ok && now.Before(s.until)
+}
+
+func (d *docker) remember(host string, who *identity, life time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.said[host] = saying{who, time.Now().Add(life)}
+}
+
+// run asks the keychain and leaves it to itself when the context ends: it cannot
+// be stopped. The caller has the turn, which ends when the keychain does.
+func (d *docker) run(ctx context.Context, host string) *identity {
+	done := make(chan *identity, 1)
 	go func() {
 		defer func() { <-d.turn }()
-		who, err := d.read(ctx, r)
-		done <- result{who, err}
+		who, err := d.read(ctx, host)
+		if err != nil {
+			// What a helper prints may be a secret: only that it failed is told.
+			d.log.Warn("Docker's own credentials cannot be read, asking anonymously", "host", host)
+			d.remember(host, nil, helperPause)
+		} else {
+			d.remember(host, who, helperMemory)
+		}
+		done <- who
 	}()
 	select {
-	case got := <-done:
-		return got.who, got.err
+	case who := <-done:
+		return who
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		d.log.Warn("Docker's credential helper does not answer, asking anonymously", "host", host)
+		return nil
 	}
 }
 
-func (d *docker) read(ctx context.Context, r resource) (*identity, error) {
-	auth, err := authn.Resolve(ctx, d.keychain, r)
+func (d *docker) read(ctx context.Context, host string) (*identity, error) {
+	auth, err := authn.Resolve(ctx, d.keychain, resource(host))
 	if err != nil || auth == authn.Anonymous {
 		return nil, err
 	}

@@ -92,9 +92,11 @@ func (p *proof) turnedDown(err error) bool {
 	var refused *refusedError
 	var stranger *strangerError
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.status == http.StatusUnauthorized:
 		p.q.reader.refusals.note(p.q.who.id(), p.ep.origin, time.Now())
 		p.q.giveUp("was refused")
+	case errors.As(err, &refused): // for this repository; it may well do for another
+		p.q.giveUp("has no access")
 	case errors.As(err, &stranger):
 		p.q.because = stranger
 		p.q.giveUp("may not be sent to the token service, unless the operator's config names its host in token-hosts")

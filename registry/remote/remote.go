@@ -35,7 +35,8 @@ type Options struct {
 	// one, each must say for which paths.
 	Credentials []Credential
 	// DockerConfig also uses Docker's own configuration of the user who runs the
-	// process, credential helpers included, where no Credential fits.
+	// process, credential helpers included, for repositories that no Credential has
+	// a login for. It speaks for everybody.
 	DockerConfig bool
 	UserAgent    string       // "towpath" when empty
 	Logger       *slog.Logger // nil: nothing is logged

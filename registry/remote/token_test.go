@@ -107,6 +107,31 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
+// A credential without access to one repository is still good for another.
+func TestNoAccessToOneRepository(t *testing.T) {
+	w, password := newWorld(t), secret()
+	s := w.registry(t, "registry.test")
+	s.On("GET "+manifestV1, bearer(s, password, "a.b.c", manifest(ociImage, webImage)))
+	s.On("GET /v2/team2/secret/manifests/v1", challenge(`Bearer realm="https://registry.test/token",service="test"`))
+	s.On("/token", func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Query().Get("scope"), "team2/secret") {
+			registrytest.RegistryError(http.StatusForbidden, "DENIED", "x")(w, r)
+			return
+		}
+		if _, shown, _ := r.BasicAuth(); shown == password {
+			registrytest.JSON(map[string]string{"token": "a.b.c"})(w, r)
+		}
+	})
+	r := w.reader(t, remote.Options{Credentials: as(t, "registry.test", password)}, "registry.test")
+	other := web("registry.test")
+	other.Path = "team2/secret"
+	_, err := r.Head(t.Context(), team1, other)
+	failed(t, err, registry.Unauthorized, "(the credential of team1 has no access, asked anonymously)")
+	if _, err := r.Head(t.Context(), team1, web("registry.test")); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is public stays readable when a credential is refused.
 func TestAnonymousAfterRefusal(t *testing.T) {
 	w := newWorld(t)
