@@ -177,6 +177,7 @@ func (p *parser) tags(d *Document, list *yamledit.Node) bool {
 		name := scalar(n, "name")
 		places[name] = append(places[name], n)
 	}
+	d.Spec.Tags = slices.Grow(d.Spec.Tags, len(list.Content))
 	for _, n := range list.Content {
 		n = follow(n)
 		name, before := scalar(n, "name"), len(p.problems)

@@ -3,6 +3,7 @@ package imagestream
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	imagev1 "github.com/openshift/api/image/v1"
@@ -132,8 +133,10 @@ func (p *parser) badReference(text string) string {
 // record is what a status says to us.
 func record(raw imagev1.ImageStreamStatus) Status {
 	s := Status{Repository: raw.DockerImageRepository}
+	s.Tags = slices.Grow(s.Tags, len(raw.Tags))
 	for _, t := range raw.Tags {
 		tag := TagStatus{Tag: t.Tag}
+		tag.Items = slices.Grow(tag.Items, len(t.Items))
 		for _, item := range t.Items {
 			tag.Items = append(tag.Items, Item{item.Created.UTC(), item.DockerImageReference, item.Image})
 		}
