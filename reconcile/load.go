@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"strings"
 	"sync"
+	"unique"
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/gitstore"
@@ -233,20 +235,42 @@ func parse(src []byte) (p *parsedFile) {
 	docs, problems := imagestream.Parse(f)
 	sites, more := trigger.Find(f)
 	for i := range docs {
-		docs[i].Status = brief(docs[i].Status)
+		brief(&docs[i])
 	}
 	return &parsedFile{docs: docs, sites: sites, problems: append(problems, more...)}
 }
 
-// brief cuts a status to what decisions need.
-func brief(s imagestream.Status) imagestream.Status {
-	for i := range s.Tags {
-		if items := s.Tags[i].Items; len(items) > 1 {
-			s.Tags[i].Items = []imagestream.Item{items[0]}
+// brief cuts a stream to what decisions need, and keeps texts once that are the
+// same as others or part of them: there are many streams.
+func brief(d *imagestream.Document) {
+	from := make(map[string]string, len(d.Spec.Tags))
+	for i := range d.Spec.Tags {
+		t := &d.Spec.Tags[i]
+		t.From.Kind, t.ImportMode = once(t.From.Kind), once(t.ImportMode)
+		from[t.From.Name] = t.From.Name
+	}
+	for i := range d.Status.Tags {
+		st := &d.Status.Tags[i]
+		if len(st.Items) > 0 {
+			item := st.Items[0]
+			if rest, ok := strings.CutSuffix(item.Reference, item.Image); ok {
+				item.Image = item.Reference[len(rest):]
+			}
+			st.Items = []imagestream.Item{item}
+		}
+		if src := st.Source; src != nil { // its texts are parts of one line
+			src.Mode, src.Platform, src.Inputs = once(src.Mode), once(src.Platform), strings.Clone(src.Inputs)
+			if known, ok := from[src.From]; ok {
+				src.From = known
+			} else {
+				src.From = strings.Clone(src.From)
+			}
 		}
 	}
-	return s
 }
+
+// once is the text of which there is one for all that are equal.
+func once(text string) string { return unique.Make(text).Value() }
 
 // parallel calls do for 0…n-1 on every processor and returns the first error.
 func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
