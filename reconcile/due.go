@@ -288,6 +288,8 @@ func invalid(written string, err error) *registry.Error {
 func (m *Memory) due(target imagestream.TagRef, w *want, set config.Settings) (at time.Time, ever bool) {
 	st := m.state(target)
 	switch asked := st != nil && st.inputs == w.inputs; {
+	case st != nil && st.again:
+		return m.started, true
 	case asked && st.fails > 0:
 		return st.retry, true
 	case asked && w.scheduled:

@@ -376,6 +376,31 @@ func TestRunChanged(t *testing.T) {
 	})
 }
 
+// While a question is under way a person changes the record: the answer is
+// thrown away, and the tag asked again at once, not at its next turn.
+func TestRunAsksAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, nil, nil)
+		w.after(time.Second)
+		mine, old := registrymemory.Digest("by hand"), registrymemory.Digest("aaa")
+		edited := false
+		w.registry.Hook = func(context.Context, registrymemory.Call) error {
+			if !edited {
+				edited = true
+				w.store.Write("main", "by hand", map[string]string{"web.yaml": strings.ReplaceAll(w.store.Tree("main")["web.yaml"].Content, old, mine)})
+			}
+			return nil
+		}
+		w.set("quay.io/team1/web:1.4 bbb")
+		w.Hint(reconcile.Hint{})
+		w.after(5 * time.Second)
+		if got := w.store.Tree("main")["web.yaml"].Content; !strings.Contains(got, registrymemory.Digest("bbb")) || !strings.Contains(got, mine) {
+			t.Errorf("want the new image on top of the person's:\n%s", got)
+		}
+		w.end()
+	})
+}
+
 // Told to stop while a registry hangs, Run ends at once and without an error.
 func TestRunStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
