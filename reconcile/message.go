@@ -37,7 +37,7 @@ func statusMessage(changes []StatusChange) string {
 			tag := imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}.String()
 			switch {
 			case e.Failure != nil:
-				failing = append(failing, tag)
+				failing = append(failing, fmt.Sprintf("%s fails (%s)", tag, e.Failure.Reason))
 				lines = append(lines, fmt.Sprintf("%s fails: %s, %s", inert(tag), e.Failure.Reason, inert(e.Failure.Message)))
 			case e.Item != nil:
 				moved = append(moved, fmt.Sprintf("%s is %s (%s)", tag, e.Source.From, short(e.Item.Image)))
@@ -52,7 +52,7 @@ func statusMessage(changes []StatusChange) string {
 	case len(moved) == 1 && len(failing) == 0:
 		b.WriteString("status: " + inert(moved[0]))
 	case len(moved) == 0 && len(failing) == 1:
-		b.WriteString("status: " + inert(failing[0]) + " fails")
+		b.WriteString("status: " + inert(failing[0]))
 	case len(lines) == 1:
 		b.WriteString("status: " + lines[0])
 	case len(moved) == 0 && len(failing) == 0:

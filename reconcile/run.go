@@ -71,12 +71,16 @@ func retry(err error, n int) time.Duration {
 
 // pause is how long there is nothing to do but wait.
 func (r *Reconciler) pause(now time.Time) time.Duration {
+	again := r.mem.pushAfter
 	until := r.polled.Add(r.Poll)
+	if r.polled.IsZero() && !again.IsZero() {
+		until = now.Add(r.Poll) // what was refused may wait long; people's commits are seen as ever
+	}
 	if !r.next.IsZero() && r.next.Before(until) {
 		until = r.next
 	}
-	if again := r.mem.pushAfter; !again.IsZero() && (again.Before(until) || r.polled.IsZero()) {
-		until = again
+	if !again.IsZero() && again.Before(until) {
+		return again.Sub(now)
 	}
 	return max(until.Sub(now), tick)
 }

@@ -195,12 +195,16 @@ func TestRunPushFailsThenWorks(t *testing.T) {
 	})
 }
 
+// fault: G-05
 // The branch is protected: the daemon stays up, says so, and does not storm.
 func TestRunDenied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tries := 0
+		tries, looks := 0, 0
 		w := start(t, nil, func(w *walker) {
 			w.store.Hook = func(op string) (bool, error) {
+				if op == memory.OpSnapshot {
+					looks++
+				}
 				if op == memory.OpPush {
 					tries++
 					return false, &gitstore.Error{Kind: gitstore.Denied, Repo: "memory", What: "the branch is protected"}
@@ -212,6 +216,9 @@ func TestRunDenied(t *testing.T) {
 		w.wantCommits(0)
 		if tries > 13 {
 			t.Errorf("%d pushes in an hour, want at most one in five minutes", tries)
+		}
+		if looks < 110 {
+			t.Errorf("Git was looked at %d times in an hour, want 120: people's commits count as ever", looks)
 		}
 		if last := w.passes[len(w.passes)-1]; !last.Pending {
 			t.Error("the report does not say that a write waits")
