@@ -29,7 +29,7 @@ type Landed struct {
 
 // pushDeadline bounds a push also where the pass is told to stop: it ends at a
 // compare-and-swap, landed or not.
-const pushDeadline = 8 * time.Second
+const pushDeadline = 5 * time.Second
 
 // Apply pushes the writes as one chain.
 func Apply(ctx context.Context, store gitstore.Store, branch string, base gitstore.Snapshot, ws []Write) Outcome {

@@ -144,5 +144,5 @@ func judgeRefusal(e *refusal) verdict {
 			fix: "it is tried again; if this lasts, the repository's admin has a stale .lock file to remove"}
 	}
 	return verdict{kind: gitstore.Denied, what: "the server refuses the push",
-		fix: "allow towpath to push to the branch, or let it open proposals"}
+		fix: "allow towpath's user to push to the branch, or watch another branch: --branch"}
 }

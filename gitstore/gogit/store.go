@@ -194,8 +194,13 @@ func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plu
 	if failed == nil || errors.As(failed, &unsent) {
 		return failed
 	}
-	// The caller's time may be what ran out; this question has its own.
-	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.opts.Deadlines.Poll, 10*time.Second))
+	// The caller's time may be what ran out; this question has its own, which is
+	// short where somebody waits for the end.
+	patience := min(s.opts.Deadlines.Poll, 10*time.Second)
+	if ctx.Err() != nil {
+		patience = min(patience, 2*time.Second)
+	}
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	now, err := s.origin.tip(asking, branch)
 	var gone *gitstore.Error
