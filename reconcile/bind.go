@@ -76,10 +76,30 @@ func (c *Catalog) bindFile(f *file) {
 		s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
 		s.wants = c.wants(s)
 		f.streams = append(f.streams, s)
+		f.problems = append(f.problems, s.notYet()...)
 	}
 	for _, t := range p.sites {
 		f.sites = append(f.sites, c.site(f.Path, f.Blob, t))
 	}
+}
+
+// notYet says which tags this version leaves alone.
+func (s *Stream) notYet() []imagestream.Problem {
+	var notes []imagestream.Problem
+	for _, t := range s.Spec.Tags {
+		what := ""
+		switch {
+		case t.Reference:
+			what = "references are"
+		case t.From.Kind == imagestream.ImageStreamTag || t.From.Kind == imagestream.ImageStreamImage:
+			what = "tags from an " + t.From.Kind + " are"
+		default:
+			continue
+		}
+		notes = append(notes, imagestream.Problem{Path: s.Path, Line: t.Line, Col: t.Col, Note: true,
+			What: fmt.Sprintf("tag %s is left alone: %s not resolved in this version", t.Name, what)})
+	}
+	return notes
 }
 
 func (c *Catalog) site(path string, blob gitstore.BlobID, t trigger.Site) *Site {
