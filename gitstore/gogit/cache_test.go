@@ -1,6 +1,8 @@
 package gogit_test
 
 import (
+	"bytes"
+	"compress/zlib"
 	"fmt"
 
 	"os"
@@ -71,11 +73,23 @@ func TestCacheIsForOneProcess(t *testing.T) {
 // pass.
 func TestCacheDamaged(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
-		"removed":   os.Remove,
-		"emptied":   func(path string) error { return rewrite(path, func([]byte) []byte { return nil }) },
-		"cut":       func(path string) error { return rewrite(path, func(b []byte) []byte { return b[:len(b)/2] }) },
-		"flipped":   func(path string) error { return rewrite(path, func(b []byte) []byte { b[len(b)/2] ^= 1; return b }) },
-		"forged":    func(path string) error { return rewrite(path, func(b []byte) []byte { return []byte("forged") }) },
+		"removed": os.Remove,
+		"emptied": func(path string) error { return rewrite(path, func([]byte) []byte { return nil }) },
+		"cut":     func(path string) error { return rewrite(path, func(b []byte) []byte { return b[:len(b)/2] }) },
+		"flipped": func(path string) error { return rewrite(path, func(b []byte) []byte { b[len(b)/2] ^= 1; return b }) },
+		"forged":  func(path string) error { return rewrite(path, func(b []byte) []byte { return []byte("forged") }) },
+		"swapped": func(path string) error {
+			if strings.HasSuffix(path, ".pack") || strings.HasSuffix(path, ".idx") || strings.HasSuffix(path, "tips") {
+				return nil
+			}
+			return rewrite(path, func([]byte) []byte {
+				var b bytes.Buffer
+				z := zlib.NewWriter(&b)
+				z.Write([]byte("blob 6\x00forged"))
+				z.Close()
+				return b.Bytes()
+			})
+		},
 		"to a wall": func(path string) error { os.Remove(path); return os.Mkdir(path, 0o700) },
 	} {
 		for _, kind := range []string{"*.pack", "*.idx", "tips", "??/*"} {

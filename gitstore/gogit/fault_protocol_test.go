@@ -24,6 +24,12 @@ import (
 func old(without ...string) gittest.Fault {
 	return func(w http.ResponseWriter, r *http.Request, git http.Handler) {
 		r.Header.Del("Git-Protocol")
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if slices.Contains(without, "shallow") && bytes.Contains(body, []byte("deepen ")) {
+			http.Error(w, "what is deepen?", http.StatusInternalServerError)
+			return
+		}
 		gittest.Spoil(func(body []byte) []byte {
 			for _, ability := range without { // of the same length, for the packet's sake
 				body = bytes.Replace(body, []byte(ability), bytes.Repeat([]byte("x"), len(ability)), 1)
@@ -200,6 +206,57 @@ exit 1`)
 	}
 	if len(e.Error()) > 2000 {
 		t.Errorf("the error is %d bytes long", len(e.Error()))
+	}
+	// Where the words are cut, the secret is not cut out of sight.
+	begin := s.server.Password()[:10]
+	for n := range 24 {
+		s.repo.Hook("pre-receive", fmt.Sprintf(`printf '%%s' '%s%s' >&2; exit 1`, strings.Repeat("x", 280+n), s.server.Password()))
+		_, err := s.push(s.snapshot(), 1)
+		if e := s.wantError(err, gitstore.Denied); strings.Contains(e.Error(), begin) {
+			t.Fatalf("a part of the password is told: %v", e)
+		}
+	}
+}
+
+// fault: G-25
+func TestServerTalks(t *testing.T) {
+	say := func(s *stage, media, format string) gittest.Fault {
+		return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Type", media)
+			text := fmt.Sprintf(format, s.server.Password())
+			if media == "text/plain" {
+				w.WriteHeader(http.StatusBadGateway)
+			} else {
+				text = fmt.Sprintf("%04x%s", len(text)+4, text)
+			}
+			io.WriteString(w, text)
+		}
+	}
+	for name, c := range map[string]struct {
+		op            gittest.Op
+		media, format string
+	}{
+		"in an answer": {gittest.LsRefs, "text/plain", "no, %s\x1b[31m"},
+		"in a list":    {gittest.LsRefs, "application/x-git-upload-pack-result", "ERR no, %s\x1b[31m"},
+		"in a fetch":   {gittest.Fetch, "application/x-git-upload-pack-result", "ERR no, %s\x1b[31m"},
+		"in a push":    {gittest.Push, "application/x-git-receive-pack-result", "ERR no, %s\x1b[31m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			base := s.snapshot()
+			s.server.Fail(1, c.op, say(s, c.media, c.format))
+			var err error
+			if c.op == gittest.Push {
+				_, err = s.push(base, 1)
+			} else {
+				s.repo.Commit(map[string]string{"readme": "2"}, "theirs")
+				_, err = s.store.Snapshot(t.Context(), "main")
+			}
+			e := s.wantError(err, gitstore.Unreachable)
+			if text := e.Error(); strings.Contains(text, "\x1b") || !strings.Contains(text, "no, [secret]") {
+				t.Errorf("got %q", text)
+			}
+		})
 	}
 }
 

@@ -250,7 +250,7 @@ func (c *httpConversation) do(method, to string, body []byte) (*http.Response, e
 	c.dog.begin()
 	c.body = res.Body
 	if res.StatusCode != http.StatusOK {
-		return nil, newHTTPError(res)
+		return nil, newHTTPError(res, c.line.redact)
 	}
 	return res, nil
 }
@@ -286,11 +286,11 @@ func (e *httpError) Error() string {
 	return fmt.Sprintf("HTTP status %d: %s", e.status, e.text)
 }
 
-func newHTTPError(res *http.Response) *httpError {
+func newHTTPError(res *http.Response, redact func(string) string) *httpError {
 	e := &httpError{status: res.StatusCode, retryAfter: retryAfter(res.Header.Get("Retry-After"), time.Now())}
 	if mediaType(res) == "text/plain" {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 8<<10))
-		e.text = oneLine(string(text))
+		e.text = oneLine(redact(string(text)))
 	}
 	return e
 }

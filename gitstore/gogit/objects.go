@@ -79,10 +79,7 @@ func (o *objects) load(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, id, err)
 	}
-	if obj.Type() != kind {
-		return nil, fmt.Errorf("%s is a %s, not a %s: %w", id, obj.Type(), kind, errKind)
-	}
-	if kind == plumbing.BlobObject && obj.Size() > o.maxBlob {
+	if (kind == plumbing.BlobObject || obj.Type() != kind) && obj.Size() > o.maxBlob {
 		return nil, fmt.Errorf("a file of %d bytes is over the limit of %d: %w", obj.Size(), o.maxBlob, errBlobLimit)
 	}
 	r, err := obj.Reader()
@@ -94,8 +91,11 @@ func (o *objects) load(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 	if _, err := io.ReadFull(r, raw); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, id, err)
 	}
-	if hashOf(kind, raw) != id {
+	if hashOf(obj.Type(), raw) != id {
 		return nil, fmt.Errorf("%s %s does not hold what its name says", kind, id)
+	}
+	if obj.Type() != kind {
+		return nil, fmt.Errorf("%s is a %s, not a %s: %w", id, obj.Type(), kind, errKind)
 	}
 	return raw, nil
 }

@@ -207,9 +207,6 @@ func (r *remote) askRefs(c conversation, prefixes []string) ([]ref, error) {
 func refLine(line string) (ref, error) {
 	id, rest, _ := strings.Cut(line, " ")
 	name, attributes, _ := strings.Cut(rest, " ")
-	if len(id) == 64 {
-		return ref{}, errSHA256
-	}
 	if !plumbing.IsHash(id) || name == "" {
 		return ref{}, fmt.Errorf("%w: a list of refs holds %.80q", errProtocol, line)
 	}

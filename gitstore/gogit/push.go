@@ -78,15 +78,9 @@ func pointsTo(refs []ref, name string, id plumbing.Hash) bool {
 	return false
 }
 
-// errSilent says that a server does not tell how a push ended.
-var errSilent = fmt.Errorf("%w: no report on the push", errProtocol)
-
 // report reads how the push ended. What the server says beside its report goes
-// into the refusal.
+// into the refusal; a server that makes no report has ended too early.
 func (r *remote) report(p *pktReader, g greeting) error {
-	if !g.can("report-status") {
-		return errSilent
-	}
 	said := &words{}
 	if g.can("side-band-64k") {
 		p = newPktReader(&band{p: p, said: said})
@@ -107,7 +101,7 @@ func (r *remote) report(p *pktReader, g greeting) error {
 		return &refusal{why: r.tidy(why), said: r.tidy(string(said.b))}
 	}
 	if !strings.HasPrefix(status, "ok ") {
-		return errSilent
+		return fmt.Errorf("%w: %.80q instead of a report", errProtocol, status)
 	}
 	return nil
 }

@@ -93,7 +93,17 @@ func (s secret) redact(text string) string {
 	for _, form := range []string{
 		basic, base64.StdEncoding.EncodeToString([]byte(s.password)), s.password, url.QueryEscape(s.password), url.PathEscape(s.password),
 	} {
-		text = strings.ReplaceAll(text, form, "[secret]")
+		text = cutSecret(strings.ReplaceAll(text, form, "[secret]"), form)
+	}
+	return text
+}
+
+// cutSecret takes off the beginning of a secret at which a text was cut.
+func cutSecret(text, form string) string {
+	for n := min(len(form), len(text)); n >= 4; n-- {
+		if strings.HasSuffix(text, form[:n]) {
+			return text[:len(text)-n] + "[secret]"
+		}
 	}
 	return text
 }
