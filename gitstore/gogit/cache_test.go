@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"fmt"
+	"io"
 
 	"os"
 	"path/filepath"
@@ -73,23 +74,12 @@ func TestCacheIsForOneProcess(t *testing.T) {
 // pass.
 func TestCacheDamaged(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
-		"removed": os.Remove,
-		"emptied": func(path string) error { return rewrite(path, func([]byte) []byte { return nil }) },
-		"cut":     func(path string) error { return rewrite(path, func(b []byte) []byte { return b[:len(b)/2] }) },
-		"flipped": func(path string) error { return rewrite(path, func(b []byte) []byte { b[len(b)/2] ^= 1; return b }) },
-		"forged":  func(path string) error { return rewrite(path, func(b []byte) []byte { return []byte("forged") }) },
-		"swapped": func(path string) error {
-			if strings.HasSuffix(path, ".pack") || strings.HasSuffix(path, ".idx") || strings.HasSuffix(path, "tips") {
-				return nil
-			}
-			return rewrite(path, func([]byte) []byte {
-				var b bytes.Buffer
-				z := zlib.NewWriter(&b)
-				z.Write([]byte("blob 6\x00forged"))
-				z.Close()
-				return b.Bytes()
-			})
-		},
+		"removed":   os.Remove,
+		"emptied":   func(path string) error { return rewrite(path, func([]byte) []byte { return nil }) },
+		"cut":       func(path string) error { return rewrite(path, func(b []byte) []byte { return b[:len(b)/2] }) },
+		"flipped":   func(path string) error { return rewrite(path, func(b []byte) []byte { b[len(b)/2] ^= 1; return b }) },
+		"forged":    func(path string) error { return rewrite(path, func(b []byte) []byte { return []byte("forged") }) },
+		"swapped":   forgeBlob,
 		"to a wall": func(path string) error { os.Remove(path); return os.Mkdir(path, 0o700) },
 	} {
 		for _, kind := range []string{"*.pack", "*.idx", "tips", "??/*"} {
@@ -161,6 +151,29 @@ func rewrite(path string, f func([]byte) []byte) error {
 		return err
 	}
 	return os.WriteFile(path, f(b), 0o600)
+}
+
+// forgeBlob puts another blob under the name of a loose one.
+func forgeBlob(path string) error {
+	return rewrite(path, func(b []byte) []byte {
+		in, err := zlib.NewReader(bytes.NewReader(b))
+		if err != nil {
+			return b // no loose object
+		}
+		if head := make([]byte, 5); !readsBlob(in, head) {
+			return b
+		}
+		var out bytes.Buffer
+		z := zlib.NewWriter(&out)
+		z.Write([]byte("blob 6\x00forged"))
+		z.Close()
+		return out.Bytes()
+	})
+}
+
+func readsBlob(r io.Reader, head []byte) bool {
+	_, err := io.ReadFull(r, head)
+	return err == nil && string(head) == "blob "
 }
 
 // What an interrupted process or another version left is swept away, and what

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -94,6 +95,10 @@ func TestPackThatLies(t *testing.T) {
 	} {
 		for kind, o := range shelvesOf(t, limits) {
 			t.Run(name+" on "+kind, func(t *testing.T) {
+				limits := limits
+				if strings.HasPrefix(name, "a delta") {
+					limits.Pack = 512 << 20 // so that the sum of all sizes is not what stops it
+				}
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				err := o.receive(t.Context(), bytes.NewReader(c.pack), limits)
