@@ -38,7 +38,7 @@ type generation struct {
 
 const (
 	lockName    = "lock"
-	generation0 = "clone-"
+	clonePrefix = "clone-"
 	tipsName    = "tips"
 )
 
@@ -71,9 +71,9 @@ func cacheError(dir string, err error) error {
 
 // adopt takes over the newest complete generation and sweeps away the rest.
 func (c *cache) adopt() {
-	dirs, _ := filepath.Glob(filepath.Join(c.dir, generation0+"*"))
+	dirs, _ := filepath.Glob(filepath.Join(c.dir, clonePrefix+"*"))
 	number := func(dir string) int {
-		n, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), generation0))
+		n, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), clonePrefix))
 		return n
 	}
 	slices.SortFunc(dirs, func(a, b string) int { return number(b) - number(a) })
@@ -116,7 +116,7 @@ func (c *cache) fresh() (*generation, error) {
 		return c.generation("", map[string]plumbing.Hash{}), nil
 	}
 	c.newest++
-	dir := filepath.Join(c.dir, generation0+strconv.Itoa(c.newest))
+	dir := filepath.Join(c.dir, clonePrefix+strconv.Itoa(c.newest))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, cacheError(c.dir, err)
 	}

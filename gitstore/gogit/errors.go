@@ -116,7 +116,7 @@ func judgeRest(err error) verdict {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
 		return verdict{kind: gitstore.Corrupt, what: "an object is missing", fix: "run git fsck on the repository"}
 	case errors.Is(err, context.Canceled):
-		return verdict{kind: gitstore.Unreachable, what: "the operation was cancelled"}
+		return verdict{kind: gitstore.Unreachable, what: "the operation was cancelled", fix: "none is needed: whoever cancelled it goes on"}
 	}
 	return verdict{kind: gitstore.Unreachable, what: "the server cannot be reached", fix: "it is tried again; check the network, the address and the server"}
 }

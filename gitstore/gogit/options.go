@@ -20,8 +20,8 @@ type Options struct {
 	// swapped in place is picked up. A byte order mark and final line ends
 	// are not part of a secret.
 	//
-	// For http(s), TokenFile is the password of Username ("towpath" if that
-	// is empty), or UsernameFile or Username goes with PasswordFile.
+	// For http(s), TokenFile or PasswordFile is the password of the user that
+	// UsernameFile, Username or the URL names, else of "towpath".
 	TokenFile    string
 	Username     string
 	UsernameFile string

@@ -16,21 +16,21 @@ import (
 type secret struct{ user, password string }
 
 // readSecret reads the files that the options name.
-func readSecret(o Options) (secret, error) {
-	s := secret{user: o.Username}
-	var err error
-	switch {
-	case o.TokenFile != "":
-		s.user = cmp.Or(s.user, "towpath")
-		s.password, err = secretFile("token", o.TokenFile)
-	case o.PasswordFile != "":
-		if o.UsernameFile != "" {
-			if s.user, err = secretFile("user name", o.UsernameFile); err != nil {
-				return secret{}, err
-			}
-		}
-		s.password, err = secretFile("password", o.PasswordFile)
+func readSecret(o Options) (s secret, err error) {
+	kind, file := "token", o.TokenFile
+	if file == "" {
+		kind, file = "password", o.PasswordFile
 	}
+	if file == "" {
+		return secret{}, nil
+	}
+	s.user = cmp.Or(o.Username, "towpath")
+	if o.UsernameFile != "" {
+		if s.user, err = secretFile("user name", o.UsernameFile); err != nil {
+			return secret{}, err
+		}
+	}
+	s.password, err = secretFile(kind, file)
 	return s, err
 }
 
