@@ -76,6 +76,7 @@ type asker struct {
 	mu          sync.Mutex
 	queues      map[string]*queue // by host
 	done        []Answer
+	streams     map[imagestream.Name]bool // that done has answers for
 	outstanding int
 	asked       int           // since the last time that nothing was outstanding
 	signal      chan struct{} // capacity 1: an answer came
@@ -103,7 +104,7 @@ func (a *asker) ready() <-chan struct{} {
 // init makes the channel; the lock is held.
 func (a *asker) init() chan struct{} {
 	if a.signal == nil {
-		a.signal, a.queues = make(chan struct{}, 1), map[string]*queue{}
+		a.signal, a.queues, a.streams = make(chan struct{}, 1), map[string]*queue{}, map[imagestream.Name]bool{}
 	}
 	return a.signal
 }
@@ -117,7 +118,7 @@ func (a *asker) exchange(ctx context.Context, qs []Question, wait bool) []Answer
 	var first time.Time
 	for {
 		a.mu.Lock()
-		got, streams, open, signal := len(a.done), a.streams(), a.outstanding, a.init()
+		got, streams, open, signal := len(a.done), len(a.streams), a.outstanding, a.init()
 		a.mu.Unlock()
 		if a.Progress != nil && open+got > 0 {
 			a.Progress("asking registries", a.asked-open, a.asked)
@@ -130,9 +131,7 @@ func (a *asker) exchange(ctx context.Context, qs []Question, wait bool) []Answer
 		}
 		var tired <-chan time.Time
 		if !wait {
-			t := time.NewTimer(quiet)
-			defer t.Stop()
-			tired = t.C
+			tired = time.After(quiet)
 		}
 		select {
 		case <-signal:
@@ -144,24 +143,12 @@ func (a *asker) exchange(ctx context.Context, qs []Question, wait bool) []Answer
 	}
 }
 
-// streams is how many streams have an answer; the lock is held. Counting stops
-// mattering below a batch, so it is not done there.
-func (a *asker) streams() int {
-	if len(a.done) < batch {
-		return 0
-	}
-	seen := map[imagestream.Name]bool{}
-	for _, d := range a.done {
-		seen[d.Target.Stream] = true
-	}
-	return len(seen)
-}
-
 func (a *asker) take() []Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	done := a.done
 	a.done = nil
+	clear(a.streams)
 	if a.outstanding == 0 {
 		a.asked = 0
 	}
@@ -210,6 +197,7 @@ func (a *asker) work(ctx context.Context, host string, h *queue) {
 		a.outstanding--
 		if ctx.Err() == nil { // what a shutdown broke off says nothing of the registry
 			a.done = append(a.done, answer)
+			a.streams[answer.Target.Stream] = true
 		}
 		select {
 		case a.signal <- struct{}{}:
