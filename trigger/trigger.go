@@ -70,6 +70,7 @@ func (f *finding) object(o object) {
 	items := o.find("items")
 	if o.kind != "List" || items == nil || items.Kind != yaml.SequenceNode {
 		f.annotation(o)
+		f.template(o)
 		return
 	}
 	if len(o.at) > 0 {
@@ -77,6 +78,26 @@ func (f *finding) object(o object) {
 	}
 	for i, item := range items.Content {
 		f.object(object{doc: o.doc, at: yamledit.Path{"items", i}, node: item})
+	}
+}
+
+// template says that a template's triggers are left alone. Where it holds an image
+// stream, too, package imagestream says so of all of it.
+func (f *finding) template(o object) {
+	objects := o.find("objects")
+	if o.kind != "Template" || objects == nil {
+		return
+	}
+	follows := false
+	for _, n := range objects.Content {
+		in := object{node: n}
+		if in.text("kind") == "ImageStream" {
+			return
+		}
+		follows = follows || in.text("metadata", "annotations", Annotation) != ""
+	}
+	if follows {
+		f.note(o.node.Line, o.node.Column, "a template is read when somebody has processed it: its triggers are left alone")
 	}
 }
 

@@ -22,6 +22,11 @@ func workload(kind, annotation string) string {
 		annotation + "\nspec:\n" + spec
 }
 
+// template is a template of one object.
+func template(o string) string {
+	return "kind: Template\napiVersion: v1\nobjects:\n- " + strings.ReplaceAll(strings.TrimSpace(o), "\n", "\n  ") + "\n"
+}
+
 func one(name, fieldPath, more string) string {
 	return `{"from":{"kind":"ImageStreamTag","name":"` + name + `"},"fieldPath":"` + strings.ReplaceAll(fieldPath, `"`, `\"`) + `"` + more + `}`
 }
@@ -105,6 +110,9 @@ func TestFind(t *testing.T) {
 		{"null", workload("Deployment", "null"), "", ""},
 
 		{"another kind", workload("ReplicaSet", single(web)), "", "7:34: triggers of a ReplicaSet are not followed (note)\n"},
+		{"in a template", template(workload("Deployment", single(web))), "", "1:1: a template is read when somebody has processed it: its triggers are left alone (note)\n"},
+		{"in a template with a stream", template(workload("Deployment", single(web))) + "- kind: ImageStream\n", "", ""},
+		{"in a template without triggers", template(workload("Deployment", `""`)), "", ""},
 		{"placeholders", workload("Deployment", strings.Replace(single(web), "barge", "${NAME}", 1)), "",
 			"7:34: placeholders stand in this object: its triggers are left alone until something has filled them in (note)\n"},
 		{"no name", strings.Replace(workload("Deployment", single(web)), "  name: locks\n", "", 1), "",
