@@ -138,6 +138,9 @@ func events(d imagestream.Document) []imagestream.Event {
 func imported(tag, from string, inputs func(mode, platform string, more ...string) string) imagestream.Event {
 	const mode, platform = imagestream.Legacy, "linux/amd64"
 	digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(from)))
+	if ref, err := registry.ParseRef(from); err == nil && ref.Digest != "" {
+		digest = ref.Digest
+	}
 	return imagestream.Event{
 		Tag:    tag,
 		Item:   &imagestream.Item{Reference: registry.Repository(from) + "@" + digest, Image: digest},
