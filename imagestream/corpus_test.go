@@ -181,7 +181,7 @@ func parseOne(t testing.TB, src string) (Document, []Problem) {
 	t.Helper()
 	docs, problems := Parse(parse(t, src))
 	if len(docs) != 1 {
-		t.Fatalf("got %d streams, want 1; problems: %v", len(docs), problems)
+		t.Fatalf("got %d streams, want 1; problems: %v\n%s", len(docs), problems, src)
 	}
 	return docs[0], problems
 }

@@ -1,282 +1,149 @@
 package imagestream
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
 	"strconv"
-	"strings"
-	"time"
+	"unicode/utf8"
 
-	imagev1 "github.com/openshift/api/image/v1"
-	"go.yaml.in/yaml/v4"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kjson "k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/yaml"
 
 	"github.com/towpath/towpath/yamledit"
 )
 
-// The decoder reads nodes into the API's own Go types in one walk: it knows the
-// line of everything, guesses no types, and reads a file only once (the usual way
-// over JSON parses it again and reads 1.10 as 1.1 without a word). A
-// test holds what it reads against sigs.k8s.io/yaml.
+// Values are decoded by the library that the field decodes them with. It guesses: 1.10 is
+// 1.1 to it, without a word. So no value is used that the check has not let through.
 
-// A mode says what is a problem in a part of the object.
-type mode int
-
-const (
-	inSpec     mode = iota // all that is not known, or is not of its type
-	inStatus               // what is not of its type
-	inMetadata             // the same, but times are read as text
-)
-
-type decoder struct {
-	json     bool
-	mode     mode
-	problems []Problem
+// An object is a document, or an item of a List, in the parts that are decoded one
+// by one: a bad tag loses no other. A part of another shape is empty; the check says so.
+type object struct {
+	Metadata json.RawMessage `json:"metadata"`
+	Spec     struct {
+		Repository json.RawMessage   `json:"dockerImageRepository"`
+		Tags       []json.RawMessage `json:"tags"`
+	} `json:"spec"`
+	Status json.RawMessage `json:"status"`
+	Items  []object        `json:"items"`
 }
 
-// A schema is the fields of the structs that a stream is made of, by JSON name.
-type schema map[reflect.Type]map[string]int
+// load cuts a document into parts.
+func load(f *yamledit.File, doc yamledit.Doc) (*object, error) {
+	text, err := toJSON(f, doc)
+	if err != nil {
+		return nil, err
+	}
+	var o object
+	_ = kjson.Unmarshal(text, &o) // it is JSON: only shapes can be wrong
+	return &o, nil
+}
+
+// toJSON leaves JSON as it is: the library refuses tabs and \/ in it.
+func toJSON(f *yamledit.File, doc yamledit.Doc) ([]byte, error) {
+	text := bytes.TrimPrefix(f.Src[doc.Start:doc.End], []byte("\ufeff"))
+	if f.JSON {
+		return text, nil
+	}
+	text = withoutVersion(text)
+	out, err := yaml.YAMLToJSON(text)
+	if infinite := (*json.UnsupportedValueError)(nil); errors.As(err, &infinite) {
+		return yaml.YAMLToJSON(withoutInfinite(text, doc.Root, linesBefore(f, doc)))
+	}
+	return out, err
+}
+
+func linesBefore(f *yamledit.File, doc yamledit.Doc) int {
+	return bytes.Count(f.Src[:doc.Start], []byte("\n"))
+}
+
+// at is the part of a List that a path of items and indices leads to.
+func (o *object) at(path yamledit.Path) *object {
+	for _, step := range path {
+		if i, ok := step.(int); ok {
+			if i >= len(o.Items) {
+				return &object{}
+			}
+			o = &o.Items[i]
+		}
+	}
+	return o
+}
 
 var (
-	streamSchema = schemaOf(reflect.TypeFor[imagev1.ImageStream]())
-	timeType     = reflect.TypeFor[metav1.Time]()
-	integer      = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)$`)
+	versionLine = regexp.MustCompile(`\A(?:[ \t]*(?:[#%].*)?\r?\n)*%YAML`)
+	infinite    = regexp.MustCompile(`^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
 )
 
-func schemaOf(t reflect.Type) schema {
-	s := schema{}
-	s.add(t)
-	return s
+// withoutVersion makes a comment of %YAML: the library refuses 1.2, and reads it as 1.1
+// all the same.
+func withoutVersion(text []byte) []byte {
+	if at := versionLine.FindIndex(text); at != nil {
+		text = bytes.Clone(text)
+		text[at[1]-len("%YAML")] = '#'
+	}
+	return text
 }
 
-func (s schema) add(t reflect.Type) {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		s.add(t.Elem())
-	case reflect.Struct:
-		if _, known := s[t]; known || t == timeType {
-			return
-		}
-		fields := map[string]int{}
-		s[t] = fields
-		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-			if name != "" && name != "-" {
-				fields[name] = i
+// withoutInfinite writes null over numbers that JSON has no form for. None of ours is a
+// number of that kind: the check refuses it.
+func withoutInfinite(text []byte, root *yamledit.Node, above int) []byte {
+	text = bytes.Clone(text)
+	lines := bytes.SplitAfter(text, []byte("\n")) // of the same bytes
+	var walk func(n *yamledit.Node)
+	walk = func(n *yamledit.Node) {
+		if plain(n) && infinite.MatchString(n.Value) {
+			rest := lines[n.Line-1-above]
+			for range n.Column - 1 {
+				_, size := utf8.DecodeRune(rest)
+				rest = rest[size:]
 			}
-			s.add(t.Field(i).Type)
-		}
-	}
-}
-
-// decode reads n into v. What is not of v's type is a problem and leaves v as it
-// is. The key is for the line to write.
-func (d *decoder) decode(n *yamledit.Node, v reflect.Value, key string) {
-	if n = follow(n); isNull(n) {
-		return
-	}
-	if v.Type() == timeType {
-		d.time(n, v, key)
-		return
-	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		target := reflect.New(v.Type().Elem())
-		d.decode(n, target.Elem(), key)
-		v.Set(target)
-	case reflect.Struct:
-		d.structure(n, v, key)
-	case reflect.Slice:
-		d.list(n, v, key)
-	case reflect.Map:
-		d.strings(n, v, key)
-	case reflect.String:
-		if s, ok := d.text(n, key); ok {
-			v.SetString(s)
-		}
-	case reflect.Bool:
-		d.boolean(n, v, key)
-	case reflect.Int64:
-		d.integer(n, v, key)
-	}
-}
-
-func (d *decoder) structure(n *yamledit.Node, v reflect.Value, key string) {
-	fields := streamSchema[v.Type()]
-	if !d.wants(n, yaml.MappingNode, key) || len(fields) == 0 {
-		return
-	}
-	for _, p := range pairs(n) {
-		i, known := fields[p.key.Value]
-		if !known {
-			if d.mode == inSpec {
-				d.unknown(p.key, key, fields)
+			if bytes.HasPrefix(rest, []byte(n.Value)) { // else an anchor stands before it
+				copy(rest, fmt.Sprintf("%*s", len(n.Value), "null"))
 			}
-			continue
 		}
-		d.decode(p.value, v.Field(i), p.key.Value)
-	}
-}
-
-func (d *decoder) list(n *yamledit.Node, v reflect.Value, key string) {
-	if v.Type().Elem().Kind() == reflect.Uint8 || !d.wants(n, yaml.SequenceNode, key) {
-		return
-	}
-	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
-	for i, c := range n.Content {
-		d.decode(c, list.Index(i), key)
-	}
-	v.Set(list)
-}
-
-func (d *decoder) strings(n *yamledit.Node, v reflect.Value, key string) {
-	if v.Type().Elem().Kind() != reflect.String || !d.wants(n, yaml.MappingNode, key) {
-		return
-	}
-	m := map[string]string{}
-	for _, p := range pairs(n) {
-		value := follow(p.value)
-		if isNull(value) {
-			m[p.key.Value] = ""
-		} else if s, ok := d.text(value, p.key.Value); ok {
-			m[p.key.Value] = s
+		for _, c := range n.Content {
+			walk(c)
 		}
 	}
-	v.Set(reflect.ValueOf(m))
+	walk(root)
+	return text
 }
 
-// text is the string of a scalar that every reader takes for one.
-func (d *decoder) text(n *yamledit.Node, key string) (string, bool) {
-	if !d.wants(n, yaml.ScalarNode, key) {
-		return "", false
+// decode reads into v what n says, from the JSON of the same value. It reports false
+// where that has become a problem; null leaves v as it is.
+func (p *parser) decode(n *yamledit.Node, raw json.RawMessage, v any, key string) bool {
+	if isNull(n) {
+		return true
 	}
-	if !plain(n) {
-		return n.Value, true
+	if !p.check(n, reflect.TypeOf(v).Elem(), key) {
+		return false
 	}
-	read := readsAs(n.Value)
-	if read == "" || read == readTime && d.mode == inMetadata {
-		return n.Value, true
-	}
-	d.problem(n, fmt.Sprintf("%s: a string belongs here, but %s is read as %s", key, n.Value, read), d.line(key, strconv.Quote(n.Value)))
-	return "", false
-}
-
-func (d *decoder) boolean(n *yamledit.Node, v reflect.Value, key string) {
-	if !d.wants(n, yaml.ScalarNode, key) {
-		return
-	}
-	if value := strings.ToLower(n.Value); plain(n) && isBoolWord(n.Value) && (value == "true" || value == "false") {
-		v.SetBool(value == "true")
-		return
-	}
-	meant := "false"
-	switch strings.ToLower(n.Value) {
-	case "true", "yes", "on", "y", "1":
-		meant = "true"
-	}
-	d.problem(n, fmt.Sprintf("%s: true or false belongs here, not %s", key, written(n)), d.line(key, meant))
-}
-
-func (d *decoder) integer(n *yamledit.Node, v reflect.Value, key string) {
-	if !d.wants(n, yaml.ScalarNode, key) {
-		return
-	}
-	i, err := strconv.ParseInt(n.Value, 10, 64)
-	if err != nil || !plain(n) || !integer.MatchString(n.Value) {
-		d.problem(n, fmt.Sprintf("%s: a whole number belongs here, not %s", key, written(n)), "remove this line: "+key+" is the server's")
-		return
-	}
-	v.SetInt(i)
-}
-
-func (d *decoder) time(n *yamledit.Node, v reflect.Value, key string) {
-	if !d.wants(n, yaml.ScalarNode, key) {
-		return
-	}
-	t, err := time.Parse(time.RFC3339, n.Value)
-	if err != nil {
-		d.problem(n, fmt.Sprintf("%s: a time in RFC 3339 belongs here, not %s", key, written(n)), d.line(key, `"2006-01-02T15:04:05Z"`)+", with the time that is meant")
-		return
-	}
-	v.Set(reflect.ValueOf(metav1.NewTime(t)))
-}
-
-// wants reports whether n is of a kind and has no tag that makes it something
-// else.
-func (d *decoder) wants(n *yamledit.Node, kind yaml.Kind, key string) bool {
-	if n.Style&yaml.TaggedStyle != 0 {
-		switch n.ShortTag() {
-		case "!!str", "!!map", "!!seq":
-		default:
-			d.problem(n, fmt.Sprintf("%s: the tag %s is not read", key, n.Tag), "write the value itself, without "+n.Tag)
-			return false
-		}
-	}
-	if n.Kind != kind {
-		d.problem(n, fmt.Sprintf("%s: %s belongs here, not %s", key, kindName(kind), kindName(n.Kind)), "write "+kindName(kind)+" here")
+	if err := kjson.Unmarshal(raw, v); err != nil {
+		p.problem(n, fmt.Sprintf("%s could not be decoded: %v", key, err), plainer)
 		return false
 	}
 	return true
 }
 
-func (d *decoder) unknown(n *yamledit.Node, parent string, fields map[string]int) {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	fix := "remove this field"
-	if name := closest(n.Value, names); name != "" {
-		fix = "write " + name + " if that is meant, else remove this field"
-	}
-	d.problem(n, fmt.Sprintf("%s has no field %s", parent, n.Value), fix)
-}
+const plainer = "write it in plainer YAML: strings in quotes, no tags, one line a key"
 
-func (d *decoder) problem(n *yamledit.Node, what, fix string) {
-	d.problems = append(d.problems, Problem{Line: n.Line, Col: n.Column, What: what, Fix: fix})
-}
+// scanned is what the library says of text that it cannot scan. What else it says may
+// hold values of the file, and is not passed on.
+var scanned = regexp.MustCompile("^yaml: (?:line ([0-9]+): )?([^:`]+)$")
 
-// line is the line to write in the file's own language.
-func (d *decoder) line(key, value string) string {
-	if d.json {
-		return strconv.Quote(key) + ": " + value
-	}
-	return key + ": " + value
-}
-
-func kindName(k yaml.Kind) string {
-	switch k {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	default:
-		return "a single value"
-	}
-}
-
-// written is a scalar about as the file has it, not at length.
-func written(n *yamledit.Node) string {
-	text := n.Value
-	if len(text) > 40 {
-		text = strings.ToValidUTF8(text[:40], "") + "…"
-	}
-	if plain(n) {
-		return text
-	}
-	return strconv.Quote(text)
-}
-
-// closest is the name that a typing error may have stood for: the same but for
-// case, or one that begins with it or it with one; empty where none does.
-func closest(typed string, names []string) string {
-	best := ""
-	for _, name := range names {
-		a, b := strings.ToLower(typed), strings.ToLower(name)
-		near := a == b || len(a) > 2 && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
-		if near && (best == "" || name < best) {
-			best = name
+// undecoded is the problem of a document that the library refuses. The line that it
+// names is the right one, or the one above.
+func undecoded(f *yamledit.File, doc yamledit.Doc, err error) Problem {
+	p := Problem{Line: doc.Root.Line, Col: doc.Root.Column, What: "the document could not be decoded", Fix: plainer}
+	if m := scanned.FindStringSubmatch(err.Error()); m != nil {
+		p.What += ": " + m[2]
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			p.Line, p.Col = line+linesBefore(f, doc), 1
 		}
 	}
-	return best
+	return p
 }

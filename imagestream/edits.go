@@ -6,6 +6,7 @@ import (
 
 	imagev1 "github.com/openshift/api/image/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/towpath/towpath/yamledit"
 )
@@ -16,12 +17,14 @@ import (
 // order. For a stream with spec.dockerImageRepository whose status changes, the
 // annotation openshift.io/image.dockerRepositoryCheck becomes Options.Now.
 //
-// What the file says now is read from f, so d may have been cut. No edits follow from a
-// status that is malformed.
+// d is what Parse made of f, uncut. No edits follow from a status that is malformed.
 func Edits(f *yamledit.File, d Document, after Status, o Options) []yamledit.Change {
+	if d.Malformed {
+		return nil
+	}
 	root := field(f.Docs[d.Doc].Root, d.At...)
 	e := &editor{doc: d.Doc}
-	e.status(slices.Concat(d.At, yamledit.Path{"status"}), field(root, "status"), after)
+	e.status(slices.Concat(d.At, yamledit.Path{"status"}), field(root, "status"), d.Status, after)
 	if len(e.changes) > 0 && d.Spec.Repository != "" {
 		e.set(o.now().Format(time.RFC3339), slices.Concat(d.At, yamledit.Path{"metadata", "annotations", annotationChecked}))
 	}
@@ -48,13 +51,7 @@ func (e *editor) text(old, new string, at yamledit.Path, more ...any) {
 	}
 }
 
-func (e *editor) status(at yamledit.Path, n *yamledit.Node, after Status) {
-	var p parser
-	raw, ok := p.rawStatus(n)
-	if !ok {
-		return
-	}
-	before := record(raw)
+func (e *editor) status(at yamledit.Path, n *yamledit.Node, before, after Status) {
 	if isEmpty(n) {
 		if after.Repository != "" || len(after.Tags) > 0 {
 			e.set(statusValue(after), at)
@@ -66,16 +63,17 @@ func (e *editor) status(at yamledit.Path, n *yamledit.Node, after Status) {
 	} else {
 		e.text(before.Repository, after.Repository, at, "dockerImageRepository")
 	}
-	if isEmpty(field(n, "tags")) {
-		if len(after.Tags) > 0 {
-			e.set(tagValues(after.Tags), at, "tags")
-		}
-		return
+	switch hasTags := !isEmpty(field(n, "tags")); {
+	case !hasTags && len(after.Tags) > 0:
+		e.set(tagValues(after.Tags), at, "tags")
+	case hasTags && len(after.Tags) == 0:
+		e.add(yamledit.Delete, nil, at, "tags")
+	case hasTags:
+		e.tags(slices.Concat(at, yamledit.Path{"tags"}), field(n, "tags"), before.Tags, after.Tags)
 	}
-	e.tags(slices.Concat(at, yamledit.Path{"tags"}), field(n, "tags"), raw.Tags, before.Tags, after.Tags)
 }
 
-func (e *editor) tags(at yamledit.Path, n *yamledit.Node, raw []imagev1.NamedTagEventList, before, after []TagStatus) {
+func (e *editor) tags(at yamledit.Path, n *yamledit.Node, before, after []TagStatus) {
 	index := func(tags []TagStatus, name string) int {
 		return slices.IndexFunc(tags, func(t TagStatus) bool { return t.Tag == name })
 	}
@@ -88,7 +86,7 @@ func (e *editor) tags(at yamledit.Path, n *yamledit.Node, raw []imagev1.NamedTag
 		}
 		tag := slices.Concat(at, yamledit.Path{i})
 		e.items(slices.Concat(tag, yamledit.Path{"items"}), field(n, i, "items"), before[i].Items, t.Items)
-		e.conditions(slices.Concat(tag, yamledit.Path{"conditions"}), raw[i].Conditions, before[i], t)
+		e.conditions(slices.Concat(tag, yamledit.Path{"conditions"}), conditionsAt(field(n, i, "conditions")), before[i], t)
 		next = i + 1
 	}
 	for i, t := range before {
@@ -144,6 +142,26 @@ func lastIndex(items []Item, item Item) int {
 	return -1
 }
 
+// conditionsAt are the conditions of a tag, those of others among them. They have been
+// checked: the text of a node is its value.
+func conditionsAt(list *yamledit.Node) []imagev1.TagEventCondition {
+	var cs []imagev1.TagEventCondition
+	if list == nil {
+		return nil
+	}
+	for i := range list.Content {
+		since, _ := time.Parse(time.RFC3339, scalar(list, i, "lastTransitionTime"))
+		cs = append(cs, imagev1.TagEventCondition{
+			Type:               imagev1.TagEventConditionType(scalar(list, i, "type")),
+			Status:             corev1.ConditionStatus(scalar(list, i, "status")),
+			LastTransitionTime: metav1.NewTime(since),
+			Reason:             scalar(list, i, "reason"),
+			Message:            scalar(list, i, "message"),
+		})
+	}
+	return cs
+}
+
 // conditions touches our two types only.
 func (e *editor) conditions(at yamledit.Path, raw []imagev1.TagEventCondition, before, after TagStatus) {
 	var gone []int
@@ -160,7 +178,7 @@ func (e *editor) conditions(at yamledit.Path, raw []imagev1.TagEventCondition, b
 	}
 	if b, a := before.Failure, after.Failure; a == nil && b != nil {
 		for i, c := range raw {
-			if c.Type == conditionImport && c.Status == corev1.ConditionFalse {
+			if isFailure(c) {
 				gone = append(gone, i)
 			}
 		}

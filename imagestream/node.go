@@ -24,7 +24,7 @@ func pairs(n *yamledit.Node) []pair {
 			merged = append(merged, n.Content[i+1])
 			continue
 		}
-		own = append(own, pair{n.Content[i], n.Content[i+1]})
+		own = append(own, pair{follow(n.Content[i]), n.Content[i+1]})
 	}
 	if len(merged) == 0 {
 		return own
@@ -38,11 +38,7 @@ func withMerged(own []pair, merged []*yamledit.Node) []pair {
 		seen[p.key.Value] = true
 	}
 	for _, m := range merged {
-		sources := []*yamledit.Node{m}
-		if m = follow(m); m != nil && m.Kind == yaml.SequenceNode {
-			sources = m.Content
-		}
-		for _, source := range sources {
+		for _, source := range sources(m) {
 			for _, p := range pairs(source) {
 				if !seen[p.key.Value] {
 					seen[p.key.Value] = true
@@ -52,6 +48,14 @@ func withMerged(own []pair, merged []*yamledit.Node) []pair {
 		}
 	}
 	return own
+}
+
+// sources are the mappings that the value of a merge key stands for.
+func sources(n *yamledit.Node) []*yamledit.Node {
+	if n = follow(n); n.Kind == yaml.SequenceNode {
+		return n.Content
+	}
+	return []*yamledit.Node{n}
 }
 
 func isMerge(key *yamledit.Node) bool {

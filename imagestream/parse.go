@@ -2,6 +2,7 @@ package imagestream
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	imagev1 "github.com/openshift/api/image/v1"
 	"go.yaml.in/yaml/v4"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kjson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/towpath/towpath/yamledit"
 )
@@ -26,9 +29,13 @@ const (
 // List. A bad tag is a problem of that tag, a bad stream one of that stream; the
 // others go on. Problems come in the file's order, without Path.
 func Parse(f *yamledit.File) ([]Document, []Problem) {
-	p := &parser{decoder: decoder{json: f.JSON}}
-	for i := range f.Docs {
-		p.object(Document{Doc: i}, f.Docs[i].Root, "")
+	p := &parser{checker: checker{json: f.JSON}}
+	for i, doc := range f.Docs {
+		p.found = nil
+		p.object(Document{Doc: i}, doc.Root, "")
+		if len(p.found) > 0 {
+			p.streams(f, doc)
+		}
 	}
 	slices.SortStableFunc(p.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
@@ -37,12 +44,19 @@ func Parse(f *yamledit.File) ([]Document, []Problem) {
 }
 
 type parser struct {
-	decoder
-	docs []Document
-	good string // the name of a reference that was found good last
+	checker
+	found []stream // in the document that is read
+	docs  []Document
+	good  string // the name of a reference that was found good last
 }
 
-// object reads one object: a stream, or a list that may hold some. The kind
+// A stream is an object that is to be read as one.
+type stream struct {
+	Document
+	node *yamledit.Node
+}
+
+// object finds the streams of an object: itself, or those that it lists. The kind
 // stands for a missing one.
 func (p *parser) object(d Document, n *yamledit.Node, kind string) {
 	n = follow(n)
@@ -56,7 +70,7 @@ func (p *parser) object(d Document, n *yamledit.Node, kind string) {
 	switch {
 	case kind == "ImageStream":
 		if p.version(n, version) {
-			p.stream(d, n)
+			p.find(d, n)
 		}
 	case kind == "List" && version == "v1":
 		p.items(d, n, "")
@@ -69,7 +83,7 @@ func (p *parser) object(d Document, n *yamledit.Node, kind string) {
 
 func (p *parser) items(d Document, n *yamledit.Node, kind string) {
 	list := field(n, "items")
-	if isNull(list) || !p.wants(list, yaml.SequenceNode, "items") {
+	if isNull(list) || !p.keys(n) || !p.wants(list, yaml.SequenceNode, "items") {
 		return
 	}
 	for i, item := range list.Content {
@@ -79,7 +93,7 @@ func (p *parser) items(d Document, n *yamledit.Node, kind string) {
 			if scalar(item, "apiVersion") != "" || k != "" {
 				p.object(Document{Doc: d.Doc, At: at}, item, kind)
 			} else {
-				p.stream(Document{Doc: d.Doc, At: at}, item)
+				p.find(Document{Doc: d.Doc, At: at}, item)
 			}
 		}
 	}
@@ -100,7 +114,8 @@ func (p *parser) version(n *yamledit.Node, version string) bool {
 	return false
 }
 
-func (p *parser) stream(d Document, n *yamledit.Node) {
+// find takes a stream down to be read, unless it cannot be.
+func (p *parser) find(d Document, n *yamledit.Node) {
 	if n.Kind != yaml.MappingNode {
 		p.wants(n, yaml.MappingNode, "items")
 		return
@@ -109,7 +124,25 @@ func (p *parser) stream(d Document, n *yamledit.Node) {
 		p.note(n, "placeholders stand in the names of this image stream: it is left alone until something has filled them in")
 		return
 	}
-	d.Line, d.Col = n.Line, n.Column
+	if p.keys(n) {
+		d.Line, d.Col = n.Line, n.Column
+		p.found = append(p.found, stream{d, n})
+	}
+}
+
+// streams reads what was found in a document. It is decoded once for all.
+func (p *parser) streams(f *yamledit.File, doc yamledit.Doc) {
+	whole, err := load(f, doc)
+	if err != nil {
+		p.problems = append(p.problems, undecoded(f, doc, err))
+		return
+	}
+	for _, s := range p.found {
+		p.stream(s.Document, s.node, whole.at(s.At))
+	}
+}
+
+func (p *parser) stream(d Document, n *yamledit.Node, o *object) {
 	for _, f := range pairs(n) {
 		switch f.key.Value {
 		case "apiVersion", "kind", "metadata", "spec", "status":
@@ -117,18 +150,26 @@ func (p *parser) stream(d Document, n *yamledit.Node) {
 			p.unknown(f.key, "an ImageStream", streamSchema[reflect.TypeFor[imagev1.ImageStream]()])
 		}
 	}
-	if !p.metadata(&d, field(n, "metadata")) || !p.spec(&d, field(n, "spec")) {
+	if !p.metadata(&d, field(n, "metadata"), o) || !p.spec(&d, field(n, "spec"), o) {
 		return
 	}
-	p.status(&d, field(n, "status"))
+	p.status(&d, field(n, "status"), o)
 	p.docs = append(p.docs, d)
 }
 
 // metadata reports whether the stream has a name.
-func (p *parser) metadata(d *Document, n *yamledit.Node) bool {
-	var meta imagev1.ImageStream
+func (p *parser) metadata(d *Document, n *yamledit.Node, o *object) bool {
+	var meta struct {
+		Name        string            `json:"name"`
+		Namespace   string            `json:"namespace"`
+		Annotations map[string]string `json:"annotations"`
+	}
 	p.mode = inMetadata
-	p.decode(n, reflect.ValueOf(&meta).Elem().FieldByName("ObjectMeta"), "metadata")
+	if p.check(n, reflect.TypeFor[metav1.ObjectMeta](), "metadata") {
+		p.decode(n, o.Metadata, &meta, "metadata")
+	} else {
+		_ = kjson.Unmarshal(o.Metadata, &meta) // a bad label takes no name away
+	}
 	d.Name = Name{meta.Namespace, meta.Name}
 	d.Insecure = meta.Annotations[annotationInsecure] == "true"
 	d.Scheduled = meta.Annotations[annotationScheduled] == "true"
@@ -137,7 +178,7 @@ func (p *parser) metadata(d *Document, n *yamledit.Node) bool {
 }
 
 // spec reports whether it can be told what is wanted.
-func (p *parser) spec(d *Document, n *yamledit.Node) bool {
+func (p *parser) spec(d *Document, n *yamledit.Node, o *object) bool {
 	if isNull(n) {
 		return true
 	}
@@ -149,12 +190,11 @@ func (p *parser) spec(d *Document, n *yamledit.Node) bool {
 		value := follow(f.value)
 		switch f.key.Value {
 		case "dockerImageRepository":
-			p.repository(d, value)
+			p.repository(d, value, o)
 		case "lookupPolicy":
-			var policy imagev1.ImageLookupPolicy
-			p.decode(value, reflect.ValueOf(&policy).Elem(), "lookupPolicy")
+			p.check(value, reflect.TypeFor[imagev1.ImageLookupPolicy](), "lookupPolicy")
 		case "tags":
-			if !p.tags(d, value) {
+			if !p.tags(d, value, o) {
 				return false
 			}
 		default:
@@ -164,11 +204,15 @@ func (p *parser) spec(d *Document, n *yamledit.Node) bool {
 	return true
 }
 
-func (p *parser) tags(d *Document, list *yamledit.Node) bool {
+func (p *parser) tags(d *Document, list *yamledit.Node, o *object) bool {
 	if isNull(list) {
 		return true
 	}
 	if !p.wants(list, yaml.SequenceNode, "tags") {
+		return false
+	}
+	if len(o.Spec.Tags) != len(list.Content) {
+		p.problem(list, "tags could not be decoded", plainer)
 		return false
 	}
 	places := map[string][]*yamledit.Node{}
@@ -178,14 +222,14 @@ func (p *parser) tags(d *Document, list *yamledit.Node) bool {
 		places[name] = append(places[name], n)
 	}
 	d.Spec.Tags = slices.Grow(d.Spec.Tags, len(list.Content))
-	for _, n := range list.Content {
+	for i, n := range list.Content {
 		n = follow(n)
-		name, before := scalar(n, "name"), len(p.problems)
-		tag := p.tag(n)
+		name := scalar(n, "name")
+		tag, ok := p.tag(n, o.Spec.Tags[i])
 		same := places[name]
 		if twice := len(same) > 1 && name != ""; twice && n == same[len(same)-1] {
 			p.twice(name, same)
-		} else if !twice && len(p.problems) == before {
+		} else if !twice && ok {
 			d.Spec.Tags = append(d.Spec.Tags, tag)
 			continue
 		}
@@ -206,15 +250,16 @@ func (p *parser) twice(name string, places []*yamledit.Node) {
 		"remove all but one")
 }
 
-// tag reads a tag; what is wrong with it has become problems.
-func (p *parser) tag(n *yamledit.Node) Tag {
-	var t imagev1.TagReference
+// tag reads a tag; it reports false when something wrong with it has become a problem.
+func (p *parser) tag(n *yamledit.Node, raw json.RawMessage) (Tag, bool) {
 	if isNull(n) {
 		p.problem(n, "an empty tag", "remove this line")
-		return Tag{}
+		return Tag{}, false
 	}
-	before := len(p.problems)
-	p.decode(n, reflect.ValueOf(&t).Elem(), "a tag")
+	var t imagev1.TagReference
+	if !p.decode(n, raw, &t, "a tag") {
+		return Tag{}, false
+	}
 	tag := Tag{
 		Name: t.Name, Line: n.Line, Col: n.Column,
 		Reference:  t.Reference,
@@ -231,10 +276,7 @@ func (p *parser) tag(n *yamledit.Node) Tag {
 			tag.From.Namespace = "" // means nothing there
 		}
 	}
-	if len(p.problems) == before {
-		p.checkTag(n, t)
-	}
-	return tag
+	return tag, p.checkTag(n, t)
 }
 
 func (p *parser) note(n *yamledit.Node, what string) {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	imagev1 "github.com/openshift/api/image/v1"
-	"sigs.k8s.io/yaml"
 )
 
 const whole = `apiVersion: image.openshift.io/v1
@@ -102,28 +100,6 @@ func TestParseReadsEverything(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// TestDecodeReadsAsTheFieldDoes holds the decoder to the field's usual one, on a
-// text in which nothing is left to guess.
-func TestDecodeReadsAsTheFieldDoes(t *testing.T) {
-	var want imagev1.ImageStream
-	if err := yaml.UnmarshalStrict([]byte(whole), &want); err != nil {
-		t.Fatal(err)
-	}
-	var p parser
-	got, ok := p.rawStatus(field(parse(t, whole).Docs[0].Root, "status"))
-	if diff := cmp.Diff(want.Status, got); !ok || diff != "" {
-		t.Errorf("status (-sigs.k8s.io/yaml +ours), ok %t:\n%s", ok, diff)
-	}
-	d, _ := parseOne(t, whole)
-	for i, tag := range want.Spec.Tags {
-		got := d.Spec.Tags[i]
-		if got.Name != tag.Name || got.From.Kind != "" && got.From.Name != tag.From.Name || got.Insecure != tag.ImportPolicy.Insecure ||
-			got.Scheduled != tag.ImportPolicy.Scheduled || got.ImportMode != string(tag.ImportPolicy.ImportMode) || got.Reference != tag.Reference {
-			t.Errorf("tag %d: got %+v, want what sigs.k8s.io/yaml reads: %+v", i, got, tag)
-		}
 	}
 }
 

@@ -20,12 +20,12 @@ const (
 )
 
 var (
-	// YAML 1.1 and 1.2 together: signs, underscores, 0777, 0o777, 0b1, 0xff, 1:30:00,
-	// 1e3, .5, .inf. One dot at most: 1.2.3 is text to every reader.
+	// YAML 1.1 and 1.2 together, underscores left out: signs, 0777, 0o777, 0b1, 0xff,
+	// 1:30:00, 1e3, .5, .inf. One dot at most: 1.2.3 is text to every reader.
 	number = regexp.MustCompile(`^(?:` +
-		`[-+]?0[bB][01_]+|[-+]?0[xX][0-9a-fA-F_]+|0o[0-7]+|` +
-		`[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|` +
-		`[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|` +
+		`[-+]?0[bB][01]+|[-+]?0[oO][0-7]+|[-+]?0[xX][0-9a-fA-F]+|` +
+		`[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?|` +
+		`[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|` +
 		`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
 	timestamp = regexp.MustCompile(`^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?$`)
 
@@ -37,7 +37,7 @@ var (
 // its type is the reader's guess.
 func plain(n *yamledit.Node) bool {
 	const marked = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle | yaml.TaggedStyle
-	return n.Style&marked == 0
+	return n.Style&marked == 0 && n.Tag != "!"
 }
 
 // readsAs is what a plain scalar is to a reader of YAML 1.1 or of 1.2: both are
@@ -52,7 +52,7 @@ func readsAs(text string) string {
 			return readBool
 		}
 	case strings.IndexByte("0123456789+-.", c) >= 0:
-		if number.MatchString(text) {
+		if number.MatchString(strings.ReplaceAll(text, "_", "")) {
 			return readNumber
 		}
 		if timestamp.MatchString(text) {

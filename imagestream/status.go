@@ -2,7 +2,6 @@ package imagestream
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -28,32 +27,16 @@ const (
 
 // status reads what is on record. Whoever wrote it: when it is well formed it is the
 // record; when it is not, the document is marked.
-func (p *parser) status(d *Document, n *yamledit.Node) {
-	raw, ok := p.rawStatus(n)
-	if !ok {
-		d.Malformed = true
-		return
-	}
-	d.Status = record(raw)
-}
-
-// rawStatus reads a status in the API's own types. What is wrong with it has
-// become problems when it reports false.
-func (p *parser) rawStatus(n *yamledit.Node) (imagev1.ImageStreamStatus, bool) {
-	var raw imagev1.ImageStreamStatus
-	if isNull(n) {
-		return raw, true
-	}
+func (p *parser) status(d *Document, n *yamledit.Node, o *object) {
 	p.mode = inStatus
 	before := len(p.problems)
-	if !p.bounded(n) {
-		return raw, false
+	var s imagev1.ImageStreamStatus
+	if p.bounded(n) && p.decode(n, o.Status, &s, "status") {
+		p.checkStatus(n, s)
 	}
-	p.decode(n, reflect.ValueOf(&raw).Elem(), "status")
-	if len(p.problems) == before {
-		p.checkStatus(n, raw)
+	if d.Malformed = len(p.problems) > before; !d.Malformed {
+		d.Status = record(s)
 	}
-	return raw, len(p.problems) == before
 }
 
 // bounded counts before anything is made of it.
@@ -140,10 +123,11 @@ func record(raw imagev1.ImageStreamStatus) Status {
 		for _, item := range t.Items {
 			tag.Items = append(tag.Items, Item{item.Created.UTC(), item.DockerImageReference, item.Image})
 		}
-		if i := sourceAt(t.Conditions); i >= 0 {
-			tag.Source = readSource(t.Conditions[i])
+		source := sourceAt(t.Conditions)
+		if source >= 0 {
+			tag.Source = readSource(t.Conditions[source])
 		}
-		if i := failureAt(t.Conditions); i >= 0 && t.Conditions[i].Status == corev1.ConditionFalse {
+		if i := failureAt(t.Conditions); i >= 0 && isFailure(t.Conditions[i]) {
 			tag.Failure = readFailure(t.Conditions[i])
 		}
 		s.Tags = append(s.Tags, tag)
@@ -159,6 +143,10 @@ func sourceAt(cs []imagev1.TagEventCondition) int {
 		}
 	}
 	return -1
+}
+
+func isFailure(c imagev1.TagEventCondition) bool {
+	return c.Type == conditionImport && c.Status == corev1.ConditionFalse
 }
 
 // failureAt is the index of the ImportSuccess condition that says what failed, or else of

@@ -48,12 +48,9 @@ func (p *parser) names(d *Document, metadata *yamledit.Node) bool {
 }
 
 // repository reads spec.dockerImageRepository.
-func (p *parser) repository(d *Document, n *yamledit.Node) {
-	if isNull(n) {
-		return
-	}
-	text, ok := p.text(n, "dockerImageRepository")
-	if !ok || text == "" {
+func (p *parser) repository(d *Document, n *yamledit.Node, o *object) {
+	var text string
+	if !p.decode(n, o.Spec.Repository, &text, "dockerImageRepository") || text == "" {
 		return
 	}
 	if what, fix := checkReference(text); what != "" {
@@ -68,8 +65,10 @@ func (p *parser) repository(d *Document, n *yamledit.Node) {
 	d.Spec.Repository = text
 }
 
-// checkTag makes problems of what the API would refuse in a tag.
-func (p *parser) checkTag(n *yamledit.Node, t imagev1.TagReference) {
+// checkTag makes problems of what the API would refuse in a tag; it reports whether
+// there is nothing.
+func (p *parser) checkTag(n *yamledit.Node, t imagev1.TagReference) bool {
+	before := len(p.problems)
 	if t.Name == "" {
 		p.problem(n, "a tag has no name", p.line("name", p.quoted("latest")))
 	} else if !tagName.MatchString(t.Name) {
@@ -91,6 +90,7 @@ func (p *parser) checkTag(n *yamledit.Node, t imagev1.TagReference) {
 	if t.From != nil {
 		p.checkFrom(n, t)
 	}
+	return len(p.problems) == before
 }
 
 func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
