@@ -42,28 +42,38 @@ func (d Document) After(events []Event, o Options) Status {
 //	another    another  the new item goes before the others
 //
 // A→B→A is three items. A tag that is not on record yet goes to its place by name
-// when the others are in that order, else to the end.
+// when the others are in that order, else to the end. A tag that an event leaves with
+// neither items nor conditions is on record no longer; one that came so stays.
 func (s Status) After(events []Event, o Options) Status {
 	out := Status{Repository: s.Repository, Tags: slices.Clone(s.Tags)}
-	changed := false
+	changed := map[string]bool{} // tags
 	for _, e := range events {
 		i := slices.IndexFunc(out.Tags, func(t TagStatus) bool { return t.Tag == e.Tag })
 		if i < 0 {
 			if t, ok := (TagStatus{Tag: e.Tag}).after(e, o); ok {
 				out.Tags = slices.Insert(out.Tags, placeOf(e.Tag, out.Tags), t)
-				changed = true
+				changed[e.Tag] = true
 			}
 			continue
 		}
 		if t, ok := out.Tags[i].after(e, o); ok {
 			out.Tags[i] = t
-			changed = true
+			changed[e.Tag] = true
 		}
 	}
-	if changed && o.Repository != "" {
+	out.Tags = slices.DeleteFunc(out.Tags, func(t TagStatus) bool { return changed[t.Tag] && t.isEmpty() })
+	if len(out.Tags) == 0 {
+		out.Tags = nil
+	}
+	if len(changed) > 0 && o.Repository != "" {
 		out.Repository = o.Repository
 	}
 	return out
+}
+
+// isEmpty reports whether nothing is on record: no items, no conditions.
+func (t TagStatus) isEmpty() bool {
+	return len(t.Items) == 0 && t.Source == nil && t.Failure == nil && !t.Others
 }
 
 // placeOf is where a new tag goes.

@@ -90,6 +90,44 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// TestAfterDropsWhatIsEmpty: a tag of which only a failure was on record goes with it.
+func TestAfterDropsWhatIsEmpty(t *testing.T) {
+	lost := &Failure{Reason: "NotFound", From: "x:1", Message: "gone", Since: noon}
+	over := Event{Tag: "x", Clear: true}
+	item := image("a", noon)
+	for _, tt := range []struct {
+		name   string
+		before TagStatus
+		events []Event
+		kept   bool
+	}{
+		{"a failure that is over", TagStatus{Failure: lost}, []Event{over}, false},
+		{"and over again", TagStatus{Failure: lost}, []Event{over, over}, false},
+		{"beside items", TagStatus{Failure: lost, Items: []Item{item}}, []Event{over}, true},
+		{"beside conditions of others", TagStatus{Failure: lost, Others: true}, []Event{over}, true},
+		{"and another failure begins", TagStatus{Failure: lost}, []Event{over, {Tag: "x", Failure: lost}}, true},
+		{"and an import succeeds", TagStatus{Failure: lost}, []Event{over, {Tag: "x", Item: &item}}, true},
+		{"empty when it came, and no news", TagStatus{}, []Event{over}, true},
+		{"of another tag", TagStatus{}, []Event{{Tag: "y", Failure: lost}, {Tag: "y", Clear: true}}, true},
+	} {
+		tt.before.Tag = "x"
+		// Out of order, so that a tag that came back would go elsewhere.
+		before := Status{Tags: []TagStatus{{Tag: "z"}, tt.before, {Tag: "a"}}}
+		copied := clone(before)
+		got := before.After(tt.events, Options{Now: one})
+		if kept := got.Tag("x") != nil; kept != tt.kept || kept && (len(got.Tags) != 3 || got.Tags[1].Tag != "x") || got.Tag("y") != nil {
+			t.Errorf("%s: got %+v, want x kept in its place: %t", tt.name, got.Tags, tt.kept)
+		}
+		if diff := cmp.Diff(copied, before); diff != "" {
+			t.Errorf("%s: the record before was changed (-before +after):\n%s", tt.name, diff)
+		}
+	}
+	only := Status{Tags: []TagStatus{{Tag: "x", Failure: lost}}}
+	if diff := cmp.Diff(Status{}, only.After([]Event{over}, Options{Now: one})); diff != "" {
+		t.Errorf("the only tag (-want +got):\n%s", diff)
+	}
+}
+
 func clone(s Status) Status {
 	out := Status{Repository: s.Repository}
 	for _, t := range s.Tags {

@@ -94,6 +94,7 @@ func TestParseReadsEverything(t *testing.T) {
 				{
 					Tag:     "old",
 					Failure: &Failure{"InternalError", "", "Internal error occurred: quay.io/canal/barge:old: EOF", newYear.AddDate(0, 0, 1)},
+					Others:  true, // the one edited by hand
 				},
 			},
 		},

@@ -130,6 +130,11 @@ func record(raw imagev1.ImageStreamStatus) Status {
 		if i := failureAt(t.Conditions); i >= 0 && isFailure(t.Conditions[i]) {
 			tag.Failure = readFailure(t.Conditions[i])
 		}
+		for i, c := range t.Conditions {
+			if !isFailure(c) && !(i == source && tag.Source != nil) {
+				tag.Others = true
+			}
+		}
 		s.Tags = append(s.Tags, tag)
 	}
 	return s

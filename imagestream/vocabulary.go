@@ -110,6 +110,8 @@ type TagStatus struct {
 	Items   []Item // newest first; Items[0] is current
 	Source  *Source
 	Failure *Failure // the ImportSuccess condition when it is False
+	// Others says that the file has conditions for it that are neither Source nor Failure.
+	Others bool
 }
 
 // An Item is an image that a tag was, from a moment on.
