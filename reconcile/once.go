@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +19,6 @@ type Reconciler struct {
 	Branch string
 	Reader registry.Reader
 	Author gitstore.Person
-	Log    *slog.Logger
 
 	Poll time.Duration // how often Git is looked at; 0: on every pass
 	Wait bool          // a pass waits for every answer, as one-shot commands do

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -106,6 +107,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 type app struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	log            *slog.Logger // set by open
 
 	configFile, repo, branch, cacheDir, logFormat, logLevel string
 }

@@ -73,9 +73,9 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 }
 
 func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, listen string) error {
-	says := narrator{log: r.Log, said: map[string]bool{}}
+	says := narrator{log: a.log, said: map[string]bool{}}
 	r.Passed = says.pass
-	r.Log.Info("watching", "branch", r.Branch, "poll", r.Poll, "dry-run", r.Dry)
+	a.log.Info("watching", "branch", r.Branch, "poll", r.Poll, "dry-run", r.Dry)
 	if listen == "" {
 		return failed(r.Run(ctx))
 	}
@@ -86,7 +86,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, listen string)
 	page := web.New(web.Options{Poll: r.Poll, Version: versionOf()})
 	r.Progress = func(string, int, int) { page.Beat() }
 	r.Passed = func(rep reconcile.Report) { page.Set(statusOf(rep)); says.pass(rep) }
-	r.Log.Info("serving", "address", ln.Addr().String(), "paths", "/healthz /readyz /metrics")
+	a.log.Info("serving", "address", ln.Addr().String(), "paths", "/healthz /readyz /metrics")
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -125,9 +125,7 @@ func setup(env *testscript.Env) error {
 	}
 	config := filepath.Join(env.WorkDir, "operator.yaml")
 	env.Setenv("TOWPATH_CONFIG", config)
-	for _, pair := range gitEnv {
-		env.Vars = append(env.Vars, pair)
-	}
+	env.Vars = append(env.Vars, gitEnv...)
 	if _, err := os.Stat(config); err != nil {
 		text := "registries:\n  - host: " + examples.QuickstartHost + "\n    insecure: true\n"
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

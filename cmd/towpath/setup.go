@@ -77,6 +77,7 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 	if err != nil {
 		return nil, nil, err
 	}
+	a.log = log
 	if op.Repo == "" {
 		return nil, nil, usage("%w", hint{errors.New("no repository is named"), "give --repo URL|PATH, TOWPATH_REPO, or repo: in --config FILE"})
 	}
@@ -99,7 +100,7 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 		return nil, nil, failed(err)
 	}
 	return &reconcile.Reconciler{
-		Store: store, Branch: op.Branch, Reader: reader, Log: log, Poll: poll,
+		Store: store, Branch: op.Branch, Reader: reader, Poll: poll,
 		Author:        gitstore.Person{Name: string(op.Git.Author.Name), Email: string(op.Git.Author.Email)},
 		PushesPerHour: op.Limits.PushesPerHour,
 	}, op, nil

@@ -80,10 +80,6 @@ func encodeTree(entries []entry) []byte {
 	return raw
 }
 
-func find(entries []entry, name string) int {
-	return slices.IndexFunc(entries, func(e entry) bool { return e.name == name })
-}
-
 // inOrder is the tree as readers want it: in git's order, each name once. Git
 // writes no other, a hostile author may.
 func inOrder(entries []entry) []entry {

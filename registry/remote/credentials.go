@@ -138,10 +138,6 @@ func (l login) fits(repo registry.Repo) bool {
 	return l.host == repo.Host && (l.path == "" || repo.Path == l.path || strings.HasPrefix(repo.Path, l.path+"/"))
 }
 
-func (l login) identity(kind, namespace string) *identity {
-	return newIdentity(l.auth, kind, namespace)
-}
-
 func newIdentity(a authn.AuthConfig, kind, namespace string) *identity {
 	who := &identity{
 		kind: kind, namespace: namespace,

@@ -23,7 +23,6 @@ const (
 
 // A list is the tags of a repository in the making.
 type list struct {
-	path string // of the repository
 	tags []string
 	seen map[string]bool
 }
