@@ -83,6 +83,12 @@ func (c *Catalog) bindFile(f *file) {
 	}
 }
 
+// asks reports whether a tag, or where that is empty every tag of the
+// repository, may be asked for.
+func (s *Stream) asks(tag string) bool {
+	return slices.ContainsFunc(s.wants, func(w want) bool { return w.target(s).Tag == tag })
+}
+
 // notYet says which tags this version leaves alone.
 func (s *Stream) notYet() []imagestream.Problem {
 	var notes []imagestream.Problem

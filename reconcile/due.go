@@ -40,7 +40,7 @@ type Question struct {
 	Cap      int               // of a repository: how many tags at most
 
 	OnRecord     bool // the record answers these inputs already
-	Base         Base // what the record said when this was asked
+	Bases        map[string]Base // by tag: what the record said when this was asked
 	Forced       bool
 	FailingSince time.Time        // zero: the last try did not fail
 	Known        map[string]Known // by tag: what a list's digest was resolved to before
@@ -177,7 +177,7 @@ func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, bool) {
 	if st == nil {
 		return q, false
 	}
-	q.Base, q.OnRecord = baseOf(st), answers(st, q)
+	q.Bases, q.OnRecord = map[string]Base{t.Name: baseOf(st)}, answers(st, q)
 	return q, st.Failure != nil
 }
 
@@ -200,9 +200,11 @@ func (c *Catalog) repositoryQuestion(s *Stream) (Question, bool) {
 		q.Refused = invalid(s.Spec.Repository, err)
 	}
 	failed := false
+	q.Bases = make(map[string]Base, len(s.Status.Tags))
 	for i := range s.Status.Tags {
 		st := &s.Status.Tags[i]
 		if s.specTag(st.Tag) == nil {
+			q.Bases[st.Tag] = baseOf(st)
 			q.OnRecord = q.OnRecord || answers(st, q)
 			failed = failed || st.Failure != nil
 		}

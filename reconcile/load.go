@@ -138,11 +138,19 @@ func (c *Catalog) forget() {
 // configure reads .towpath.yaml, where it changed.
 func (c *Catalog) configure(ctx context.Context, prev *Catalog) ([]imagestream.Problem, error) {
 	f, ok := c.files[ConfigPath]
-	if !ok || f.Skip != "" {
+	if !ok {
 		c.Config, c.config = config.Default(), ""
 		return nil, nil
 	}
+	if f.Skip != "" {
+		c.Config, c.config, c.Invalid = config.Default(), "", true
+		return []imagestream.Problem{{Path: ConfigPath, What: "it is " + f.Skip, Fix: "make it a regular file; nothing is written until then"}}, nil
+	}
 	src, err := c.snap.Read(ctx, f.Blob)
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.TooLarge {
+		c.Config, c.config, c.Invalid = config.Default(), f.Blob, true
+		return []imagestream.Problem{{Path: ConfigPath, What: e.What, Fix: e.Fix}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,10 @@ func (r *Reconciler) memory(now time.Time) *Memory {
 // exchange hands new questions over and takes back answers: those that came
 // in, after those whose write did not land last time.
 func (r *Reconciler) exchange(ctx context.Context, ask []Question) []Answer {
-	r.asker.Reader, r.asker.Progress = r.Reader, r.Progress
+	r.asker.Progress = r.Progress
+	if r.asker.Reader == nil { // once: answers may be under way
+		r.asker.Reader = r.Reader
+	}
 	r.mem.inFlight(ask)
 	return append(r.mem.unwritten(), r.asker.exchange(ctx, ask, r.Wait)...)
 }

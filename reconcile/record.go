@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/imagestream"
@@ -80,16 +81,16 @@ func Record(c *Catalog, answers []Answer, now time.Time) *Recorded {
 // outran reports whether the stream changed since a question was asked: what it
 // wants, or what it has on record.
 func (c *Catalog) outran(s *Stream, a Answer) bool {
-	if a.Target.Tag == "" {
-		q, _ := c.repositoryQuestion(s)
-		return s.Spec.Repository == "" || q.Inputs != a.Inputs
-	}
-	t := s.specTag(a.Target.Tag)
-	if t == nil {
+	var now Question
+	switch t := s.specTag(a.Target.Tag); {
+	case a.Target.Tag == "" && s.Spec.Repository != "":
+		now, _ = c.repositoryQuestion(s)
+	case a.Target.Tag != "" && t != nil:
+		now, _ = c.tagQuestion(s, *t)
+	default:
 		return true
 	}
-	q, _ := c.tagQuestion(s, *t)
-	return q.Inputs != a.Inputs || q.Base != a.Base
+	return now.Inputs != a.Inputs || slices.ContainsFunc(a.Results, func(r Result) bool { return now.Bases[r.Tag] != a.Bases[r.Tag] })
 }
 
 // touches reports whether a stream's record changes.
@@ -109,11 +110,10 @@ func (r *Recorded) Status(s *Stream) imagestream.Status {
 // eventsOf is what an answer changes in its stream's record.
 func eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
 	if a.Err != nil {
-		st := s.Status.Tag("latest")
-		if len(s.Status.Tags) > 1 || st != nil && len(st.Items) > 0 {
-			return nil // something is on record: the failure is said, and asked again
+		if a.OnRecord || s.specTag("latest") != nil {
+			return nil // the failure is said, and asked again
 		}
-		return failed(st, Result{Tag: "latest", Err: a.Err}, s, a, now)
+		return failed(s.Status.Tag("latest"), Result{Tag: "latest", Err: a.Err}, s, a, now)
 	}
 	var es []imagestream.Event
 	for _, r := range a.Results {
@@ -137,7 +137,7 @@ func eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
 // behind it.
 func listed(s *Stream, a Answer) []imagestream.Event {
 	st := s.Status.Tag("latest")
-	if st == nil || st.Failure == nil || len(st.Items) > 0 || s.specTag("latest") != nil {
+	if st == nil || st.Failure == nil || s.specTag("latest") != nil {
 		return nil
 	}
 	for _, r := range a.Results {

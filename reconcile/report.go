@@ -76,7 +76,7 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 		}
 	}
 	for tag, st := range r.mem.states {
-		if st.failure != nil && cat.Stream(tag.Stream) != nil {
+		if s := cat.Stream(tag.Stream); st.failure != nil && s != nil && s.asks(tag.Tag) {
 			rep.Failing = append(rep.Failing, Failing{tag, st.failure, st.since, st.retry})
 		}
 		if st.inFlight {
