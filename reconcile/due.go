@@ -39,7 +39,7 @@ type Question struct {
 	Inputs   string            // hash of the spec inputs that decide
 	Cap      int               // of a repository: how many tags at most
 
-	OnRecord     bool // the record answers these inputs already
+	OnRecord     bool            // the record answers these inputs already
 	Bases        map[string]Base // by tag: what the record said when this was asked
 	Forced       bool
 	FailingSince time.Time        // zero: the last try did not fail

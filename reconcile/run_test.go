@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ type walker struct {
 	t        *testing.T
 	store    *memory.Store
 	registry *registrymemory.Registry
-	passes   []reconcile.Report
+	passes   chan reconcile.Report // the last pass
 	ended    chan error
 	stop     context.CancelFunc
 }
@@ -53,12 +54,18 @@ func start(t *testing.T, files map[string]string, prepare func(w *walker)) *walk
 	if files == nil {
 		files = map[string]string{"web.yaml": webStream, "deploy.yaml": webDeployment}
 	}
-	w := &walker{t: t, store: memory.New(files), registry: &registrymemory.Registry{}, ended: make(chan error, 1)}
+	w := &walker{t: t, store: memory.New(files), registry: &registrymemory.Registry{}, ended: make(chan error, 1), passes: make(chan reconcile.Report, 1)}
 	w.set("quay.io/team1/web:1.4 aaa")
 	w.Reconciler = &reconcile.Reconciler{
 		Store: w.store, Branch: "main", Reader: w.registry, Poll: 30 * time.Second,
 		Author: gitstore.Person{Name: "towpath", Email: "towpath@localhost"},
-		Passed: func(rep reconcile.Report) { w.passes = append(w.passes, rep) },
+		Passed: func(rep reconcile.Report) {
+			select {
+			case <-w.passes:
+			default:
+			}
+			w.passes <- rep
+		},
 	}
 	if prepare != nil {
 		prepare(w)
@@ -156,28 +163,30 @@ func TestRunLostAnswer(t *testing.T) {
 // fault: G-01
 func TestRunGitUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down, tries := true, 0
+		var down atomic.Bool
+		var tries atomic.Int32
+		down.Store(true)
 		w := start(t, nil, func(w *walker) {
 			w.store.Hook = func(op string) (bool, error) {
-				if op != memory.OpSnapshot || !down {
+				if op != memory.OpSnapshot || !down.Load() {
 					return true, nil
 				}
-				tries++
+				tries.Add(1)
 				return false, unreachable()
 			}
 		})
 		w.after(time.Hour)
 		w.wantCommits(0)
-		if tries < 12 || tries > 30 {
-			t.Errorf("%d tries in an hour, want 12 to 30", tries)
+		if n := tries.Load(); n < 12 || n > 30 {
+			t.Errorf("%d tries in an hour, want 12 to 30", n)
 		}
-		if last := w.passes[len(w.passes)-1]; last.Err == nil {
+		if last := <-w.passes; last.Err == nil {
 			t.Error("the last report has no error")
 		}
-		down = false
+		down.Store(false)
 		w.after(5*time.Minute*5/4 + time.Second)
 		w.wantCommits(2)
-		if last := w.passes[len(w.passes)-1]; last.Err != nil {
+		if last := <-w.passes; last.Err != nil {
 			t.Errorf("healed, and the report says %v", last.Err)
 		}
 		w.end()
@@ -199,14 +208,14 @@ func TestRunPushFailsThenWorks(t *testing.T) {
 // The branch is protected: the daemon stays up, says so, and does not storm.
 func TestRunDenied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tries, looks := 0, 0
+		var tries, looks atomic.Int32
 		w := start(t, nil, func(w *walker) {
 			w.store.Hook = func(op string) (bool, error) {
 				if op == memory.OpSnapshot {
-					looks++
+					looks.Add(1)
 				}
 				if op == memory.OpPush {
-					tries++
+					tries.Add(1)
 					return false, &gitstore.Error{Kind: gitstore.Denied, Repo: "memory", What: "the branch is protected"}
 				}
 				return true, nil
@@ -214,13 +223,13 @@ func TestRunDenied(t *testing.T) {
 		})
 		w.after(time.Hour)
 		w.wantCommits(0)
-		if tries > 13 {
-			t.Errorf("%d pushes in an hour, want at most one in five minutes", tries)
+		if n := tries.Load(); n > 13 {
+			t.Errorf("%d pushes in an hour, want at most one in five minutes", n)
 		}
-		if looks < 110 {
-			t.Errorf("Git was looked at %d times in an hour, want 120: people's commits count as ever", looks)
+		if n := looks.Load(); n < 110 {
+			t.Errorf("Git was looked at %d times in an hour, want 120: people's commits count as ever", n)
 		}
-		if last := w.passes[len(w.passes)-1]; !last.Pending {
+		if last := <-w.passes; !last.Pending {
 			t.Error("the report does not say that a write waits")
 		}
 		w.end()
@@ -285,7 +294,7 @@ func TestRunBranchDeleted(t *testing.T) {
 		if got := w.store.Tip("main"); got != "" {
 			t.Errorf("the branch was made again, at %s", got)
 		}
-		if last := w.passes[len(w.passes)-1]; last.Err == nil {
+		if last := <-w.passes; last.Err == nil {
 			t.Error("the report says nothing of it")
 		}
 		w.store.Move("main", tip)
@@ -303,7 +312,7 @@ func TestRunSlowRegistry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := strings.NewReplacer("web", "slow", "quay.io", "slow.example").Replace(webStream)
 		files := map[string]string{"web.yaml": webStream, "slow.yaml": slow, "deploy.yaml": webDeployment}
-		looks := 0
+		var looks atomic.Int32
 		w := start(t, files, func(w *walker) {
 			w.set("slow.example/team1/slow:1.4 ccc")
 			w.registry.Hook = func(ctx context.Context, c registrymemory.Call) error {
@@ -315,17 +324,17 @@ func TestRunSlowRegistry(t *testing.T) {
 			}
 			w.store.Hook = func(op string) (bool, error) {
 				if op == memory.OpSnapshot {
-					looks++
+					looks.Add(1)
 				}
 				return true, nil
 			}
 		})
 		w.after(2 * time.Second)
 		w.wantCommits(2)
-		looks = 0
+		looks.Store(0)
 		w.after(4 * time.Minute)
-		if looks < 7 {
-			t.Errorf("Git was looked at %d times in 4 minutes, want 8", looks)
+		if n := looks.Load(); n < 7 {
+			t.Errorf("Git was looked at %d times in 4 minutes, want 8", n)
 		}
 		w.end()
 	})
@@ -338,21 +347,21 @@ func TestRunPollsGitAtItsPace(t *testing.T) {
 		for i := range 200 {
 			files[fmt.Sprintf("s%d.yaml", i)] = strings.ReplaceAll(webStream, "name: web", fmt.Sprintf("name: web%d", i))
 		}
-		looks := 0
+		var looks atomic.Int32
 		w := start(t, files, func(w *walker) {
 			w.Yes = true
 			w.store.Hook = func(op string) (bool, error) {
 				if op == memory.OpSnapshot {
-					looks++
+					looks.Add(1)
 				}
 				return true, nil
 			}
 		})
 		w.after(time.Minute)
-		looks = 0
+		looks.Store(0)
 		w.after(time.Hour)
-		if looks > 130 {
-			t.Errorf("Git was looked at %d times in an hour, want 120", looks)
+		if n := looks.Load(); n > 130 {
+			t.Errorf("Git was looked at %d times in an hour, want 120", n)
 		}
 		w.end()
 	})
@@ -390,10 +399,9 @@ func TestRunAsksAgainAtOnce(t *testing.T) {
 		w := start(t, nil, nil)
 		w.after(time.Second)
 		mine, old := registrymemory.Digest("by hand"), registrymemory.Digest("aaa")
-		edited := false
+		var edited atomic.Bool
 		w.registry.Hook = func(context.Context, registrymemory.Call) error {
-			if !edited {
-				edited = true
+			if edited.CompareAndSwap(false, true) {
 				w.store.Write("main", "by hand", map[string]string{"web.yaml": strings.ReplaceAll(w.store.Tree("main")["web.yaml"].Content, old, mine)})
 			}
 			return nil
@@ -430,12 +438,12 @@ func TestRunStops(t *testing.T) {
 // At most so many pushes an hour; what moved meanwhile goes into a later one.
 func TestRunPushBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pushes := 0
+		var pushes atomic.Int32
 		w := start(t, nil, func(w *walker) {
 			w.PushesPerHour = 2
 			w.store.Hook = func(op string) (bool, error) {
 				if op == memory.OpPush {
-					pushes++
+					pushes.Add(1)
 				}
 				return true, nil
 			}
@@ -446,8 +454,8 @@ func TestRunPushBudget(t *testing.T) {
 			w.Hint(reconcile.Hint{})
 		}
 		w.after(30 * time.Minute)
-		if pushes != 2 {
-			t.Errorf("%d pushes within the hour, want 2", pushes)
+		if n := pushes.Load(); n != 2 {
+			t.Errorf("%d pushes within the hour, want 2", n)
 		}
 		w.after(time.Hour)
 		last := registrymemory.Digest("a9")
@@ -494,16 +502,16 @@ func TestRunBackoff(t *testing.T) {
 	} {
 		t.Run(string(c.err.Kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				asked := 0
+				var asked atomic.Int32
 				w := start(t, nil, func(w *walker) {
 					w.registry.Hook = func(context.Context, registrymemory.Call) error {
-						asked++
+						asked.Add(1)
 						return c.err
 					}
 				})
 				w.after(c.in)
-				if asked < c.min || asked > c.max {
-					t.Errorf("asked %d times in %s, want %d to %d", asked, c.in, c.min, c.max)
+				if n := int(asked.Load()); n < c.min || n > c.max {
+					t.Errorf("asked %d times in %s, want %d to %d", n, c.in, c.min, c.max)
 				}
 				w.end()
 			})
