@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -507,9 +508,9 @@ func TestLawYoungerRecordStands(t *testing.T) {
 		refs := slices.Sorted(maps.Keys(w.now))
 		ref := refs[0] // quay.io/team/s0:v0
 		old := w.now[ref]
-		asked := 0
+		var asked atomic.Int32
 		w.registry.Hook = func(context.Context, registrymemory.Call) error {
-			if asked++; asked == 1 {
+			if asked.Add(1) == 1 {
 				content := w.store.Tree("main")[path].Content
 				w.store.Write("main", "by hand", map[string]string{path: strings.ReplaceAll(content, old, mine)})
 			}
@@ -523,13 +524,13 @@ func TestLawYoungerRecordStands(t *testing.T) {
 		if !errors.Is(err, gitstore.ErrMoved) {
 			t.Fatalf("the push must find the branch moved, and said %v", err)
 		}
-		before := asked
+		before := asked.Load()
 		time.Sleep(time.Second)
 		w.once(w.lines[0])
-		if asked == before {
+		if asked.Load() == before {
 			w.once(w.lines[0])
 		}
-		if asked == before {
+		if asked.Load() == before {
 			t.Error("the tag was not asked again")
 		}
 		log := w.log()
