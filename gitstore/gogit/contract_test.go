@@ -39,6 +39,7 @@ func served(t *testing.T, r *gittest.Repo, cacheDir string) (*gittest.Server, *g
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	t.Run("http in memory", func(t *testing.T) {
 		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 			r := gittest.NewRepo(t, files)

@@ -134,6 +134,7 @@ func (d *sshd) options(t *testing.T, r *gittest.Repo) gogit.Options {
 }
 
 func TestContractOverSSH(t *testing.T) {
+	t.Parallel()
 	d := startSSHD(t, "AcceptEnv GIT_PROTOCOL")
 	storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 		r := gittest.NewRepo(t, files)

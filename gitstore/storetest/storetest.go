@@ -87,6 +87,7 @@ func Test(t *testing.T, make func(t *testing.T, files map[string]string) Fixture
 		{"nothing is lost among writers", some, writers},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of the time is waiting for servers
 			f := make(t, c.files)
 			c.test(&bench{t, f.Store, f.World})
 			f.World.Check()
