@@ -136,7 +136,9 @@ func (r repo) commit(ctx context.Context, dir, branch string, numbers []int, mar
 		fmt.Fprint(w, "done\n")
 		out.CloseWithError(w.Flush())
 	}()
-	_, err := r.git(ctx, in, "-C", dir, "fast-import", "--quiet")
+	// Digests do not compress: git repack keeps no deltas of such files, so a server has
+	// none. Left alone, fast-import would make chains of them.
+	_, err := r.git(ctx, in, "-C", dir, "fast-import", "--quiet", "--depth=0")
 	return err
 }
 
