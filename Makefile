@@ -49,8 +49,8 @@ race: tools
 bench: ## Measure against native git, go-git alone and plain net/http; print the ratios
 	$(GO) run ./internal/bench
 
-corpus: build ## Read every file below DIR and tell what is wrong in them: make corpus DIR=path
-	bin/towpath validate $(DIR)
+corpus: ## Write a status into every stream below DIR, in memory, and prove that nothing else changes: make corpus DIR=path
+	$(GO) run ./internal/corpus $(DIR)
 
 image: ## Build the container image IMAGE with docker, podman or buildah
 	@for tool in docker podman buildah; do \

@@ -162,9 +162,9 @@ func TestMalformedStatusSaysNothing(t *testing.T) {
 		"a tag twice":        "\n  tags: [{tag: a}, {tag: a}]",
 		"a bad tag":          "\n  tags: [{tag: \"a\\nSigned-off-by: x\"}]",
 		"100,000 items":      "\n  tags: [{tag: a, items: [" + strings.Repeat("{}, ", 100_000) + "]}]",
-		"10,001 items":       "\n  tags: [{tag: a, items: [" + strings.Repeat("{dockerImageReference: a}, ", 10_001) + "]}]",
+		"50,001 items":       "\n  tags: [{tag: a, items: [" + strings.Repeat("{dockerImageReference: a}, ", 50_001) + "]}]",
 		"items by alias":     "\n  tags: [{tag: a, items: &i [" + strings.Repeat("{}, ", 100) + "]}" + counted(200, ", {tag: t%d, items: *i}") + "]",
-		"20,000 tags":        "\n  tags: [" + counted(20_000, "{tag: t%d}, ") + "]",
+		"50,001 tags":        "\n  tags: [" + counted(50_001, "{tag: t%d}, ") + "]",
 		"500 conditions":     "\n  tags: [{tag: a, conditions: [" + strings.Repeat("{type: x}, ", 500) + "]}]",
 	} {
 		f := parse(t, head+status+"\n")

@@ -21,7 +21,7 @@ const (
 
 // What a status may hold at most. More is no record that anybody keeps.
 const (
-	maxItems      = 10_000 // items, over all tags
+	maxItems      = 50_000 // items, over all tags
 	maxConditions = 100    // of a tag
 )
 

@@ -11,6 +11,7 @@ import (
 
 // An Outcome is what became of a pass's writes.
 type Outcome struct {
+	Nothing   bool // there was nothing to write
 	Landed    bool // all of it is on the branch, or there was nothing to write
 	Dry       bool // a rehearsal: nothing was tried
 	Waiting   bool // nothing was tried, as it is too early to

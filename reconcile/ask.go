@@ -44,6 +44,28 @@ func (a Answer) failure() *registry.Error {
 	return worst
 }
 
+// failingSince is since when each tag fails, by tag; the listing's is "".
+func (a Answer) failingSince() map[string]time.Time {
+	var since map[string]time.Time
+	add := func(tag string) {
+		if since == nil {
+			since = map[string]time.Time{}
+		}
+		if since[tag] = a.FailingSince[tag]; since[tag].IsZero() {
+			since[tag] = a.At
+		}
+	}
+	if a.Err != nil {
+		add("")
+	}
+	for _, r := range a.Results {
+		if r.Err != nil {
+			add(r.Tag)
+		}
+	}
+	return since
+}
+
 func (a Answer) known() map[string]Known {
 	var known map[string]Known
 	for _, r := range a.Results {
@@ -207,20 +229,10 @@ func (a *asker) work(ctx context.Context, host string, h *queue) {
 	}
 }
 
-// answer asks one question. Should a Reader panic, that is this question's
-// failure, and is backed off from like any other.
-func (a *asker) answer(ctx context.Context, q Question) (answer Answer) {
+func (a *asker) answer(ctx context.Context, q Question) Answer {
 	ctx, cancel := context.WithTimeout(ctx, askDeadline)
 	defer cancel()
-	answer = Answer{Question: q}
-	defer func() {
-		if r := recover(); r != nil {
-			answer.At = time.Now()
-			answer.Results = []Result{{Tag: q.Target.Tag, Err: &registry.Error{
-				Kind: registry.InternalError, Ref: q.Ref.String(), Message: "towpath itself failed", Err: fmt.Errorf("panic: %v", r),
-			}}}
-		}
-	}()
+	answer := Answer{Question: q}
 	switch {
 	case q.Refused != nil && q.Target.Tag == "":
 		answer.Err = q.Refused
@@ -237,6 +249,7 @@ func (a *asker) answer(ctx context.Context, q Question) (answer Answer) {
 
 // list asks for the tags of a repository, and for each up to the cap.
 func (a *asker) list(ctx context.Context, answer *Answer) {
+	defer unpanic(answer.Ref.Repo.String(), &answer.Err)
 	tags, err := a.Reader.Tags(ctx, answer.On, answer.Ref.Repo)
 	if err != nil {
 		answer.Err = asError(err, answer.Ref.Repo.String())
@@ -262,8 +275,9 @@ func (a *asker) list(ctx context.Context, answer *Answer) {
 
 // resolve asks what a reference is: one HEAD and, for a manifest list that was
 // not seen before and is not wanted as such, the list.
-func (a *asker) resolve(ctx context.Context, q Question, tag string, ref registry.Ref) Result {
-	r := Result{Tag: tag}
+func (a *asker) resolve(ctx context.Context, q Question, tag string, ref registry.Ref) (r Result) {
+	r.Tag = tag
+	defer unpanic(ref.String(), &r.Err)
 	img, err := a.Reader.Head(ctx, q.On, ref)
 	if err != nil {
 		r.Err = asError(err, ref.String())
@@ -311,6 +325,14 @@ func choose(children []registry.Child, wanted ...registry.Platform) (registry.Ch
 		return registry.Child{}, false
 	}
 	return images[0], true
+}
+
+// unpanic makes a panic of a Reader the failure of one question, which is backed
+// off from like any other.
+func unpanic(ref string, err **registry.Error) {
+	if p := recover(); p != nil {
+		*err = &registry.Error{Kind: registry.InternalError, Ref: ref, Message: "towpath itself failed", Err: fmt.Errorf("panic: %v", p)}
+	}
 }
 
 // asError is a Reader's error as the contract promises it.

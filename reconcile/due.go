@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/registry"
 )
@@ -42,9 +41,9 @@ type Question struct {
 	OnRecord     bool            // the record answers these inputs already
 	Bases        map[string]Base // by tag: what the record said when this was asked
 	Forced       bool
-	FailingSince time.Time        // zero: the last try did not fail
-	Known        map[string]Known // by tag: what a list's digest was resolved to before
-	Refused      *registry.Error  // the answer, where asking makes no sense
+	FailingSince map[string]time.Time // by tag, those that failed at the last try
+	Known        map[string]Known     // by tag: what a list's digest was resolved to before
+	Refused      *registry.Error      // the answer, where asking makes no sense
 }
 
 // Base is the state of a record: an answer is never written over a younger one.
@@ -66,20 +65,25 @@ const spread = 5 * time.Minute
 //	on record, scheduled, not asked yet           within min(interval, 5 min) of the start, by hash
 //	on record, but its last import failed         likewise, then when its back-off is over
 //	on record, not scheduled                      never
-//	a question is under way                       not again
+//	a question is under way, or its answer owed   not again
 func Due(c *Catalog, m *Memory, hints []Hint, now time.Time) (ask []Question, next time.Time) {
 	if c.Invalid || c.Config.Paused() {
 		return nil, time.Time{}
 	}
 	consider := func(s *Stream, w *want) {
 		target, forced := w.target(s), false
-		at, ever := m.due(target, w, s.Settings)
+		at, ever := m.due(target, w, s)
+		hinted := false
 		for _, h := range hints {
 			if h.names(s, target.Tag, w.scheduled) {
-				at, ever, forced = now, true, forced || h.Force
+				at, ever, hinted, forced = now, true, true, forced || h.Force
 			}
 		}
-		if st := m.state(target); st != nil && st.inFlight {
+		if st := m.state(target); st != nil && st.asking == w.inputs {
+			st.hinted = st.hinted || hinted // the answer may be older than what the hint is about
+			return
+		}
+		if _, owed := m.owed[target]; owed && !hinted {
 			return
 		}
 		switch {
@@ -111,14 +115,13 @@ type want struct {
 	scheduled bool
 	onRecord  bool
 	failed    bool // a failure is on record
-	refused   bool // asking makes no sense
 }
 
 // wants are the questions that a stream may have.
 func (c *Catalog) wants(s *Stream) []want {
 	ws := make([]want, 0, len(s.Spec.Tags))
 	add := func(tag *imagestream.Tag, q Question, failed, scheduled bool) {
-		ws = append(ws, want{tag, q.Inputs, scheduled, q.OnRecord, failed, q.Refused != nil})
+		ws = append(ws, want{tag, q.Inputs, scheduled, q.OnRecord, failed})
 	}
 	for i := range s.Spec.Tags {
 		t := &s.Spec.Tags[i]
@@ -287,25 +290,34 @@ func invalid(written string, err error) *registry.Error {
 }
 
 // due says when something is to be asked, if ever.
-func (m *Memory) due(target imagestream.TagRef, w *want, set config.Settings) (at time.Time, ever bool) {
-	st := m.state(target)
+func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Time, ever bool) {
+	st, interval := m.state(target), s.Settings.Interval
 	switch asked := st != nil && st.inputs == w.inputs; {
 	case st != nil && st.again:
 		return m.started, true
+	case asked && st.fails > 0 && target.Tag == "" && st.listed && w.scheduled:
+		return earlier(st.retry, st.asked.Add(interval)), true // one bad tag must not keep the others waiting
 	case asked && st.fails > 0:
 		return st.retry, true
+	case !w.onRecord && !(asked && st.settled == s.Blob):
+		return m.started, true
 	case asked && w.scheduled:
-		return st.asked.Add(set.Interval), true
+		return st.asked.Add(interval), true
 	case asked && w.failed:
 		return st.asked.Add(clearAfter), true // its recorded failure is over, and waits to be cleared
-	case asked && (w.onRecord || !w.refused):
+	case asked:
 		return time.Time{}, false
-	case !w.onRecord:
-		return m.started, true
 	case w.scheduled || w.failed:
-		return m.started.Add(slot(target, min(set.Interval, spread))), true
+		return m.started.Add(slot(target, min(interval, spread))), true
 	}
 	return time.Time{}, false
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // slot is a tag's place in a span of time, the same on every machine.

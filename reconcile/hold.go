@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/towpath/towpath/gitstore"
@@ -16,7 +17,7 @@ const holdDepth = 1000
 // it was given this image, and somebody took it back.
 type Hold struct {
 	Change SiteChange
-	By     gitstore.Rev // the commit that took it back; empty where the history is too long to tell
+	By     gitstore.Rev // the commit that took it back; empty where the history is too long, or cut off
 	About  gitstore.About
 }
 
@@ -62,13 +63,13 @@ func Holds(ctx context.Context, snap gitstore.Snapshot, c *Catalog, wanted []Sit
 	}
 	log := history{ctx: ctx, cat: c, parsed: map[gitstore.BlobID]*parsedFile{}}
 	for depth := 0; len(open) > 0; depth++ {
-		if depth == holdDepth {
-			for _, s := range open {
+		parent, err := snap.Parent(ctx)
+		if e := (*gitstore.Error)(nil); depth == holdDepth || errors.As(err, &e) && e.Kind == gitstore.Unsupported {
+			for _, s := range open { // the history is too long, or cut off: one site must not stop the others
 				held = append(held, Hold{Change: s.change})
 			}
 			break
 		}
-		parent, err := snap.Parent(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -1,8 +1,12 @@
 package reconcile
 
 import (
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/registry"
 )
@@ -13,59 +17,94 @@ import (
 type Memory struct {
 	started time.Time
 	states  map[imagestream.TagRef]*state
-	owed    []Answer         // whose write did not land yet
-	held    map[holdKey]Hold // what the log said of sites that a person took back
+	owed    map[imagestream.TagRef]Answer // those that nothing became of yet
+	held    map[holdKey]Hold              // what the log said of sites that a person took back
+	refused map[string]refusal            // by path: edits that could not be made
 
 	pushes    []time.Time // that landed within the last hour
 	pushFails int
 	pushAfter time.Time // no push before; zero: any time
+	waits     error     // why a write waits; nil where none does
 }
 
 // state is what is known of one tag, or of a repository where the tag is empty.
 type state struct {
-	asked    time.Time // when the last answer came whose write landed
-	inputs   string    // what that was asked for
-	inFlight bool
-	again    bool // its last answer came too late: ask at once
-	known    map[string]Known
+	asking string // inputs of the question under way
+	again  bool   // ask at once: its last answer came too late, or a hint came meanwhile
+	hinted bool   // a hint came while the question was under way
 
-	fails   int // in a row
-	since   time.Time
+	asked   time.Time       // when the last answer was dealt with
+	inputs  string          // what that was asked for
+	settled gitstore.BlobID // content of the file that it left as it was
+	known   map[string]Known
+
+	fails   int                  // in a row
+	since   map[string]time.Time // by tag: the first failure of the row; "" is the listing
 	retry   time.Time
 	failure *registry.Error
+	listed  bool // the listing itself worked
+}
+
+// A refusal is an edit that could not be made, as long as the file stays as it is.
+type refusal struct {
+	blob    gitstore.BlobID
+	problem imagestream.Problem
 }
 
 func (m *Memory) state(t imagestream.TagRef) *state { return m.states[t] }
 
 // complete gives a question what earlier answers taught.
 func (m *Memory) complete(q *Question) {
-	st := m.state(q.Target)
-	if st == nil || st.inputs != q.Inputs {
-		return
-	}
-	q.Known = st.known
-	if st.fails > 0 {
-		q.FailingSince = st.since
+	if st := m.state(q.Target); st != nil && st.inputs == q.Inputs {
+		q.Known, q.FailingSince = st.known, st.since
 	}
 }
 
 func (m *Memory) inFlight(ask []Question) {
 	if m.states == nil {
-		m.states = map[imagestream.TagRef]*state{}
+		m.states, m.owed = map[imagestream.TagRef]*state{}, map[imagestream.TagRef]Answer{}
 	}
 	for _, q := range ask {
 		if m.states[q.Target] == nil {
 			m.states[q.Target] = &state{}
 		}
-		m.states[q.Target].inFlight = true
+		m.states[q.Target].asking = q.Inputs
 	}
 }
 
-// unwritten takes the answers whose write did not land.
-func (m *Memory) unwritten() []Answer {
-	owed := m.owed
-	m.owed = nil
-	return owed
+// owe takes in answers. From now until something became of it, an answer is
+// owed; a newer one takes its place.
+func (m *Memory) owe(fresh []Answer) {
+	for _, a := range fresh {
+		if st := m.states[a.Target]; st.asking == a.Inputs {
+			st.asking = ""
+		}
+		m.owed[a.Target] = a
+	}
+}
+
+// stale is how old an answer may get before it is asked for again instead of
+// written.
+const stale = 15 * time.Minute
+
+// owing lists the answers that are owed.
+func (m *Memory) owing() []Answer {
+	var answers []Answer
+	for _, tag := range slices.SortedFunc(maps.Keys(m.owed), compareTags) {
+		answers = append(answers, m.owed[tag])
+	}
+	return answers
+}
+
+// dropStale gives up answers that waited too long: their tags may have moved
+// since, and are asked for again.
+func (m *Memory) dropStale(now time.Time) {
+	for tag, a := range m.owed {
+		if now.Sub(a.At) > stale {
+			delete(m.owed, tag)
+			m.states[tag].again = true
+		}
+	}
 }
 
 // owes reports whether something waits to be written, and may be.
@@ -73,23 +112,25 @@ func (m *Memory) owes(now time.Time) bool {
 	return (len(m.owed) > 0 || !m.pushAfter.IsZero()) && !now.Before(m.pushAfter)
 }
 
-// After takes in what a pass did. A tag counts as asked only when its write
-// landed or there was nothing to write; otherwise its answer is kept for the
-// next pass. An answer that the record outran is dropped, and its tag is due.
-func (m *Memory) After(answers []Answer, recorded *Recorded, outcome Outcome, now time.Time) {
+// After takes in what became of a pass's answers. One whose write landed, or
+// that had nothing to write, is dealt with; one that the record outran is dropped, and
+// its tag is due; any other stays owed.
+func (m *Memory) After(answers []Answer, recorded *Recorded, writes Writes, outcome Outcome, now time.Time) {
+	written := writes.paths()
 	for _, a := range answers {
 		st := m.states[a.Target]
-		if st == nil {
-			st = &state{}
-			m.states[a.Target] = st
-		}
+		s := recorded.cat.Stream(a.Target.Stream)
 		switch {
 		case recorded.outrun[a.Target]:
-			*st = state{known: st.known, again: true}
-		case !outcome.Landed && !outcome.Dry && recorded.touches(a.Target.Stream):
-			m.owed = append(m.owed, a) // and in flight until it lands
+			delete(m.owed, a.Target)
+			*st = state{asking: st.asking, again: st.asking == ""}
+		case !outcome.Landed && !outcome.Dry && written[s.Path]:
 		default:
+			delete(m.owed, a.Target)
 			st.took(a, now)
+			if st.settled = s.Blob; outcome.Landed && written[s.Path] {
+				st.settled = ""
+			}
 		}
 	}
 	m.pushed(outcome, now)
@@ -97,21 +138,50 @@ func (m *Memory) After(answers []Answer, recorded *Recorded, outcome Outcome, no
 
 // took takes in an answer that needs no more attention.
 func (st *state) took(a Answer, now time.Time) {
-	st.inFlight, st.again, st.asked, st.inputs = false, false, now, a.Inputs
-	err := a.failure()
-	if err == nil {
-		st.fails, st.failure, st.since = 0, nil, time.Time{}
-		st.known = a.known()
+	if st.inputs != a.Inputs {
+		st.fails = 0
+	}
+	st.again, st.hinted = st.hinted, false
+	st.asked, st.inputs, st.since, st.listed = now, a.Inputs, a.failingSince(), a.Err == nil
+	if st.failure = a.failure(); st.failure == nil {
+		st.fails, st.known = 0, a.known()
 		return
 	}
-	if st.fails == 0 {
-		st.since = a.At
-		if !a.FailingSince.IsZero() {
-			st.since = a.FailingSince
+	st.fails++
+	st.retry = now.Add(backoff(st.failure, st.fails))
+}
+
+// first is since when anything of a tag or repository fails.
+func (st *state) first() time.Time {
+	var first time.Time
+	for _, t := range st.since {
+		if first.IsZero() || t.Before(first) {
+			first = t
 		}
 	}
-	st.fails, st.failure = st.fails+1, err
-	st.retry = now.Add(backoff(err, st.fails))
+	return first
+}
+
+// rememberRefused keeps what could not be edited, and forgets what was.
+func (m *Memory) rememberRefused(c *Catalog, plan Plan, writes Writes) []imagestream.Problem {
+	if m.refused == nil {
+		m.refused = map[string]refusal{}
+	}
+	for path := range plan.Paths() {
+		delete(m.refused, path)
+	}
+	for _, p := range writes.Problems {
+		m.refused[p.Path] = refusal{c.files[p.Path].Blob, p}
+	}
+	var problems []imagestream.Problem
+	for _, path := range slices.Sorted(maps.Keys(m.refused)) {
+		if f := c.files[path]; f == nil || f.Blob != m.refused[path].blob {
+			delete(m.refused, path)
+			continue
+		}
+		problems = append(problems, m.refused[path].problem)
+	}
+	return problems
 }
 
 const (
@@ -144,17 +214,27 @@ func doubled(first, most time.Duration, n int) time.Duration {
 // five times.
 func (m *Memory) pushed(o Outcome, now time.Time) {
 	switch {
+	case o.Nothing:
+		if m.waits = nil; !now.Before(m.pushAfter) {
+			m.pushAfter = time.Time{}
+		}
 	case o.Landed || o.Dry:
-		m.pushFails, m.pushAfter = 0, time.Time{}
+		m.pushFails, m.pushAfter, m.waits = 0, time.Time{}, nil
 		if len(o.Commits) > 0 {
 			m.pushes = append(m.pushes, now)
 		}
+	case o.Throttled:
+		m.waits = ErrThrottled
 	case o.Waiting:
 	default:
+		m.waits = o.Err
 		m.pushFails++
 		m.pushAfter = now.Add(o.wait(m.pushFails))
 	}
 }
+
+// ErrThrottled says that the pushes of this hour are spent.
+var ErrThrottled = errors.New("the pushes of this hour are spent; what moved goes into one later push")
 
 // budget reports whether all pushes of this hour are spent, and until when.
 // What moves meanwhile goes into one later push.

@@ -81,12 +81,14 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 		return Report{}, err
 	}
 	mem := r.memory(now)
+	mem.dropStale(now)
 	ask, next := Due(cat, mem, hints, now) // what to ask
 	ask = r.targeted(cat, ask)
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	answers := r.exchange(ctx, ask)                 // what registries have said
+	fresh := r.exchange(ctx, ask)                   // what registries have said
+	answers := mem.owing()                          // and all that was not written yet
 	recorded := Record(cat, answers, now)           // status changes, and the record as it will stand
 	wanted := r.follow(recorded)                    // sites that differ from the record
 	held, err := Holds(ctx, snap, cat, wanted, mem) // those that a person put back
@@ -103,14 +105,14 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	}
 	writes := plan.Writes(texts)                     // in which commits
 	outcome := r.apply(ctx, snap, writes.Chain, now) // make it so
-	mem.After(answers, recorded, outcome, now)
+	mem.After(answers, recorded, writes, outcome, now)
 	r.cat, r.next = cat, next
-	if len(answers) > 0 { // what was asked is due again some day, what was outrun at once
+	if len(answers) > 0 || len(fresh) > 0 { // what was asked is due again some day, what was outrun at once
 		if ask, r.next = Due(cat, mem, nil, now); len(ask) > 0 {
 			r.next = now
 		}
 	}
-	r.report = r.summary(cat, plan, held, writes, answers, outcome, now)
+	r.report = r.summary(cat, plan, held, writes, fresh, outcome, now)
 	return r.report, nil
 }
 
@@ -141,15 +143,17 @@ func (r *Reconciler) memory(now time.Time) *Memory {
 	return r.mem
 }
 
-// exchange hands new questions over and takes back answers: those that came
-// in, after those whose write did not land last time.
+// exchange hands new questions over and takes back the answers that came in;
+// they are owed until something became of them.
 func (r *Reconciler) exchange(ctx context.Context, ask []Question) []Answer {
 	r.asker.Progress = r.Progress
 	if r.asker.Reader == nil { // once: answers may be under way
 		r.asker.Reader = r.Reader
 	}
 	r.mem.inFlight(ask)
-	return append(r.mem.unwritten(), r.asker.exchange(ctx, ask, r.Wait)...)
+	fresh := r.asker.exchange(ctx, ask, r.Wait)
+	r.mem.owe(fresh)
+	return fresh
 }
 
 // targeted keeps the questions that Targets name.
@@ -174,7 +178,7 @@ func (r *Reconciler) follow(recorded *Recorded) []SiteChange {
 func (r *Reconciler) apply(ctx context.Context, snap gitstore.Snapshot, ws []Write, now time.Time) Outcome {
 	switch {
 	case len(ws) == 0:
-		return Outcome{Landed: true}
+		return Outcome{Landed: true, Nothing: true}
 	case r.Dry:
 		return Outcome{Dry: true}
 	case now.Before(r.mem.pushAfter):
@@ -192,8 +196,8 @@ func (r *Reconciler) apply(ctx context.Context, snap gitstore.Snapshot, ws []Wri
 // failed is the report of a pass that broke off: the last one, with the error.
 func (r *Reconciler) failed(err error) Report {
 	rep := r.report
-	rep.At, rep.Idle, rep.Err, rep.Commits = time.Now(), false, err, nil
-	r.report.Err = err
+	rep.At, rep.Idle, rep.Cut, rep.Err = time.Now(), false, true, err
+	rep.Answers, rep.Planned, rep.Commits = nil, nil, nil
 	r.polled = time.Time{}
 	return rep
 }

@@ -47,6 +47,17 @@ type Writes struct {
 	Problems []imagestream.Problem
 }
 
+// paths are the files that the chain edits.
+func (w Writes) paths() map[string]bool {
+	paths := map[string]bool{}
+	for _, write := range w.Chain {
+		for _, e := range write.Commit.Edits {
+			paths[e.Path] = true
+		}
+	}
+	return paths
+}
+
 // Paths lists the files that the plan edits.
 func (p Plan) Paths() map[string]gitstore.BlobID {
 	paths := map[string]gitstore.BlobID{}

@@ -113,7 +113,7 @@ func eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
 		if a.OnRecord || s.specTag("latest") != nil {
 			return nil // the failure is said, and asked again
 		}
-		return failed(s.Status.Tag("latest"), Result{Tag: "latest", Err: a.Err}, s, a, now)
+		return failed(s.Status.Tag("latest"), Result{Tag: "latest", Err: a.Err}, s, a, "", now)
 	}
 	var es []imagestream.Event
 	for _, r := range a.Results {
@@ -122,7 +122,7 @@ func eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
 		case a.Target.Tag == "" && s.specTag(r.Tag) != nil:
 			// what spec says of a tag goes before what its repository holds
 		case r.Err != nil:
-			es = append(es, failed(st, r, s, a, now)...)
+			es = append(es, failed(st, r, s, a, r.Tag, now)...)
 		default:
 			es = append(es, succeeded(st, r, a, now)...)
 		}
@@ -148,13 +148,10 @@ func listed(s *Stream, a Answer) []imagestream.Event {
 	return []imagestream.Event{{Tag: "latest", Clear: true}}
 }
 
-// failed is what a failure changes.
-func failed(st *imagestream.TagStatus, r Result, s *Stream, a Answer, now time.Time) []imagestream.Event {
-	since := a.FailingSince
-	if since.IsZero() {
-		since = a.At
-	}
-	if r.Err.Kind.Passing() && now.Sub(since) < s.Settings.FailureAfter {
+// failed is what a failure changes; what names whose it is: a tag's, or "" for the
+// listing's.
+func failed(st *imagestream.TagStatus, r Result, s *Stream, a Answer, what string, now time.Time) []imagestream.Event {
+	if r.Err.Kind.Passing() && now.Sub(a.failingSince()[what]) < s.Settings.FailureAfter {
 		return nil
 	}
 	f := &imagestream.Failure{Reason: string(r.Err.Kind), From: a.Written, Message: r.Err.Message, Since: now}

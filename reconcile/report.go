@@ -13,6 +13,7 @@ import (
 type Report struct {
 	At   time.Time
 	Idle bool // the pass ended right after the poll: the rest is the last pass's
+	Cut  bool // the pass broke off: the rest is the last pass's
 	Took time.Duration
 
 	Rev                  gitstore.Rev
@@ -23,13 +24,13 @@ type Report struct {
 	Held                 Held
 	Unresolved           []Unresolved
 
-	Asked, Outstanding int
-	Answers            []Answer
-	Planned            []Write   // what the pass meant to write
-	Commits            []Landed  // what landed
-	Pending            bool      // a write waits for its next try
-	Err                error     // what broke the pass off, or kept its writes from landing
-	Next               time.Time // when Run walks again at the latest
+	Outstanding int       // questions under way
+	Answers     []Answer  // that came in this pass
+	Planned     []Write   // what the pass meant to write
+	Commits     []Landed  // what landed
+	Err         error     // what broke the pass off, or kept its writes from landing
+	Waits       error     // why a write waits for its next try; nil where none does
+	Next        time.Time // when Run walks again at the latest
 }
 
 // Failing is a tag whose last import failed.
@@ -49,7 +50,7 @@ type Unresolved struct {
 // again is the last report, of a pass that found nothing new.
 func (r Report) again(now time.Time) Report {
 	r.At, r.Idle, r.Took = now, true, time.Since(now)
-	r.Asked, r.Answers, r.Planned, r.Commits = 0, nil, nil, nil
+	r.Answers, r.Planned, r.Commits, r.Err = nil, nil, nil, nil
 	return r
 }
 
@@ -62,10 +63,10 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 	rep := Report{
 		At: now, Took: time.Since(now), Rev: cat.Rev,
 		Streams: len(cat.Streams), Sites: len(cat.Sites), Invalid: cat.Invalid,
-		Problems: append(slices.Clone(cat.Problems), writes.Problems...),
+		Problems: append(slices.Clone(cat.Problems), r.mem.rememberRefused(cat, plan, writes)...),
 		Held:     held,
 		Answers:  answers, Planned: writes.Chain,
-		Commits: outcome.Commits, Pending: !outcome.Landed && !outcome.Dry, Err: outcome.Err,
+		Commits: outcome.Commits, Err: outcome.Err, Waits: r.mem.waits,
 	}
 	for _, s := range cat.Streams {
 		rep.Tags += len(s.Spec.Tags)
@@ -77,9 +78,9 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 	}
 	for tag, st := range r.mem.states {
 		if s := cat.Stream(tag.Stream); st.failure != nil && s != nil && s.asks(tag.Tag) {
-			rep.Failing = append(rep.Failing, Failing{tag, st.failure, st.since, st.retry})
+			rep.Failing = append(rep.Failing, Failing{tag, st.failure, st.first(), st.retry})
 		}
-		if st.inFlight {
+		if st.asking != "" {
 			rep.Outstanding++
 		}
 	}

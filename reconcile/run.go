@@ -43,17 +43,17 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		}
 		now := time.Now()
 		var after time.Duration
-		if err != nil && !rep.Pending {
+		if rep.Cut {
 			fails++
 			after = retry(err, fails)
 		} else {
-			fails, after = 0, r.pause(now)
+			fails, after, hints = 0, r.pause(now), nil
 		}
 		if r.Passed != nil {
 			rep.Next = now.Add(after)
 			r.Passed(rep)
 		}
-		if hints = r.wake(ctx, after, fails > 0); ctx.Err() != nil {
+		if hints = append(hints, r.wake(ctx, after, fails > 0)...); ctx.Err() != nil {
 			return nil
 		}
 	}
@@ -133,6 +133,9 @@ func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) 
 	for range rounds {
 		rep, err := r.Once(ctx, hints...)
 		atRest := len(rep.Planned) == 0 || r.Dry
+		if errors.Is(err, gitstore.ErrMoved) {
+			rep.Planned = nil // planned again on the new tip
+		}
 		rep.Commits = append(all.Commits, rep.Commits...)
 		rep.Answers = append(all.Answers, rep.Answers...)
 		rep.Planned = append(all.Planned, rep.Planned...)

@@ -135,7 +135,7 @@ func explainTags(w io.Writer, rep reconcile.Report, cat *reconcile.Catalog) {
 func heldLine(h reconcile.Hold) string {
 	site := h.Change.Site
 	if h.By == "" {
-		return fmt.Sprintf("%s: %s follows %s: the history is too long to tell whether a person took %s back", site.Path, site.ID, site.Follows, h.Change.Image)
+		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", site.Path, site.ID, site.Follows, h.Change.Image)
 	}
 	return fmt.Sprintf("%s: %s follows %s, but commit %s (%s) took %s back; it stays until the tag moves",
 		site.Path, site.ID, site.Follows, h.By.Short(), h.About.Subject, h.Change.Image)

@@ -65,7 +65,8 @@ func scpLike(host, path string) (location, error) {
 		user, name = "", host
 	}
 	u := &url.URL{Scheme: "ssh", Host: name, Path: "/" + strings.TrimPrefix(path, "/")}
-	if name == "" || path == "" || strings.ContainsAny(user, ":@") || strings.HasPrefix(name, "-") {
+	// An @ after the colon is more likely the end of a password than part of a path.
+	if name == "" || path == "" || strings.ContainsAny(user, ":@") || strings.HasPrefix(name, "-") || strings.Contains(path, "@") {
 		return location{}, badLocation("", "the repository's address is not one that towpath reads", addressForms)
 	}
 	return location{scheme: "ssh", url: u, user: user, path: path}, nil
@@ -85,6 +86,7 @@ func remoteURL(repo string) (location, error) {
 		return location{}, badLocation(u.String(), "the repository's URL holds a password, which logs and process lists show",
 			"take it out of the URL, write it to a file, and name that file as the token or password file")
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		u.RawQuery, u.Fragment = "", "" // which may hold a secret
 		return location{}, badLocation(u.String(), "the repository's URL is not that of a repository", addressForms)
 	}
 	switch l.scheme {
