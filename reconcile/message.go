@@ -154,9 +154,10 @@ func digestOf(reference string) string {
 
 const longestText = 200 // runes
 
-// inert makes text of others harmless in a line of our own: no control, line or
-// direction characters, no mark-up that a forge would act on at the start, and
-// not longer than a person would read.
+// inert makes text of others fit for a line of our own: no control, line or
+// direction characters, and not longer than a person would read. What stands in a
+// commit message is made of names and digests that were checked before, and of
+// the reasons that towpath itself wrote.
 func inert(s string) string {
 	n := 0
 	s = strings.Map(func(r rune) rune {

@@ -176,7 +176,7 @@ func (d *demo) startDaemon(ctx context.Context, a *app) (<-chan error, error) {
 	if err != nil {
 		return nil, err
 	}
-	says := narrator{log: run.log, said: map[string]bool{}}
+	says := narrator{log: run.log, said: map[string]bool{}, told: map[string]bool{}}
 	r.Passed = func(rep reconcile.Report) {
 		says.pass(rep)
 		if len(rep.Commits) > 0 {

@@ -51,6 +51,9 @@ into the status of their streams. Sites are left to run. Exits 3 when an import 
 		rep, err := r.Settle(c.Context(), hints...)
 		bar.done()
 		fails := a.printImports(rep)
+		if len(rep.Answers) == 0 && err == nil {
+			fmt.Fprintln(a.stdout, "nothing was asked: see towpath status for what is paused, or names no registry")
+		}
 		printProblems(a.stderr, rep.Problems)
 		switch {
 		case err != nil:

@@ -16,7 +16,8 @@ import (
 // begins and when it ends.
 type narrator struct {
 	log  *slog.Logger
-	said map[string]bool
+	said map[string]bool // in the last pass
+	told map[string]bool // ever
 }
 
 func (n *narrator) pass(rep reconcile.Report) {
@@ -33,8 +34,16 @@ func (n *narrator) pass(rep reconcile.Report) {
 			n.log.Log(context.Background(), level, msg, args...)
 		}
 	}
-	if rep.Err != nil {
-		tell(slog.LevelWarn, rep.Err.Error(), "not written", "err", rep.Err, "fix", fixOf(rep.Err))
+	if rep.Cut {
+		tell(slog.LevelWarn, rep.Err.Error(), "the pass broke off", "err", rep.Err, "fix", fixOf(rep.Err))
+	}
+	if rep.Waits != nil {
+		tell(slog.LevelWarn, rep.Waits.Error(), "not written", "err", rep.Waits, "fix", fixOf(rep.Waits))
+	}
+	for _, a := range rep.Answers {
+		if a.LeftOut > 0 {
+			n.once(a.Target.String(), "tags of the repository left out by tags-cap", "stream", a.Target, "left-out", a.LeftOut, "tags-cap", a.Cap)
+		}
 	}
 	for _, p := range rep.Problems {
 		level := slog.LevelWarn
@@ -54,6 +63,14 @@ func (n *narrator) pass(rep reconcile.Report) {
 		tell(slog.LevelInfo, u.Site.Path+u.Site.ID.String()+u.Why, "site left alone", "path", u.Site.Path, "site", u.Site.ID, "why", u.Why)
 	}
 	n.said = now
+}
+
+// once says what is worth one line in the life of the process.
+func (n *narrator) once(key, msg string, args ...any) {
+	if key = msg + "\x00once\x00" + key; !n.told[key] {
+		n.told[key] = true
+		n.log.Info(msg, args...)
+	}
 }
 
 // printFailing prints a line for each tag that could not be imported, with the

@@ -40,6 +40,9 @@ func linesOf(rep reconcile.Report) []string {
 	if rep.Err != nil {
 		lines = append(lines, "error: "+rep.Err.Error())
 	}
+	if rep.Waits != nil {
+		lines = append(lines, "not written yet: "+rep.Waits.Error())
+	}
 	for _, p := range rep.Bad() {
 		lines = append(lines, "problem: "+p.String())
 	}

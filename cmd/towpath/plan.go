@@ -86,6 +86,11 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explain bo
 	if explain {
 		explainTags(a.stdout, rep, cat)
 	}
+	for _, v := range cat.Tags() {
+		if v.State == reconcile.Adopted {
+			fmt.Fprintf(a.stdout, "adopted: %s is on record as OpenShift wrote it; towpath import asks for it\n", v.Tag)
+		}
+	}
 	for _, h := range rep.Held {
 		fmt.Fprintf(a.stdout, "held: %s\n", heldLine(h))
 	}

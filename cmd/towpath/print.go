@@ -68,7 +68,7 @@ func diffOf(w reconcile.Write) string {
 	return b.String()
 }
 
-// since is a digest as people compare it, or a word where there is none.
+// shortDigest is a digest as people compare it, or - where there is none.
 func shortDigest(digest string) string {
 	return cmp.Or(digest[:min(len(digest), len("sha256:")+12)], "-")
 }

@@ -73,7 +73,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 }
 
 func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, listen string) error {
-	says := narrator{log: a.log, said: map[string]bool{}}
+	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}}
 	r.Passed = says.pass
 	a.log.Info("watching", "branch", r.Branch, "poll", r.Poll, "dry-run", r.Dry)
 	if listen == "" {
