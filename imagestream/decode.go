@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
+	yaml4 "go.yaml.in/yaml/v4"
 	kjson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
@@ -31,20 +34,103 @@ type object struct {
 	Items  []object        `json:"items"`
 }
 
-// load cuts a document into parts.
+// load cuts a document into parts. What people write goes through the library; a
+// status of its own, most of the text and mostly written by towpath, is not parsed a
+// second time.
 func load(f *yamledit.File, doc yamledit.Doc) (*object, error) {
-	text, err := toJSON(f, doc)
+	text, status := apart(f, doc)
+	text, err := toJSON(f, doc, text)
 	if err != nil {
 		return nil, err
 	}
 	var o object
 	_ = kjson.Unmarshal(text, &o) // it is JSON: only shapes can be wrong
+	if status != nil {
+		o.Status = appendJSON(nil, status)
+	}
 	return &o, nil
 }
 
+// apart is a document's text with empty lines where its status stands, and the
+// status, if it stands on lines of its own and nothing else refers to it.
+func apart(f *yamledit.File, doc yamledit.Doc) ([]byte, *yamledit.Node) {
+	text := f.Src[doc.Start:doc.End]
+	root := doc.Root
+	if f.JSON || root.Kind != yaml4.MappingNode || root.Style&yaml4.FlowStyle != 0 {
+		return text, nil
+	}
+	from, to := 0, 0 // lines of the document, from 0
+	var status *yamledit.Node
+	for i := 0; i < len(root.Content); i += 2 {
+		key := root.Content[i]
+		if key.Column != 1 || key.Kind != yaml4.ScalarNode {
+			return text, nil
+		}
+		if line := key.Line - 1 - linesBefore(f, doc); status != nil && to == 0 {
+			to = line
+		} else if key.Value == "status" && plain(key) && key.Anchor == "" {
+			status, from = root.Content[i+1], line
+		}
+	}
+	if status == nil || referred(status) {
+		return text, nil
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	if to == 0 {
+		to = len(lines)
+	}
+	rest := slices.Concat(lines[:from]...)
+	rest = append(rest, bytes.Repeat([]byte("\n"), bytes.Count(slices.Concat(lines[from:to]...), []byte("\n")))...)
+	return append(rest, slices.Concat(lines[to:]...)...), status
+}
+
+// referred reports whether a value is bound up with others: by anchors, aliases or
+// merge keys.
+func referred(n *yamledit.Node) bool {
+	return n.Anchor != "" || n.Kind == yaml4.AliasNode || isMerge(n) || slices.ContainsFunc(n.Content, referred)
+}
+
+// appendJSON writes a value as JSON. What the check refuses is never decoded, so
+// that scalars are what they look like.
+func appendJSON(b []byte, n *yamledit.Node) []byte {
+	switch {
+	case n.Kind == yaml4.MappingNode:
+		b = append(b, '{')
+		for i := 0; i < len(n.Content); i += 2 {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendText(b, n.Content[i].Value), ':')
+			b = appendJSON(b, n.Content[i+1])
+		}
+		return append(b, '}')
+	case n.Kind == yaml4.SequenceNode:
+		b = append(b, '[')
+		for i, c := range n.Content {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, c)
+		}
+		return append(b, ']')
+	case isNull(n):
+		return append(b, "null"...)
+	case plain(n) && readsAs(n.Value) == readBool:
+		return append(b, strings.ToLower(n.Value)...)
+	case plain(n) && integer.MatchString(n.Value):
+		return append(b, n.Value...)
+	}
+	return appendText(b, n.Value)
+}
+
+func appendText(b []byte, s string) []byte {
+	text, _ := json.Marshal(s) // a string is always JSON
+	return append(b, text...)
+}
+
 // toJSON leaves JSON as it is: the library refuses tabs and \/ in it.
-func toJSON(f *yamledit.File, doc yamledit.Doc) ([]byte, error) {
-	text := bytes.TrimPrefix(f.Src[doc.Start:doc.End], []byte("\ufeff"))
+func toJSON(f *yamledit.File, doc yamledit.Doc, text []byte) ([]byte, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if f.JSON {
 		return text, nil
 	}

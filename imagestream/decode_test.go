@@ -1,6 +1,7 @@
 package imagestream
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -144,7 +145,8 @@ func lawfully(t *testing.T, src string) {
 		if !c.check(doc.Root, reflect.TypeFor[imagev1.ImageStream](), "a stream") {
 			continue
 		}
-		text, err := toJSON(f, doc)
+		text, status := apart(f, doc)
+		text, err := toJSON(f, doc, text)
 		if err != nil {
 			continue // said of the document
 		}
@@ -156,6 +158,12 @@ func lawfully(t *testing.T, src string) {
 		if err := kjson.Unmarshal(text, &s); err != nil {
 			t.Errorf("%q: the check let through what is not decoded: %v", src, err)
 			continue
+		}
+		if status != nil {
+			if err := kjson.Unmarshal(appendJSON(nil, status), &s.Status); err != nil {
+				t.Errorf("%q: the check let through a status that is not decoded: %v", src, err)
+				continue
+			}
 		}
 		for part, v := range map[string]any{"metadata": s.Metadata, "spec": s.Spec, "status": s.Status} {
 			if at := differs(field(doc.Root, part), reflect.ValueOf(v)); at != "" {
@@ -285,7 +293,7 @@ func TestUndecoded(t *testing.T) {
 		{"&x .inf", Problem{Line: 5, Col: 1, What: what}},
 	} {
 		tt.want.Fix = plainer
-		docs, problems := Parse(parse(t, good+"---\n"+good+"status:\n  harbour: "+tt.value+"\n---\n"+good))
+		docs, problems := Parse(parse(t, good+"---\n"+good+"harbour:\n  bell: "+tt.value+"\n---\n"+good))
 		if diff := cmp.Diff([]Problem{tt.want}, problems); diff != "" || len(docs) != 2 {
 			t.Errorf("%s: got %d streams, want the two good ones; problems (-want +got):\n%s", tt.value, len(docs), diff)
 		}
@@ -363,4 +371,38 @@ func FuzzDecode(f *testing.F) {
 		f.Add(fmt.Sprintf(slot, "x"))
 	}
 	f.Fuzz(lawfully)
+}
+
+// TestApart: a status of its own is not parsed a second time, one that is bound up with
+// the rest of its document is; either way the same is read, and lines stay where
+// they were.
+func TestApart(t *testing.T) {
+	const head = "apiVersion: v1\nkind: ImageStream\nmetadata: {name: barge}\n"
+	const item = "{dockerImageReference: canal/barge:1, image: \"\"}"
+	for name, tt := range map[string]struct {
+		src   string
+		apart bool
+	}{
+		"last":            {head + "status:\n  tags:\n  - tag: a\n    items: [" + item + "]\n", true},
+		"in the middle":   {head + "status: # ours\n  tags: [{tag: a, items: [" + item + "]}]\n# theirs\nspec: {}\n", true},
+		"first":           {"status: {tags: [{tag: a, items: [" + item + "]}]}\n" + head, true},
+		"Windows":         {strings.ReplaceAll(head+"status:\n  tags: [{tag: a, items: ["+item+"]}]\nspec: {}\n", "\n", "\r\n"), true},
+		"an anchor in it": {head + "status:\n  tags: [{tag: a, items: [&i " + item + "]}]\nspec: {}\n", false},
+		"an alias in it":  {"x: &i " + item + "\n" + head + "status:\n  tags: [{tag: a, items: [*i]}]\n", false},
+		"flow style":      {"{" + strings.ReplaceAll(strings.TrimSpace(head), "\n", ", ") + ", status: {tags: [{tag: a, items: [" + item + "]}]}}\n", false},
+		"indented":        {"  " + strings.ReplaceAll(head, "\n", "\n  ") + "status: {tags: [{tag: a, items: [" + item + "]}]}\n", false},
+	} {
+		f := parse(t, tt.src)
+		text, status := apart(f, f.Docs[0])
+		if (status != nil) != tt.apart {
+			t.Errorf("%s: apart %v, want %v", name, status != nil, tt.apart)
+		}
+		if got, want := bytes.Count(text, []byte("\n")), strings.Count(tt.src, "\n"); got != want {
+			t.Errorf("%s: %d lines, want %d", name, got, want)
+		}
+		docs, _ := Parse(f)
+		if len(docs) != 1 || len(docs[0].Status.Tags) != 1 || len(docs[0].Status.Tags[0].Items) != 1 {
+			t.Errorf("%s: read %+v", name, docs)
+		}
+	}
 }
