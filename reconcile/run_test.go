@@ -466,6 +466,22 @@ func TestRunPushBudget(t *testing.T) {
 	})
 }
 
+// wantConsent wants Run to have ended by itself, with nothing written.
+func (w *walker) wantConsent() {
+	w.t.Helper()
+	select {
+	case err := <-w.ended:
+		if !errors.Is(err, reconcile.ErrFirstRun) {
+			w.t.Errorf("Run ended with %v, want ErrFirstRun", err)
+		}
+		w.stop()
+	case <-time.After(time.Minute):
+		w.t.Error("Run goes on without consent")
+		w.end()
+	}
+	w.wantCommits(0)
+}
+
 // A first run that would change many files waits for consent.
 func TestRunFirstRun(t *testing.T) {
 	files := map[string]string{}
@@ -474,11 +490,7 @@ func TestRunFirstRun(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, files, nil)
-		if err := <-w.ended; !errors.Is(err, reconcile.ErrFirstRun) {
-			t.Errorf("Run ended with %v, want ErrFirstRun", err)
-		}
-		w.wantCommits(0)
-		w.stop()
+		w.wantConsent()
 	})
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, files, func(w *walker) { w.Yes = true })
