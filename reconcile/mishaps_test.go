@@ -470,3 +470,28 @@ func TestSettleTellsOnce(t *testing.T) {
 		}
 	})
 }
+
+// The author corrects from while both registries are slow, and the old one answers
+// first: what nobody wants any more is not recorded.
+func TestRunAnswerOfOldInputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := start(t, nil, func(w *walker) {
+			w.registry.Hook = func(ctx context.Context, c registrymemory.Call) error {
+				if c.Ref.Tag == "1.4" {
+					<-release
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		})
+		w.after(time.Second)
+		w.store.Write("main", "correct from", map[string]string{"web.yaml": strings.ReplaceAll(webStream, "web:1.4", "web:1.5")})
+		w.after(time.Minute)
+		close(release)
+		w.after(time.Minute)
+		w.wantCommits(0)
+		w.end()
+	})
+}
