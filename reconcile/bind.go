@@ -60,7 +60,7 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 // and the config. Nothing is read again for it.
 func (c *Catalog) bindFile(f *file) {
 	f.bound = true
-	if f.Skip != "" && c.Config.Included(f.Path) {
+	if f.Skip != "" && (c.Config.Included(f.Path) || f.Skip != "a symbolic link") { // links that nobody asked for are everywhere
 		f.problems = []imagestream.Problem{{Path: f.Path, Note: true, What: "not read: it is " + f.Skip}}
 	}
 	if !f.included {

@@ -229,7 +229,8 @@ func parse(src []byte) (p *parsedFile) {
 			}}}
 		}
 	}()
-	if !bytes.Contains(src, []byte("ImageStream")) && !bytes.Contains(src, []byte(trigger.Annotation)) {
+	utf16 := bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff"))
+	if !utf16 && !bytes.Contains(src, []byte("ImageStream")) && !bytes.Contains(src, []byte(trigger.Annotation)) {
 		return nothing
 	}
 	f, err := yamledit.Parse(src, yamledit.DefaultLimits)

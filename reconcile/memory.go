@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -17,9 +18,9 @@ import (
 type Memory struct {
 	started time.Time
 	states  map[imagestream.TagRef]*state
-	owed    map[imagestream.TagRef]Answer // those that nothing became of yet
-	held    map[holdKey]Hold              // what the log said of sites that a person took back
-	refused map[string]refusal            // by path: edits that could not be made
+	owed    map[imagestream.TagRef]Answer           // those that nothing became of yet
+	held    map[holdKey]Hold                        // what the log said of sites that a person took back
+	refused map[imagestream.Problem]gitstore.BlobID // edits that could not be made, and in which content of the file
 
 	pushes    []time.Time // that landed within the last hour
 	pushFails int
@@ -43,12 +44,6 @@ type state struct {
 	retry   time.Time
 	failure *registry.Error
 	listed  bool // the listing itself worked
-}
-
-// A refusal is an edit that could not be made, as long as the file stays as it is.
-type refusal struct {
-	blob    gitstore.BlobID
-	problem imagestream.Problem
 }
 
 func (m *Memory) state(t imagestream.TagRef) *state { return m.states[t] }
@@ -162,40 +157,41 @@ func (st *state) first() time.Time {
 	return first
 }
 
-// rememberRefused keeps what could not be edited, and forgets what was.
+// rememberRefused keeps what could not be edited for as long as its file stays as
+// it is, and returns it.
 func (m *Memory) rememberRefused(c *Catalog, plan Plan, writes Writes) []imagestream.Problem {
 	if m.refused == nil {
-		m.refused = map[string]refusal{}
+		m.refused = map[imagestream.Problem]gitstore.BlobID{}
 	}
-	for path := range plan.Paths() {
-		delete(m.refused, path)
-	}
+	planned := plan.Paths()
+	maps.DeleteFunc(m.refused, func(p imagestream.Problem, blob gitstore.BlobID) bool {
+		_, again := planned[p.Path]
+		return again || c.files[p.Path] == nil || c.files[p.Path].Blob != blob
+	})
 	for _, p := range writes.Problems {
-		m.refused[p.Path] = refusal{c.files[p.Path].Blob, p}
+		m.refused[p] = c.files[p.Path].Blob
 	}
-	var problems []imagestream.Problem
-	for _, path := range slices.Sorted(maps.Keys(m.refused)) {
-		if f := c.files[path]; f == nil || f.Blob != m.refused[path].blob {
-			delete(m.refused, path)
-			continue
-		}
-		problems = append(problems, m.refused[path].problem)
-	}
-	return problems
+	return slices.SortedFunc(maps.Keys(m.refused), func(a, b imagestream.Problem) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
 }
 
 const (
 	passingFirst, passingMost = time.Second, 5 * time.Minute
 	lastingFirst, lastingMost = time.Hour, 24 * time.Hour
+	deniedFirst, deniedMost   = 5 * time.Minute, time.Hour // a credential may be rotated any time, and must not be locked out
 )
 
 // backoff is how long to wait after the nth failure in a row: from 1 s to 5 min
-// where it may pass, from 1 h to 24 h where somebody must act, and never less
-// than the registry asked for.
+// where it may pass, from 5 min to 1 h where a credential is refused, from 1 h to
+// 24 h where somebody must act, and never less than the registry asked for.
 func backoff(err *registry.Error, n int) time.Duration {
 	first, most := lastingFirst, lastingMost
-	if err.Kind.Passing() {
+	switch {
+	case err.Kind.Passing():
 		first, most = passingFirst, passingMost
+	case err.Kind == registry.Unauthorized:
+		first, most = deniedFirst, deniedMost
 	}
 	return max(doubled(first, most, n), err.RetryAfter)
 }

@@ -54,8 +54,7 @@ func (a *after) Head(ctx context.Context, on registry.On, ref registry.Ref) (reg
 func TestRunGitDownWhilePushWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down, looks := false, 0
-		var w *walker
-		w = start(t, nil, func(w *walker) {
+		w := start(t, nil, func(w *walker) {
 			w.store.Hook = func(op string) (bool, error) {
 				if op == memory.OpPush {
 					down = true
@@ -492,6 +491,54 @@ func TestRunAnswerOfOldInputs(t *testing.T) {
 		close(release)
 		w.after(time.Minute)
 		w.wantCommits(0)
+		w.end()
+	})
+}
+
+// A lasting failure is on record, and somebody else finds that the tag works: the
+// daemon asks again instead of waiting for its back-off.
+func TestRunFailureTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, nil, func(w *walker) { w.set("quay.io/team1/web:1.4 !NotFound no such tag") })
+		w.after(time.Minute)
+		w.set("quay.io/team1/web:1.4 aaa")
+		w.store.Write("main", "it works for me", map[string]string{"web.yaml": webStream})
+		w.after(time.Minute)
+		if got := w.store.Tree("main")["web.yaml"].Content; !strings.Contains(got, registrymemory.Digest("aaa")) {
+			t.Errorf("not asked again:\n%s", got)
+		}
+		w.end()
+	})
+}
+
+// One value that cannot be edited keeps no other in its file from being edited.
+func TestRefusedNeighbour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := strings.ReplaceAll(webDeployment, "  name: web\n", "  name: second\n")
+		both := strings.ReplaceAll(webDeployment, `image: " "`, `image: &x "old:1"`) + "---\n" + second
+		w := start(t, map[string]string{"web.yaml": webStream, "deploy.yaml": both}, nil)
+		w.after(time.Minute)
+		w.wantCommits(2)
+		got := w.store.Tree("main")["deploy.yaml"].Content
+		if strings.Count(got, registrymemory.Digest("aaa")) != 1 || !strings.Contains(got, `&x "old:1"`) {
+			t.Errorf("want the second image alone to be moved:\n%s", got)
+		}
+		if last := <-w.passes; len(last.Bad()) != 1 {
+			t.Errorf("want one problem, got %v", last.Problems)
+		}
+		w.end()
+	})
+}
+
+// A file over the limit is that file's problem.
+func TestLargeFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, map[string]string{"web.yaml": webStream, "data.json": "#" + strings.Repeat("x", 9<<20)}, nil)
+		w.after(time.Minute)
+		w.wantCommits(1)
+		if last := <-w.passes; len(last.Bad()) != 1 || last.Bad()[0].Path != "data.json" {
+			t.Errorf("want a problem of data.json, got %v", last.Problems)
+		}
 		w.end()
 	})
 }

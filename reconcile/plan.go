@@ -114,16 +114,12 @@ func (w *writer) status() {
 	for paths := range slices.Chunk(slices.Sorted(maps.Keys(byPath)), statusFiles) {
 		write := Write{Kind: StatusCommit, Before: map[string][]byte{}}
 		for _, path := range paths {
-			text, err := recordIn(w.now[path], byPath[path])
-			if err != nil {
-				w.refuse(path, byPath[path][0].Stream.Line, err)
-				for _, c := range byPath[path] {
-					w.refused[c.Stream.Name] = true
-				}
-				continue
-			}
+			text, done := editAll(w.now[path], byPath[path], recordIn, func(c StatusChange, err error) {
+				w.refuse(path, c.Stream.Line, err)
+				w.refused[c.Stream.Name] = true
+			})
 			if w.edit(&write, path, text) {
-				write.Streams = append(write.Streams, byPath[path]...)
+				write.Streams = append(write.Streams, done...)
 			}
 		}
 		w.add(write)
@@ -144,17 +140,33 @@ func (w *writer) triggers() {
 			byPath[s.Site.Path] = append(byPath[s.Site.Path], s)
 		}
 		for _, path := range slices.Sorted(maps.Keys(byPath)) {
-			text, err := rewriteIn(w.now[path], byPath[path])
-			if err != nil {
-				w.refuse(path, byPath[path][0].Site.Line, err)
-				continue
-			}
+			text, done := editAll(w.now[path], byPath[path], rewriteIn, func(c SiteChange, err error) {
+				w.refuse(path, c.Site.Line, err)
+			})
 			if w.edit(&write, path, text) {
-				write.Sites = append(write.Sites, byPath[path]...)
+				write.Sites = append(write.Sites, done...)
 			}
 		}
 		w.add(write)
 	}
+}
+
+// editAll makes the changes of one file, together or, where one is refused, one by
+// one without it.
+func editAll[T any](text []byte, changes []T, edit func([]byte, []T) ([]byte, error), refused func(T, error)) ([]byte, []T) {
+	if out, err := edit(text, changes); err == nil {
+		return out, changes
+	}
+	var done []T
+	for _, c := range changes {
+		out, err := edit(text, []T{c})
+		if err != nil {
+			refused(c, err)
+			continue
+		}
+		text, done = out, append(done, c)
+	}
+	return text, done
 }
 
 // edit puts a file's new text into a commit, if it is new.

@@ -93,12 +93,6 @@ func (c *Catalog) outran(s *Stream, a Answer) bool {
 	return now.Inputs != a.Inputs || slices.ContainsFunc(a.Results, func(r Result) bool { return now.Bases[r.Tag] != a.Bases[r.Tag] })
 }
 
-// touches reports whether a stream's record changes.
-func (r *Recorded) touches(s imagestream.Name) bool {
-	_, ok := r.after[s]
-	return ok
-}
-
 // Status is a stream's record as it will stand.
 func (r *Recorded) Status(s *Stream) imagestream.Status {
 	if after, ok := r.after[s.Name]; ok {

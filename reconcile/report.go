@@ -20,6 +20,7 @@ type Report struct {
 	Streams, Tags, Sites int
 	Problems             []imagestream.Problem // of files, notes among them
 	Invalid              bool                  // .towpath.yaml is not right: nothing is written
+	Paused               bool                  // .towpath.yaml says so: nothing is written
 	Failing              []Failing
 	Held                 Held
 	Unresolved           []Unresolved
@@ -62,7 +63,7 @@ func (r Report) Bad() []imagestream.Problem {
 func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, answers []Answer, outcome Outcome, now time.Time) Report {
 	rep := Report{
 		At: now, Took: time.Since(now), Rev: cat.Rev,
-		Streams: len(cat.Streams), Sites: len(cat.Sites), Invalid: cat.Invalid,
+		Streams: len(cat.Streams), Sites: len(cat.Sites), Invalid: cat.Invalid, Paused: cat.Config.Paused(),
 		Problems: append(slices.Clone(cat.Problems), r.mem.rememberRefused(cat, plan, writes)...),
 		Held:     held,
 		Answers:  answers, Planned: writes.Chain,

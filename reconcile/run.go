@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
@@ -141,6 +142,8 @@ func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) 
 		rep.Planned = append(all.Planned, rep.Planned...)
 		all = rep
 		switch {
+		case ctx.Err() != nil:
+			return all, fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		case errors.Is(err, gitstore.ErrMoved):
 			if err := sleep(ctx, time.Until(r.mem.pushAfter)); err != nil {
 				return all, err

@@ -243,3 +243,18 @@ func TestSame(t *testing.T) {
 		}
 	}
 }
+
+// TestNotYet: what is left alone is said, once for an object.
+func TestNotYet(t *testing.T) {
+	const config = "kind: %s\nmetadata: {name: barge}\nspec:\n  triggers:\n  - type: ConfigChange\n  - type: ImageChange\n  - type: ImageChange\n"
+	for kind, want := range map[string]int{"DeploymentConfig": 1, "BuildConfig": 1, "Deployment": 0} {
+		f, err := yamledit.Parse(fmt.Appendf(nil, config, kind), yamledit.DefaultLimits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sites, problems := Find(f)
+		if len(sites) > 0 || len(problems) != want || want == 1 && !problems[0].Note {
+			t.Errorf("%s: got %v and %v, want %d notes", kind, sites, problems, want)
+		}
+	}
+}

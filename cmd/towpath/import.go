@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,19 +52,35 @@ into the status of their streams. Sites are left to run. Exits 3 when an import 
 		rep, err := r.Settle(c.Context(), hints...)
 		bar.done()
 		fails := a.printImports(rep)
+		problems := rep.Problems
+		if !all {
+			problems = problemsFor(r.Catalog(), hints, problems)
+		}
 		if len(rep.Answers) == 0 && err == nil {
 			fmt.Fprintln(a.stdout, "nothing was asked: see towpath status for what is paused, or names no registry")
 		}
-		printProblems(a.stderr, rep.Problems)
+		printProblems(a.stderr, problems)
 		switch {
 		case err != nil:
 			return failed(err)
-		case fails || len(rep.Bad()) > 0:
+		case fails || slices.ContainsFunc(problems, func(p imagestream.Problem) bool { return !p.Note }):
 			return &exit{code: exitProblems}
 		}
 		return nil
 	}
 	return c
+}
+
+// problemsFor are those of the files that hold the streams that were asked for, and
+// of the repository's config.
+func problemsFor(cat *reconcile.Catalog, hints []reconcile.Hint, problems []imagestream.Problem) []imagestream.Problem {
+	paths := map[string]bool{reconcile.ConfigPath: true}
+	for _, h := range hints {
+		if s := cat.Stream(h.Stream); s != nil {
+			paths[s.Path] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(problems), func(p imagestream.Problem) bool { return !paths[p.Path] })
 }
 
 // printImports prints a line a tag, and reports whether one failed.

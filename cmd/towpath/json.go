@@ -25,8 +25,8 @@ type commitJSON struct {
 	Subject string     `json:"subject"`
 	Message string     `json:"message"`
 	Files   []string   `json:"files"`
-	Tags    []moveJSON `json:"tags,omitempty"`
-	Sites   []siteJSON `json:"sites,omitempty"`
+	Tags    []moveJSON `json:"tags"`
+	Sites   []siteJSON `json:"sites"`
 	Diff    string     `json:"diff"`
 }
 
@@ -126,7 +126,10 @@ func planOf(rep reconcile.Report, cat *reconcile.Catalog) planJSON {
 }
 
 func commitOf(w reconcile.Write) commitJSON {
-	c := commitJSON{Kind: string(w.Kind), Subject: w.Subject(), Message: w.Commit.Message, Diff: diffOf(w)}
+	c := commitJSON{
+		Kind: string(w.Kind), Subject: w.Subject(), Message: w.Commit.Message, Diff: diffOf(w),
+		Files: []string{}, Tags: []moveJSON{}, Sites: []siteJSON{},
+	}
 	for _, e := range w.Commit.Edits {
 		c.Files = append(c.Files, e.Path)
 	}

@@ -108,6 +108,7 @@ type app struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	log            *slog.Logger // set by open
+	daemon         bool         // the command goes on for ever
 
 	configFile, repo, branch, cacheDir, logFormat, logLevel string
 }

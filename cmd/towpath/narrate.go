@@ -45,6 +45,12 @@ func (n *narrator) pass(rep reconcile.Report) {
 			n.once(a.Target.String(), "tags of the repository left out by tags-cap", "stream", a.Target, "left-out", a.LeftOut, "tags-cap", a.Cap)
 		}
 	}
+	if rep.Invalid {
+		tell(slog.LevelWarn, "", "nothing is written until .towpath.yaml is right")
+	}
+	if rep.Paused {
+		tell(slog.LevelInfo, "", "paused: .towpath.yaml says so; nothing is asked or written")
+	}
 	for _, p := range rep.Problems {
 		level := slog.LevelWarn
 		if p.Note {

@@ -102,6 +102,9 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explain bo
 	if rep.Invalid {
 		fmt.Fprintf(a.stderr, "nothing is written anywhere until %s is right\n", reconcile.ConfigPath)
 	}
+	if rep.Paused {
+		fmt.Fprintf(a.stdout, "paused: %s says so; nothing is asked or written\n", reconcile.ConfigPath)
+	}
 	if len(rep.Planned) == 0 {
 		fmt.Fprintf(a.stdout, "no changes: %s, %s, %s at %s\n", count(rep.Streams, "stream"), count(rep.Tags, "tag"), count(rep.Sites, "site"), rep.Rev.Short())
 	}

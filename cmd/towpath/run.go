@@ -33,6 +33,7 @@ With --once, walk until nothing is left to do, print a line for each commit, and
 	c.Flags().BoolVar(&yes, "yes", false, "consent to a first run that changes more than 100 files")
 	c.Flags().StringVar(&listen, "listen", "", "serve /metrics, /healthz and /readyz on `ADDR`, e.g. :8080")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		a.daemon = !once
 		r, op, err := a.open(c.Context())
 		if err != nil {
 			return err

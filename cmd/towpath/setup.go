@@ -96,6 +96,10 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 		poll = cmp.Or(op.Poll, pollLocal)
 	}
 	store, err := gogit.Open(ctx, a.storeOptions(op, log, poll))
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Locked && !a.daemon {
+		op.CacheDir = "" // the daemon's; a command that ends soon does without
+		store, err = gogit.Open(ctx, a.storeOptions(op, log, poll))
+	}
 	if err != nil {
 		return nil, nil, failed(err)
 	}

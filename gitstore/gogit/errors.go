@@ -106,7 +106,7 @@ func judgeRest(err error) verdict {
 	case errors.Is(err, errLimit):
 		return verdict{kind: gitstore.Unsupported, what: "the repository is larger than towpath accepts", fix: "keep large files out of it, for instance in Git LFS, or use a repository of its own for the manifests"}
 	case errors.Is(err, errBlobLimit):
-		return verdict{kind: gitstore.Unsupported, what: "a file is too large to read", fix: "exclude it in .towpath.yaml, or make it smaller"}
+		return verdict{kind: gitstore.TooLarge, what: "the file is too large to read", fix: "exclude it in .towpath.yaml, or make it smaller"}
 	case errors.Is(err, errDamaged):
 		return verdict{kind: gitstore.Corrupt, what: "the objects on this side are damaged", fix: "those of a remote repository are fetched again by the next pass; a local one needs git fsck"}
 	case errors.Is(err, errKind), errors.Is(err, errTree), errors.Is(err, errCommit):

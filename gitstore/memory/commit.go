@@ -185,7 +185,7 @@ func (c *commit) Read(ctx context.Context, id gitstore.BlobID) ([]byte, error) {
 	case !ok:
 		return nil, failure(gitstore.Corrupt, fmt.Sprintf("there is no blob %s", id), "read only what the snapshot lists")
 	case len(content) > limit:
-		return nil, failure(gitstore.Unsupported, fmt.Sprintf("blob %s has %d bytes; the limit is %d", id, len(content), limit), "make the file smaller, or exclude it")
+		return nil, failure(gitstore.TooLarge, fmt.Sprintf("blob %s has %d bytes; the limit is %d", id, len(content), limit), "make the file smaller, or exclude it")
 	}
 	return []byte(content), nil
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -196,6 +197,9 @@ func readOverTheLimit(b *bench) {
 		_, err := s.Read(b.Context(), c.New.Blob)
 		if err == nil || !strings.Contains(err.Error(), "8388608") && !strings.Contains(err.Error(), "8 MiB") {
 			b.Errorf("a file over the limit: got error %v, want one that names the limit", err)
+		}
+		if e := (*gitstore.Error)(nil); !errors.As(err, &e) || e.Kind != gitstore.TooLarge {
+			b.Errorf("a file over the limit: got %v, want an error of kind TooLarge: it is that file's problem alone", err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	gocmp "cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -127,7 +128,7 @@ func TestAnswers(t *testing.T) {
 		// fault: H-25
 		"large header": {registrytest.Status(200, "X-Large: "+strings.Repeat("a", 1<<20)), registry.Unreachable, "the connection broke"},
 		// fault: H-35
-		"web page": {registrytest.Body("text/html; charset=utf-8", []byte("<html>log in")), registry.Invalid, "answered with a web page, not a registry"},
+		"web page": {registrytest.Body("text/html; charset=utf-8", []byte("<html>log in")), registry.InternalError, "answered with a web page, not a registry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, r := one(t)
@@ -275,33 +276,34 @@ func TestPages(t *testing.T) {
 		want   []string
 		says   string // of the error, which is Invalid
 		cause  string
+		kind   registry.Kind // where it is another
 	}{
-		"none":  {registrytest.Body("application/json", []byte(`{"name":"team1/web","tags":null}`)), []string{}, "", ""},
-		"empty": {page("", []string{}...), []string{}, "", ""},
+		"none":  {registrytest.Body("application/json", []byte(`{"name":"team1/web","tags":null}`)), []string{}, "", "", ""},
+		"empty": {page("", []string{}...), []string{}, "", "", ""},
 		// fault: R-10
-		"unsorted, twice": {page("", "b", "a", "b"), []string{"b", "a"}, "", ""},
+		"unsorted, twice": {page("", "b", "a", "b"), []string{"b", "a"}, "", "", ""},
 		// fault: H-20
-		"no tags": {page("", "ok", "../../x", "-rf", strings.Repeat("a", 129), "latest\nSigned-off-by: x", "\x1b[31m", "l\u0430test", digestOf(""), ""), []string{"ok"}, "", ""},
+		"no tags": {page("", "ok", "../../x", "-rf", strings.Repeat("a", 129), "latest\nSigned-off-by: x", "\x1b[31m", "l\u0430test", digestOf(""), ""), []string{"ok"}, "", "", ""},
 		// fault: H-34
-		"another's": {registrytest.Body("application/json", []byte(`{"name":"team2/other","tags":["a"]}`)), []string{"a"}, "", ""},
+		"another's": {registrytest.Body("application/json", []byte(`{"name":"team2/other","tags":["a"]}`)), []string{"a"}, "", "", ""},
 		// fault: H-09
 		"endless pages": {func(w http.ResponseWriter, r *http.Request) {
 			i := n.Add(1)
 			page(fmt.Sprint("last=", i), fmt.Sprint("v", i))(w, r)
-		}, nil, "does not end", "more than 200 pages; 200 read so far"},
+		}, nil, "does not end", "more than 200 pages; 200 read so far", ""},
 		// fault: H-10
-		"page to itself": {page("last=a", "a"), nil, "does not end", "read already; 1 read so far"},
+		"page to itself": {page("last=a", "a"), nil, "does not end", "read already; 1 read so far", ""},
 		// fault: H-11
-		"too many": {registrytest.Body("application/json", []byte(million)), nil, "does not end", "more than 100000 tags"},
+		"too many": {registrytest.Body("application/json", []byte(million)), nil, "does not end", "more than 100000 tags", ""},
 		// fault: H-12
-		"too large": {registrytest.Body("application/json", []byte(`{"tags":["a"],"x":"`+strings.Repeat("a", 16<<20)+`"}`)), nil, "too large", ""},
+		"too large": {registrytest.Body("application/json", []byte(`{"tags":["a"],"x":"`+strings.Repeat("a", 16<<20)+`"}`)), nil, "too large", "", ""},
 		// fault: H-16
-		"twice by case": {registrytest.Body("application/json", []byte(`{"tags":["a"],"Tags":["b"]}`)), nil, "not well formed", ""},
-		"trailing":      {registrytest.Body("application/json", []byte(`{"tags":["a"]}{"tags":["b"]}`)), nil, "not well formed", ""},
-		"no list":       {registrytest.Body("application/json", []byte(`{"tags":{"a":1}}`)), nil, "not well formed", ""},
-		"cut short":     {registrytest.Body("application/json", []byte(`{"tags":["a"`)), nil, "not well formed", ""},
+		"twice by case": {registrytest.Body("application/json", []byte(`{"tags":["a"],"Tags":["b"]}`)), nil, "not well formed", "", ""},
+		"trailing":      {registrytest.Body("application/json", []byte(`{"tags":["a"]}{"tags":["b"]}`)), nil, "not well formed", "", ""},
+		"no list":       {registrytest.Body("application/json", []byte(`{"tags":{"a":1}}`)), nil, "not well formed", "", ""},
+		"cut short":     {registrytest.Body("application/json", []byte(`{"tags":["a"`)), nil, "not well formed", "", ""},
 		// fault: H-35
-		"web page": {registrytest.Body("text/html", []byte("<html>")), nil, "a web page", ""},
+		"web page": {registrytest.Body("text/html", []byte("<html>")), nil, "a web page", "", registry.InternalError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, r := one(t)
@@ -316,7 +318,7 @@ func TestPages(t *testing.T) {
 				}
 				return
 			}
-			failed(t, err, registry.Invalid, c.says)
+			failed(t, err, gocmp.Or(c.kind, registry.Invalid), c.says)
 			if !strings.Contains(err.Error(), c.cause) {
 				t.Errorf("error %q, want …%q…", err, c.cause)
 			}

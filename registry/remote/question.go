@@ -95,7 +95,8 @@ func (q *question) accept(resp *http.Response) error {
 		return refusal(resp, bodyOf(resp))
 	}
 	if t := mediaType(resp.Header.Get("Content-Type")); t == "text/html" || t == "application/xhtml+xml" {
-		return invalid(q.repo.Host+" answered with a web page, not a registry", nil)
+		// A proxy's page, or that of a registry under repair: it may pass.
+		return &failure{kind: registry.InternalError, message: q.repo.Host + " answered with a web page, not a registry"}
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return invalid("the answer is compressed, which was not asked for", nil)
