@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry"
 )
@@ -37,7 +38,7 @@ func (n *narrator) pass(rep reconcile.Report) {
 	if rep.Cut {
 		tell(slog.LevelWarn, rep.Err.Error(), "the pass broke off", "err", rep.Err, "fix", fixOf(rep.Err))
 	}
-	if rep.Waits != nil {
+	if rep.Waits != nil && !errors.Is(rep.Waits, gitstore.ErrMoved) { // a lost race is planned again at once
 		tell(slog.LevelWarn, rep.Waits.Error(), "not written", "err", rep.Waits, "fix", fixOf(rep.Waits))
 	}
 	for _, a := range rep.Answers {

@@ -43,7 +43,7 @@ With --once, walk until nothing is left to do, print a line for each commit, and
 		if once {
 			return a.runOnce(c.Context(), r)
 		}
-		return a.runOn(c.Context(), r, cmp.Or(listen, string(op.Listen)))
+		return a.runOn(c.Context(), r, op.Repo, cmp.Or(listen, string(op.Listen)))
 	}
 	return c
 }
@@ -73,10 +73,10 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	return nil
 }
 
-func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, listen string) error {
+func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, repo, listen string) error {
 	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}}
 	r.Passed = says.pass
-	a.log.Info("watching", "branch", r.Branch, "poll", r.Poll, "dry-run", r.Dry)
+	a.log.Info("watching", "repo", repo, "branch", r.Branch, "poll", r.Poll.String(), "dry-run", r.Dry)
 	if listen == "" {
 		return failed(r.Run(ctx))
 	}
