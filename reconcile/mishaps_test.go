@@ -53,17 +53,17 @@ func (a *after) Head(ctx context.Context, on registry.On, ref registry.Ref) (reg
 // nothing spins.
 func TestRunGitDownWhilePushWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down, looks := false, 0
+		var down atomic.Bool
+		var looks atomic.Int32
 		w := start(t, nil, func(w *walker) {
 			w.store.Hook = func(op string) (bool, error) {
 				if op == memory.OpPush {
-					down = true
+					down.Store(true)
 					return false, unreachable()
 				}
-				if op == memory.OpSnapshot && down {
-					looks++
-					if looks > 100000 {
-						down = false
+				if op == memory.OpSnapshot && down.Load() {
+					if looks.Add(1) > 100000 {
+						down.Store(false)
 					}
 					return false, unreachable()
 				}
@@ -71,8 +71,8 @@ func TestRunGitDownWhilePushWaits(t *testing.T) {
 			}
 		})
 		w.after(time.Hour)
-		if looks > 30 {
-			t.Errorf("%d looks at Git in an hour (stopped by the test)", looks)
+		if n := looks.Load(); n > 30 {
+			t.Errorf("%d looks at Git in an hour (stopped by the test)", n)
 		}
 		w.end()
 	})
@@ -82,19 +82,19 @@ func TestRunGitDownWhilePushWaits(t *testing.T) {
 // back, not when the next tag is due.
 func TestRunHealsAtRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := false
+		var down atomic.Bool
 		w := start(t, map[string]string{"web.yaml": strings.Replace(webStream, "scheduled: true", "scheduled: false", 1)}, func(w *walker) {
 			w.store.Hook = func(op string) (bool, error) {
-				if op == memory.OpSnapshot && down {
+				if op == memory.OpSnapshot && down.Load() {
 					return false, unreachable()
 				}
 				return true, nil
 			}
 		})
 		w.after(time.Minute)
-		down = true
+		down.Store(true)
 		w.after(2 * time.Minute)
-		down = false
+		down.Store(false)
 		w.after(time.Hour)
 		if last := (<-w.passes); last.Err != nil {
 			t.Errorf("healed an hour ago, and the report says %v", last.Err)
@@ -184,25 +184,23 @@ func TestRunReaderPanics(t *testing.T) {
 func TestRunKeepsHints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain := strings.Replace(webStream, "scheduled: true", "scheduled: false", 1)
-		fail := 0
+		var fail atomic.Int32
 		w := start(t, map[string]string{"web.yaml": plain}, func(w *walker) {
+			w.Poll = time.Millisecond // every pass looks at Git, the hint's, too
 			w.store.Hook = func(op string) (bool, error) {
-				if op == memory.OpSnapshot && fail > 0 {
-					fail--
+				if op == memory.OpSnapshot && fail.Add(-1) >= 0 {
 					return false, unreachable()
 				}
 				return true, nil
 			}
 		})
 		w.after(time.Minute)
-		w.after(15 * time.Second) // between two polls: the hint's pass does not look; so make the poll due first
-		fail = 1
-		w.Poll = time.Millisecond
+		fail.Store(1)
 		w.set("quay.io/team1/web:1.4 bbb")
 		w.Hint(reconcile.Hint{})
 		w.after(time.Hour)
 		if got := w.store.Tree("main")["web.yaml"].Content; !strings.Contains(got, registrymemory.Digest("bbb")) {
-			t.Errorf("hint lost; fail=%d", fail)
+			t.Error("the hint is lost")
 		}
 		w.end()
 	})
@@ -232,22 +230,22 @@ func TestRunHintInFlight(t *testing.T) {
 // Pushes are refused for a day: what is written then is what the tag is then.
 func TestRunStaleAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		denied := false
+		var denied atomic.Bool
 		w := start(t, nil, func(w *walker) {
 			w.store.Hook = func(op string) (bool, error) {
-				if op == memory.OpPush && denied {
+				if op == memory.OpPush && denied.Load() {
 					return false, unreachable()
 				}
 				return true, nil
 			}
 		})
 		w.after(time.Minute)
-		denied = true
+		denied.Store(true)
 		w.set("quay.io/team1/web:1.4 bbb")
 		w.after(time.Hour)
 		w.set("quay.io/team1/web:1.4 ccc")
 		w.after(24 * time.Hour)
-		denied = false
+		denied.Store(false)
 		w.after(10 * time.Minute)
 		if got := w.store.Tree("main")["deploy.yaml"].Content; !strings.Contains(got, registrymemory.Digest("ccc")) {
 			t.Errorf("rolled out what the tag was a day ago:\n%s\n%s", got, strings.Join(w.subjects(), "\n"))
@@ -282,19 +280,19 @@ func TestRunFromChanges(t *testing.T) {
 func TestRunRepositoryOutrun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mine, old := registrymemory.Digest("ccc"), registrymemory.Digest("aaa")
-		edited := true
+		var edited atomic.Bool
+		edited.Store(true)
 		var w *walker
 		w = start(t, map[string]string{"web.yaml": repoStream}, func(x *walker) {
 			x.Reconciler.Reader = &after{x.registry, func() {
-				if !edited {
-					edited = true
+				if edited.CompareAndSwap(false, true) {
 					w.set("quay.io/team1/web:1.4 ccc") // the registry goes on, and another daemon records it
 					w.store.Write("main", "another daemon", map[string]string{"web.yaml": strings.ReplaceAll(w.store.Tree("main")["web.yaml"].Content, old, mine)})
 				}
 			}}
 		})
 		w.after(time.Second)
-		edited = false
+		edited.Store(false)
 		w.set("quay.io/team1/web:1.4 bbb")
 		w.Hint(reconcile.Hint{})
 		w.after(2 * time.Second)
