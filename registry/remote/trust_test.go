@@ -116,8 +116,10 @@ func TestRealmMalformed(t *testing.T) {
 	for name, realm := range map[string]string{
 		"file": "file:///etc/passwd", "gopher": "gopher://registry.test/token", "unix": "unix:///run/x.sock",
 		"no scheme": "//registry.test/token", "path": "/token", "opaque": "https:token", "no host": "https:///token",
-		"user":   "https://u:p@registry.test/token",
-		"64 KiB": "https://registry.test/token?" + strings.Repeat("a", 7<<10), "nothing": " ",
+		"user":    "https://u:p@registry.test/token",
+		"7 KiB":   "https://registry.test/token?" + strings.Repeat("a", 7<<10),  // in a header that is read
+		"64 KiB":  "https://registry.test/token?" + strings.Repeat("a", 64<<10), // in one that is not
+		"nothing": " ",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, password := newWorld(t), secret()
