@@ -30,6 +30,9 @@ type Settings struct {
 	Group        string        // what one trigger commit holds: tag
 	TagsCap      int           // tags imported of a spec.dockerImageRepository
 	Paused       bool          // nothing is asked, recorded or rewritten
+	Settle       time.Duration // how long an image must stand unchanged before it is recorded
+	MinAge       time.Duration // how old an image must be that a policy without its own chooses
+	Labels       bool          // the origin that an image's labels give goes on record, too
 }
 
 // repositoryFile is the file's shape.

@@ -88,7 +88,7 @@ func TestParseReadsEverything(t *testing.T) {
 				{
 					Tag:     "1.0",
 					Items:   []Item{{newYear, "quay.io/canal/barge@" + word("a"), word("a")}},
-					Source:  &Source{"quay.io/canal/barge:1.0", PreserveOriginal, "linux/s390x", "5f0c2a1b", newYear},
+					Source:  &Source{"quay.io/canal/barge:1.0", PreserveOriginal, "linux/s390x", "5f0c2a1b", Labels{}, newYear},
 					Failure: &Failure{"NotFound", "quay.io/canal/barge:1.0", "no such tag", newYear.AddDate(0, 0, 1)},
 				},
 				{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/towpath/towpath/policy"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -82,14 +83,25 @@ type Spec struct {
 
 // A Tag is a tag that is wanted.
 type Tag struct {
-	Name       string
-	Line, Col  int
-	From       From
-	Reference  bool
-	Insecure   bool
+	Name      string
+	Line, Col int
+	From      From
+	Reference bool
+	Insecure  bool
+	// Scheduled is importPolicy.scheduled where that is written, and otherwise true
+	// for tags that have a policy or an interval: these make no sense asked once.
 	Scheduled  bool
 	ImportMode string // "", Legacy or PreserveOriginal
 	Local      bool   // referencePolicy Local
+	// Policy chooses a tag of the repository that From.Name names (annotations
+	// towpath.dev/policy and those beside it); nil where From.Name is the image.
+	Policy *policy.Policy
+	// Interval is between two imports (annotation towpath.dev/interval); 0 leaves it
+	// to the repository's config.
+	Interval time.Duration
+	// Settle is how long an image must stand unchanged before it is recorded
+	// (annotation towpath.dev/settle); nil leaves it to the repository's config.
+	Settle     *time.Duration
 	PreferOS   string // annotation importer.image.openshift.io/prefer-os
 	PreferArch string // annotation importer.image.openshift.io/prefer-arch
 }
@@ -128,7 +140,17 @@ type Source struct {
 	Mode     string // Legacy or PreserveOriginal
 	Platform string // linux/amd64
 	Inputs   string // eight hex digits: a hash of every spec input that decided it
+	Labels   Labels // of the image, where the repository's config wants them on record
 	Since    time.Time
+}
+
+// Labels are what an image says of its origin, made fit for a line: no spaces, no
+// controls, at most 200 characters each; empty where the image says nothing.
+type Labels struct {
+	Revision string // org.opencontainers.image.revision
+	Source   string // org.opencontainers.image.source
+	Version  string // org.opencontainers.image.version
+	Created  string // org.opencontainers.image.created
 }
 
 // A Failure is an import that failed lastingly. Two failures are the same when

@@ -52,6 +52,13 @@ type Image struct {
 	// Children are the entries of a manifest list or OCI index, in its order.
 	// Head does not fill them; Detail does.
 	Children []Child
+	// Config is the digest of an image's configuration. Head does not fill it;
+	// Detail does, and leaves it empty for lists and for what is no image: charts,
+	// signatures and other artifacts.
+	Config string
+	// Mirror is the host of the mirror that answered; empty where the registry
+	// itself did.
+	Mirror string
 }
 
 // IsIndex reports whether the manifest is a manifest list or an OCI index.
@@ -65,6 +72,14 @@ type Child struct {
 	Digest    string
 	MediaType string
 	Platform  Platform // zero where the list gives none
+	Artifact  bool     // an attestation, a signature: it says of itself that it is no image
+}
+
+// A Config is what an image says of itself. Nobody vouches for it.
+type Config struct {
+	Created  time.Time // zero where it says none, or none that is a time
+	Platform Platform
+	Labels   map[string]string // short ones only: see the limits of the Reader
 }
 
 // A Platform is what an image runs on.
@@ -102,6 +117,8 @@ type Reader interface {
 	// Detail is Head with the manifest read: its digest computed from its
 	// bytes, and the children of a list.
 	Detail(ctx context.Context, on On, ref Ref) (Image, error)
+	// Config reads the configuration of an image, by the digest that Detail gave.
+	Config(ctx context.Context, on On, repo Repo, digest string) (Config, error)
 }
 
 // A Kind says whose move it is after a failure. Its text is the reason of an

@@ -19,7 +19,7 @@ const module = "github.com/towpath/towpath/"
 // floors are the packages from the bottom up. Imports go down only; a package may
 // import its own floor where the table below says so.
 var floors = map[string]int{
-	"yamledit": 0,
+	"yamledit": 0, "policy": 0,
 
 	"imagestream": 1, "config": 1, "gitstore": 1, "registry": 1,
 	"trigger": 2,
@@ -43,12 +43,13 @@ var may = map[string]struct {
 	why  string
 }{
 	"yamledit":              {nil, "it edits text, and must not know what a value means"},
+	"policy":                {nil, "it chooses among names and facts, and must not know where they come from"},
 	"gitstore":              {nil, "a contract: nouns only, so that every store can stand below it"},
 	"registry":              {nil, "a contract: nouns only, so that every reader can stand below it"},
-	"imagestream":           {[]string{"yamledit"}, "the vocabulary knows files, and neither Git nor registries"},
+	"imagestream":           {[]string{"yamledit", "policy"}, "the vocabulary knows files, and neither Git nor registries"},
 	"config":                {[]string{"yamledit", "imagestream"}, "bytes in, values and problems out; it opens nothing"},
 	"trigger":               {[]string{"yamledit", "imagestream"}, "a site is in a file; commits and registries are not its business"},
-	"reconcile":             {[]string{"yamledit", "imagestream", "config", "trigger", "gitstore", "registry"}, "the line: pure packages and contracts, no implementation by name"},
+	"reconcile":             {[]string{"yamledit", "policy", "imagestream", "config", "trigger", "gitstore", "registry"}, "the line: pure packages and contracts, no implementation by name"},
 	"web":                   {nil, "it shows what it is handed, and can change nothing"},
 	"gitstore/gogit":        {[]string{"gitstore"}, "a store knows no YAML and no images"},
 	"gitstore/memory":       {[]string{"gitstore"}, "a store knows no YAML and no images"},
@@ -73,6 +74,7 @@ var without = map[string]map[string]string{
 	"yamledit":       {"os": "text in, text out"},
 	"imagestream":    {"os": "bytes in, values out"},
 	"config":         {"os": "bytes in, values out"},
+	"policy":         {"os": "values in, values out"},
 	"trigger":        {"os": "bytes in, values out"},
 }
 

@@ -206,6 +206,10 @@ func (nobody) Detail(context.Context, registry.On, registry.Ref) (registry.Image
 	return registry.Image{}, errAsked
 }
 
+func (nobody) Config(context.Context, registry.On, registry.Repo, string) (registry.Config, error) {
+	return registry.Config{}, errAsked
+}
+
 // residentMB is the memory that this process holds now.
 func residentMB() (float64, error) {
 	status, err := os.ReadFile("/proc/self/status")

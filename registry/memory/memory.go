@@ -73,6 +73,11 @@ func (r *Registry) Detail(ctx context.Context, on registry.On, ref registry.Ref)
 	return image, err
 }
 
+// Config is the configuration as its line says it.
+func (r *Registry) Config(ctx context.Context, on registry.On, repo registry.Repo, digest string) (registry.Config, error) {
+	return registry.Config{}, notFound(registry.Ref{Repo: repo, Digest: digest}, "no such configuration")
+}
+
 func (r *Registry) image(ctx context.Context, c Call) (registry.Image, error) {
 	if err := r.ask(ctx, c); err != nil {
 		return registry.Image{}, err

@@ -145,3 +145,7 @@ func TestSeeds(t *testing.T) {
 		t.Errorf("the entry without a platform has an empty one: %s", index.Manifest)
 	}
 }
+
+func (p plain) Config(context.Context, registry.On, registry.Repo, string) (registry.Config, error) {
+	return registry.Config{}, &registry.Error{Kind: registry.NotFound, Message: "not there"}
+}

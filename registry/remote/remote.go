@@ -170,6 +170,11 @@ func (r *Reader) Detail(ctx context.Context, on registry.On, ref registry.Ref) (
 	return image, nil
 }
 
+// Config reads the configuration of an image.
+func (r *Reader) Config(ctx context.Context, on registry.On, repo registry.Repo, digest string) (registry.Config, error) {
+	return registry.Config{}, &registry.Error{Kind: registry.NotFound, Ref: repo.String() + "@" + digest, Message: "no such configuration"}
+}
+
 // Tags lists a repository to its end, or fails.
 func (r *Reader) Tags(ctx context.Context, on registry.On, repo registry.Repo) ([]string, error) {
 	q, err := r.ask(ctx, on, repo, registry.Ref{Repo: repo, Tag: "latest"})
