@@ -101,6 +101,7 @@ type On struct {
 	Namespace string // of the stream that asks
 	Path      string // of the file in the repository that asks
 	Insecure  bool   // the tag itself allows it; the operator must allow the host, too
+	Upstream  bool   // ask the registry itself, no mirror of it
 }
 
 // A Reader reads registries. Its methods may be called from many goroutines at
