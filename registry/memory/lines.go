@@ -10,10 +10,10 @@ import (
 	"github.com/towpath/towpath/registry"
 )
 
-// Media types of lines that give none.
 const (
-	imageType = "application/vnd.oci.image.manifest.v1+json"
-	indexType = "application/vnd.oci.image.index.v1+json"
+	imageType  = "application/vnd.oci.image.manifest.v1+json" // of lines that give none
+	indexType  = "application/vnd.oci.image.index.v1+json"    // of those with children
+	dockerType = "application/vnd.docker.distribution.manifest.v2+json"
 )
 
 // Digest makes a well-formed digest out of a word, the same each time and another
@@ -33,8 +33,10 @@ func Digest(word string) string {
 //	# a comment
 //	quay.io/team1/web:1.0 aaa
 //	quay.io/team1/web:1.1 sha256:bbb application/vnd.docker.distribution.manifest.v2+json
+//	quay.io/team1/web:1.2 abc created=2026-01-02T03:04:05Z label:version=1.2
 //	quay.io/team1/web:2.0 index linux/amd64=ccc linux/arm64/v8=ddd =eee
 //	quay.io/team1/web@fff
+//	quay.io/team1/chart:1.0 c0 artifact
 //	quay.io/team1/old:1.0 -
 //	quay.io/team1/sick:1.0 !RateLimited too many requests
 //	quay.io !Unreachable no answer
@@ -43,11 +45,16 @@ func Digest(word string) string {
 // may also stand in the reference, after an @, where without a tag it adds an
 // image that no tag names. After it may stand a media type; without one a line
 // with children is an OCI index and any other an OCI image manifest. Children are
-// found by their digests, too; one without a platform starts with its =.
+// found by their digests, too; one without a platform starts with its =, and one
+// for unknown/unknown is an artifact.
+//
+// Then come facts, see described.tell. Those before the first child are of every child,
+// those after a child of that one alone. A line without facts leaves what is
+// known of a digest as it is.
 //
 // An exclamation mark makes questions fail, see Fail; alone it ends that, and so
-// does any other line for the same tag. Where a line is wrong, those before it
-// count.
+// does any other line for the same reference. Where a line is wrong, those before
+// it count.
 func (r *Registry) Set(lines string) error {
 	for i, line := range strings.Split(lines, "\n") {
 		fields := strings.Fields(line)
@@ -62,19 +69,21 @@ func (r *Registry) Set(lines string) error {
 }
 
 func (r *Registry) set(fields []string) error {
+	if name, word, inline := strings.Cut(fields[0], "@"); inline {
+		fields[0] = name + "@" + digest(word)
+	}
 	if len(fields) > 1 && strings.HasPrefix(fields[1], "!") {
 		return r.Fail(fields[0], failure(fields[1:]))
 	}
-	written, word, inline := strings.Cut(fields[0], "@")
-	ref, err := registry.ParseRef(written)
+	ref, err := registry.ParseRef(fields[0])
 	if err != nil {
 		return err
 	}
-	if inline {
-		fields = slices.Insert(fields, 1, word)
-		if registry.Repository(written) == written {
-			ref.Tag = ""
-		}
+	if ref.Digest != "" {
+		fields = slices.Insert(fields, 1, ref.Digest)
+	}
+	if ref.Tag != "" {
+		ref.Digest = ""
 	}
 	if len(fields) < 2 {
 		return fmt.Errorf("%s has no digest; write one, a word for one, or - to take the tag away", fields[0])
@@ -86,11 +95,11 @@ func (r *Registry) set(fields []string) error {
 		r.untag(ref)
 		return nil
 	}
-	image, err := parseImage(fields[1:])
+	image, children, err := parseImage(fields[1:])
 	if err != nil {
 		return err
 	}
-	r.put(ref, image)
+	r.put(ref, image, children)
 	return nil
 }
 
@@ -100,33 +109,6 @@ func failure(fields []string) *registry.Error {
 		return nil
 	}
 	return &registry.Error{Kind: registry.Kind(fields[0][1:]), Message: strings.Join(fields[1:], " ")}
-}
-
-// parseImage reads what stands after the reference.
-func parseImage(fields []string) (registry.Image, error) {
-	image := registry.Image{Digest: digest(fields[0]), MediaType: imageType}
-	for i, field := range fields[1:] {
-		platform, word, child := strings.Cut(field, "=")
-		switch {
-		case child:
-			p, err := parsePlatform(platform)
-			if err != nil {
-				return image, err
-			}
-			image.Children = append(image.Children, registry.Child{Digest: digest(word), MediaType: imageType, Platform: p})
-		case i == 0:
-			image.MediaType = field
-		default:
-			return image, fmt.Errorf("%s is neither a media type nor PLATFORM=DIGEST", field)
-		}
-	}
-	if len(image.Children) > 0 && !image.IsIndex() {
-		if image.MediaType != imageType {
-			return image, fmt.Errorf("%s has no children; leave the media type out for an OCI index", image.MediaType)
-		}
-		image.MediaType = indexType
-	}
-	return image, nil
 }
 
 func digest(word string) string {
@@ -147,23 +129,21 @@ func parsePlatform(s string) (registry.Platform, error) {
 	return registry.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]}, nil
 }
 
-func (r *Registry) put(ref registry.Ref, image registry.Image) {
+func (r *Registry) put(ref registry.Ref, image described, children []described) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	repo, ok := r.repos[ref.Repo]
 	if !ok {
-		repo = &repository{digest: make(map[string]string), images: make(map[string]registry.Image)}
+		repo = &repository{digest: make(map[string]string), images: make(map[string]registry.Image), configs: make(map[string]registry.Config)}
 		if r.repos == nil {
 			r.repos = make(map[registry.Repo]*repository)
 		}
 		r.repos[ref.Repo] = repo
 	}
-	for _, child := range image.Children {
-		if _, ok := repo.images[child.Digest]; !ok {
-			repo.images[child.Digest] = registry.Image{Digest: child.Digest, MediaType: child.MediaType}
-		}
+	for _, child := range children {
+		repo.put(child)
 	}
-	repo.images[image.Digest] = image
+	repo.put(image)
 	if ref.Tag == "" {
 		return
 	}
@@ -171,6 +151,17 @@ func (r *Registry) put(ref registry.Ref, image registry.Image) {
 		repo.tags = append(repo.tags, ref.Tag)
 	}
 	repo.digest[ref.Tag] = image.Digest
+}
+
+// put keeps an image and its configuration.
+func (r *repository) put(d described) {
+	if known, ok := r.images[d.Digest]; ok && !d.told && known.MediaType == d.MediaType && !d.IsIndex() {
+		return
+	}
+	r.images[d.Digest] = d.Image
+	if d.Image.Config != "" {
+		r.configs[d.Image.Config] = d.config
+	}
 }
 
 // untag takes a tag away; its image stays, found by digest.

@@ -6,6 +6,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 
@@ -28,15 +29,16 @@ type Registry struct {
 
 // A Call is a question as it was asked.
 type Call struct {
-	Op  string // Tags, Head or Detail
+	Op  string // Tags, Head, Detail or Config
 	On  registry.On
-	Ref registry.Ref // of Tags only the Repo
+	Ref registry.Ref // of Tags only the Repo; of Config that and the digest
 }
 
 type repository struct {
-	tags   []string                  // in the order in which they first came
-	digest map[string]string         // by tag
-	images map[string]registry.Image // by digest; what was there once stays
+	tags    []string                   // in the order in which they first came
+	digest  map[string]string          // by tag
+	images  map[string]registry.Image  // by digest; what was there once stays
+	configs map[string]registry.Config // by digest of their own
 }
 
 var _ registry.Reader = (*Registry)(nil)
@@ -59,10 +61,10 @@ func (r *Registry) Tags(ctx context.Context, on registry.On, repo registry.Repo)
 	return slices.Clone(found.tags), nil
 }
 
-// Head is Detail without the children.
+// Head is Detail without the children and the configuration.
 func (r *Registry) Head(ctx context.Context, on registry.On, ref registry.Ref) (registry.Image, error) {
 	image, err := r.image(ctx, Call{"Head", on, ref})
-	image.Children = nil
+	image.Children, image.Config = nil, ""
 	return image, err
 }
 
@@ -75,7 +77,25 @@ func (r *Registry) Detail(ctx context.Context, on registry.On, ref registry.Ref)
 
 // Config is the configuration as its line says it.
 func (r *Registry) Config(ctx context.Context, on registry.On, repo registry.Repo, digest string) (registry.Config, error) {
-	return registry.Config{}, notFound(registry.Ref{Repo: repo, Digest: digest}, "no such configuration")
+	ref := registry.Ref{Repo: repo, Digest: digest}
+	if err := r.ask(ctx, Call{"Config", on, ref}); err != nil {
+		return registry.Config{}, err
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if err := r.failure(ref); err != nil {
+		return registry.Config{}, err
+	}
+	found, ok := r.repos[repo]
+	if !ok {
+		return registry.Config{}, notFound(ref, "no such repository")
+	}
+	config, ok := found.configs[digest]
+	if !ok {
+		return registry.Config{}, notFound(ref, "no such configuration")
+	}
+	config.Labels = maps.Clone(config.Labels)
+	return config, nil
 }
 
 func (r *Registry) image(ctx context.Context, c Call) (registry.Image, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,6 +69,7 @@ func TestSet(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", written, err)
 		}
+		got.Config = "" // TestFacts
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", written, diff)
 		}
@@ -78,6 +80,79 @@ func TestSet(t *testing.T) {
 	}
 }
 
+func TestFacts(t *testing.T) {
+	r := set(t, `
+		quay.io/web:plain aaa
+		quay.io/web:told bbb application/vnd.docker.distribution.manifest.v2+json created=2026-01-02T03:04:05Z platform=linux/arm64/v8 label:a=1 label:b="two\x20words\n" label:c=
+		quay.io/web:none b0 platform=
+		quay.io/web:again bbb application/vnd.docker.distribution.manifest.v2+json
+		quay.io/web:chart ccc artifact
+		quay.io/web:type ddd application/vnd.cncf.helm.chart.v1
+		quay.io/web:list index created=2020-01-01T00:00:00Z label:x=1 linux/amd64=e0 linux/arm64=e1 created=2021-01-01T00:00:00Z label:x=2 windows/amd64=e2 platform=linux/s390x unknown/unknown=e3 =e4 artifact
+		quay.io/web:signed index2 linux/amd64=e0
+		quay.io/web:artifacts index3 artifact linux/amd64=e5
+	`)
+	config := func(created, os, arch, variant string, labels ...string) *registry.Config {
+		c := &registry.Config{Platform: registry.Platform{OS: os, Architecture: arch, Variant: variant}}
+		if created != "" {
+			c.Created, _ = time.Parse(time.DateTime, created)
+		}
+		for i := 0; i < len(labels); i += 2 {
+			if c.Labels == nil {
+				c.Labels = map[string]string{}
+			}
+			c.Labels[labels[i]] = labels[i+1]
+		}
+		return c
+	}
+	told := config("2026-01-02 03:04:05", "linux", "arm64", "v8", "a", "1", "b", "two words\n", "c", "")
+	got, want := map[string]*registry.Config{}, map[string]*registry.Config{
+		":plain": config("", "linux", "amd64", ""),
+		":told":  told, ":again": told,
+		":none": config("", "", "", ""), ":chart": nil, ":type": nil, ":list": nil,
+		"@e0": config("2020-01-01 00:00:00", "linux", "amd64", "", "x", "1"),
+		"@e1": config("2021-01-01 00:00:00", "linux", "arm64", "", "x", "2"),
+		"@e2": config("2020-01-01 00:00:00", "linux", "s390x", "", "x", "1"),
+		"@e3": config("2020-01-01 00:00:00", "unknown", "unknown", "", "x", "1"),
+		"@e4": nil, "@e5": nil,
+	}
+	for name := range want {
+		ref := registry.Ref{Repo: registry.Repo{Host: "quay.io", Path: "web"}, Tag: name[1:]}
+		if name[0] == '@' {
+			ref.Tag, ref.Digest = "", memory.Digest(name[1:])
+		}
+		image, err := r.Detail(t.Context(), registry.On{}, ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[name] = nil
+		if image.Config == "" {
+			continue
+		}
+		c, err := r.Config(t.Context(), registry.On{}, ref.Repo, image.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[name] = &c
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("configurations (-want +got):\n%s", diff)
+	}
+	for tag, want := range map[string][]bool{"list": {false, false, false, true, true}, "artifacts": {true}} {
+		image, err := r.Detail(t.Context(), registry.On{}, ref(t, "quay.io/web:"+tag))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []bool
+		for _, child := range image.Children {
+			got = append(got, child.Artifact)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("artifacts of %s (-want +got):\n%s", tag, diff)
+		}
+	}
+}
+
 func TestSetErrors(t *testing.T) {
 	for line, want := range map[string]string{
 		"quay.io/web:1":                        "registry line 1: quay.io/web:1 has no digest",
@@ -85,6 +160,10 @@ func TestSetErrors(t *testing.T) {
 		"quay.io/web:1 aaa linux=bbb":          "linux is no platform",
 		"quay.io/web:1 aaa type linux":         "linux is neither",
 		"quay.io/web:1 aaa type a/b=bbb":       "type has no children",
+		"quay.io/web:1 aaa created=yesterday":  `cannot parse "yesterday"`,
+		"quay.io/web:1 aaa platform=linux":     "linux is no platform",
+		"quay.io/web:1 aaa label:a=\"b":        `label:a="b: invalid syntax`,
+		"quay.io/web:1 aaa label:=b":           "label: is no platform",
 		"quay.io/web:-1 !NotFound no such tag": `"-1" is no tag`,
 	} {
 		if err := new(memory.Registry).Set(line); err == nil || !strings.Contains(err.Error(), want) {
