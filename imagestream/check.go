@@ -305,15 +305,27 @@ func written(n *yamledit.Node) string {
 }
 
 // closest is the name that a typing error may have stood for: the same but for
-// case, or one that begins with it or it with one; empty where none does.
+// case, one that begins with it or it with one, or one a slip away; empty where none is.
 func closest(typed string, names []string) string {
 	best := ""
 	for _, name := range names {
 		a, b := strings.ToLower(typed), strings.ToLower(name)
-		near := a == b || len(a) > 2 && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
+		near := a == b || len(a) > 2 && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a) || isSlip(a, b))
 		if near && (best == "" || name < best) {
 			best = name
 		}
 	}
 	return best
+}
+
+// isSlip reports whether two words differ in one letter that is more, less or another,
+// or in two that changed places.
+func isSlip(a, b string) bool {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for a != "" && b != "" && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return len(a) < 2 && len(b) < 2 || len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0]
 }

@@ -20,7 +20,6 @@ import (
 const (
 	annotationChecked    = "openshift.io/image.dockerRepositoryCheck"
 	annotationInsecure   = "openshift.io/image.insecureRepository"
-	annotationScheduled  = "towpath.dev/scheduled"
 	annotationPreferArch = "importer.image.openshift.io/prefer-arch"
 	annotationPreferOS   = "importer.image.openshift.io/prefer-os"
 )
@@ -150,15 +149,17 @@ func (p *parser) stream(d Document, n *yamledit.Node, o *object) {
 			p.unknown(f.key, "an ImageStream", streamSchema[reflect.TypeFor[imagev1.ImageStream]()])
 		}
 	}
-	if !p.metadata(&d, field(n, "metadata"), o) || !p.spec(&d, field(n, "spec"), o) {
+	annotations, named := p.metadata(&d, field(n, "metadata"), o)
+	if !named || !p.spec(&d, field(n, "spec"), o) {
 		return
 	}
+	p.streamWishes(&d, n, annotations)
 	p.status(&d, field(n, "status"), o)
 	p.docs = append(p.docs, d)
 }
 
-// metadata reports whether the stream has a name.
-func (p *parser) metadata(d *Document, n *yamledit.Node, o *object) bool {
+// metadata reports whether the stream has a name, beside its annotations.
+func (p *parser) metadata(d *Document, n *yamledit.Node, o *object) (annotations map[string]string, named bool) {
 	var meta struct {
 		Name        string            `json:"name"`
 		Namespace   string            `json:"namespace"`
@@ -172,9 +173,8 @@ func (p *parser) metadata(d *Document, n *yamledit.Node, o *object) bool {
 	}
 	d.Name = Name{meta.Namespace, meta.Name}
 	d.Insecure = meta.Annotations[annotationInsecure] == "true"
-	d.Scheduled = meta.Annotations[annotationScheduled] == "true"
 	d.Checked = meta.Annotations[annotationChecked] != ""
-	return p.names(d, n)
+	return meta.Annotations, p.names(d, n)
 }
 
 // spec reports whether it can be told what is wanted.
@@ -276,7 +276,9 @@ func (p *parser) tag(n *yamledit.Node, raw json.RawMessage) (Tag, bool) {
 			tag.From.Namespace = "" // means nothing there
 		}
 	}
-	return tag, p.checkTag(n, t)
+	good := p.checkTag(n, t)
+	good = p.tagWishes(n, &tag, t) && good
+	return tag, good
 }
 
 func (p *parser) note(n *yamledit.Node, what string) {

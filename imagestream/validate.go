@@ -2,9 +2,7 @@ package imagestream
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	imagev1 "github.com/openshift/api/image/v1"
@@ -88,13 +86,6 @@ func (p *parser) checkTag(n *yamledit.Node, t imagev1.TagReference) bool {
 	default:
 		p.problem(nearest(n, "importPolicy", "importMode"), fmt.Sprintf("tag %s: there is no importMode %q", t.Name, mode),
 			p.line("importMode", p.quoted("Legacy"))+" or "+p.line("importMode", p.quoted("PreserveOriginal")))
-	}
-	for _, key := range slices.Sorted(maps.Keys(t.Annotations)) {
-		// Silently importing another image than a policy asks for would mislead.
-		if strings.HasPrefix(key, "towpath.dev/") {
-			p.problem(nearest(n, "annotations", key), fmt.Sprintf("tag %s: the annotation %s does nothing in this version", t.Name, key),
-				"remove it, and name the tag or digest in from.name")
-		}
 	}
 	if t.From != nil {
 		p.checkFrom(n, t)

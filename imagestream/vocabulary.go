@@ -57,9 +57,13 @@ type Document struct {
 	// Insecure is the annotation openshift.io/image.insecureRepository; it
 	// counts for the import of Spec.Repository only.
 	Insecure bool
-	// Scheduled is the annotation towpath.dev/scheduled; it counts for the import of
-	// Spec.Repository only.
+	// Scheduled, Interval and Settle are annotations towpath.dev/… of the stream, and
+	// count for the import of Spec.Repository only. Scheduled is what is written, and
+	// otherwise true where there is an Interval; 0 and nil leave the others to the
+	// repository's config.
 	Scheduled bool
+	Interval  time.Duration
+	Settle    *time.Duration
 	// Checked reports whether the annotation
 	// openshift.io/image.dockerRepositoryCheck is there.
 	Checked bool
