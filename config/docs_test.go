@@ -72,6 +72,8 @@ func repositoryKeys() []key {
 			o.Field(i).Set(p)
 		}
 	}
+	image := "image" // Settings.Labels is false
+	f.Defaults.Record = &image
 	return keysOf("", reflect.ValueOf(&f).Elem())
 }
 

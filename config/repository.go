@@ -31,8 +31,8 @@ type Settings struct {
 	TagsCap      int           // tags imported of a spec.dockerImageRepository
 	Paused       bool          // nothing is asked, recorded or rewritten
 	Settle       time.Duration // how long an image must stand unchanged before it is recorded
-	MinAge       time.Duration // how old an image must be that a policy without its own chooses
-	Labels       bool          // the origin that an image's labels give goes on record, too
+	MinAge       time.Duration // how old an image must be for a policy that names no age itself
+	Labels       bool          // what an image's labels say of its origin goes on record, too
 }
 
 // repositoryFile is the file's shape.
@@ -67,21 +67,21 @@ type overrides struct {
 	Group        *string        `yaml:"group" oneof:"tag"`
 	TagsCap      *int           `yaml:"tags-cap" min:"1" max:"1000"`
 	Paused       *bool          `yaml:"paused"`
+	Settle       *time.Duration `yaml:"settle" min:"0s" max:"720h"`
+	MinAge       *time.Duration `yaml:"min-age" min:"0s" max:"8760h"`
+	Record       *string        `yaml:"record" oneof:"image labels"`
 
-	Record        notYet `yaml:"record"`
-	ReferenceForm notYet `yaml:"reference-form"`
-	Status        notYet `yaml:"status"`
-	Triggers      notYet `yaml:"triggers"`
-	MinAge        notYet `yaml:"min-age"`
-	Windows       notYet `yaml:"windows"`
-	Settle        notYet `yaml:"settle"`
-	HoldDepth     notYet `yaml:"hold-depth"`
-	Prefix        notYet `yaml:"prefix"`
-	Template      notYet `yaml:"template"`
-	Author        notYet `yaml:"author"`
-	MaxOpen       notYet `yaml:"max-open"`
-	Labels        notYet `yaml:"labels"`
-	Reviewers     notYet `yaml:"reviewers"`
+	ReferenceForm  notYet `yaml:"reference-form"`
+	Status         notYet `yaml:"status"`
+	Triggers       notYet `yaml:"triggers"`
+	Windows        notYet `yaml:"windows"`
+	HoldDepth      notYet `yaml:"hold-depth"`
+	Prefix         notYet `yaml:"prefix"`
+	Template       notYet `yaml:"template"`
+	Author         notYet `yaml:"author"`
+	MaxOpen        notYet `yaml:"max-open"`
+	ProposalLabels notYet `yaml:"labels"`
+	Reviewers      notYet `yaml:"reviewers"`
 }
 
 // defaultFile is what holds where a file says nothing.
@@ -200,6 +200,11 @@ func (o *overrides) apply(s *Settings) {
 	set(&s.Group, o.Group)
 	set(&s.TagsCap, o.TagsCap)
 	set(&s.Paused, o.Paused)
+	set(&s.Settle, o.Settle)
+	set(&s.MinAge, o.MinAge)
+	if o.Record != nil {
+		s.Labels = *o.Record == "labels"
+	}
 }
 
 func set[T any](to, value *T) {

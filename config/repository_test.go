@@ -109,6 +109,12 @@ rules:
     namespaces: [prod-web]
     interval: 3h
     paused: false
+    settle: 30m
+    min-age: 72h
+    record: labels
+  - paths: ["apps/web/plain.yaml"]
+    settle: 0s
+    record: image
 `)
 	base := Settings{
 		Interval: time.Hour, History: 5, ImportMode: "Legacy",
@@ -123,6 +129,11 @@ rules:
 		{"a.yaml", "prod-x", func(s *Settings) { s.Paused, s.History = true, 20 }},
 		{"apps/web/a.yaml", "prod-web", func(s *Settings) {
 			s.Interval, s.ImportMode, s.History = 3*time.Hour, "PreserveOriginal", 20
+			s.Settle, s.MinAge, s.Labels = 30*time.Minute, 72*time.Hour, true
+		}},
+		{"apps/web/plain.yaml", "prod-web", func(s *Settings) {
+			s.Interval, s.ImportMode, s.History = 3*time.Hour, "PreserveOriginal", 20
+			s.MinAge = 72 * time.Hour
 		}},
 		{"apps/web/a.yaml", "prod-x", func(s *Settings) {
 			s.Interval, s.ImportMode, s.History, s.Paused = 2*time.Hour, "PreserveOriginal", 20, true
@@ -209,7 +220,10 @@ func TestRepositoryProblems(t *testing.T) {
 		{"version: 1\npaused:\n", "paused has no value", "write one"},
 		{"version: 1\nregistry: r.example.com\n", "2:11: registry is known but does nothing in this version", "remove registry"},
 		{"version: 1\nfollow: []\n", "2:9: follow is known but does nothing", "remove follow"},
-		{"version: 1\ndefaults: {record: labels}\n", "2:20: defaults.record is known but does nothing", "remove"},
+		{"version: 1\ndefaults: {windows: []}\n", "2:21: defaults.windows is known but does nothing", "remove"},
+		{"version: 1\ndefaults: {record: all}\n", "2:20: defaults.record must be image or labels", "record: image"},
+		{"version: 1\ndefaults: {settle: -1s}\n", "2:20: defaults.settle must be a duration from 0s to 720h", "15m"},
+		{"version: 1\nrules: [{paths: [a], min-age: 8761h}]\n", "2:31: rules[0].min-age must be a duration from 0s to 8760h", "15m"},
 		{"version: 1\ndefaults: {history: 0}\n", "2:21: defaults.history must be a whole number from 1 to 100", "range"},
 		{"version: 1\ndefaults: {history: 1e3}\n", "2:21: defaults.history must be a whole number", "range"},
 		{"version: 1\ndefaults: {tags-cap: 1001}\n", "2:22: defaults.tags-cap must be a whole number from 1 to 1000", "range"},
