@@ -8,8 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/towpath/towpath/registry"
 )
@@ -23,6 +25,7 @@ type suite struct {
 	reader                          registry.Reader
 	host                            string
 	old, image, index, bare, single Image
+	chart, said                     Image
 	tags                            []string // of the first repository, sorted
 }
 
@@ -35,6 +38,8 @@ func Test(t *testing.T, open func(t *testing.T, images []Image) (reader registry
 		"Image":      suite.testImage,
 		"Index":      suite.testIndex,
 		"Digest":     suite.testDigest,
+		"Artifact":   suite.testArtifact,
+		"Config":     suite.testConfig,
 		"NotFound":   suite.testNotFound,
 		"Cancelled":  suite.testCancelled,
 		"Concurrent": suite.testConcurrent,
@@ -46,8 +51,14 @@ func Test(t *testing.T, open func(t *testing.T, images []Image) (reader registry
 				index:  NewIndex(t, "team1/web:2.0", "web 2.0", "linux/arm64/v8", "linux/amd64", "linux/arm/v7", "unknown/unknown", ""),
 				bare:   NewIndex(t, "team1/web:none", "web none"),
 				single: NewImage(t, "single:latest", "single"),
+				chart:  NewImage(t, "team1/web:chart", "chart", Artifact("application/vnd.cncf.helm.config.v1+json")),
+				said: NewIndexOf(t, "team1/web:said",
+					NewImage(t, "", "said 1", On("linux/arm64/v8"), Created(time.Date(2021, 2, 3, 4, 5, 6, 0, time.UTC)),
+						Label("org.opencontainers.image.revision", "0123abc"), Label("note", "two words, \"quoted\"\nand lines"), Label("empty", "")),
+					NewImage(t, "", "said 2", Created(time.Time{})),
+					NewImage(t, "", "said 3", Artifact("application/vnd.in-toto+json"))),
 			}
-			images := []Image{s.old, s.image, s.index, s.bare, s.single}
+			images := []Image{s.old, s.image, s.index, s.bare, s.single, s.chart, s.said}
 			for i := range 12 {
 				images = append(images, NewImage(t, fmt.Sprintf("team1/web:Build_%d.x-y", i), "web 1.0"))
 			}
@@ -107,7 +118,49 @@ func (s suite) testDigest(t *testing.T) {
 	s.check(t, both, s.index.Image)
 	for _, child := range s.index.Children {
 		ref := registry.Ref{Repo: both.Repo, Digest: child.Digest}
-		s.check(t, ref, registry.Image{Digest: child.Digest, MediaType: child.MediaType})
+		image, err := s.reader.Head(t.Context(), asker, ref)
+		if diff := cmp.Diff(registry.Image{Digest: child.Digest, MediaType: child.MediaType}, image); err != nil || diff != "" {
+			t.Errorf("head of %s: %v (-want +got):\n%s", ref, err, diff)
+		}
+	}
+}
+
+// What is no image has no configuration, by itself and in a list.
+func (s suite) testArtifact(t *testing.T) {
+	s.check(t, s.ref(s.chart), s.chart.Image)
+	s.check(t, s.ref(s.said), s.said.Image)
+	for i, want := range []bool{false, false, true} {
+		if got := s.said.Children[i].Artifact; got != want {
+			t.Errorf("child %d: an artifact: %v, want %v", i, got, want)
+		}
+	}
+}
+
+// A configuration is found by the digest that Detail gives, of an image by
+// itself and of one in a list.
+func (s suite) testConfig(t *testing.T) {
+	images := []Image{s.image, s.old, s.single}
+	for _, list := range []Image{s.index, s.said} {
+		for _, child := range list.children {
+			child.Repo = list.Repo
+			images = append(images, child)
+		}
+	}
+	for _, want := range images {
+		image, err := s.reader.Detail(t.Context(), asker, s.ref(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.Config, image.Config); diff != "" {
+			t.Errorf("configuration of %s (-want +got):\n%s", s.ref(want), diff)
+		}
+		if image.Config == "" {
+			continue
+		}
+		got, err := s.reader.Config(t.Context(), asker, s.ref(want).Repo, image.Config)
+		if diff := cmp.Diff(want.Says, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%s says: %v (-want +got):\n%s", s.ref(want), err, diff)
+		}
 	}
 }
 
@@ -125,7 +178,7 @@ func (s suite) check(t *testing.T, ref registry.Ref, want registry.Image) {
 	if err != nil {
 		t.Fatalf("head of %s: %v", ref, err)
 	}
-	want.Children = nil
+	want.Children, want.Config = nil, ""
 	if diff := cmp.Diff(want, got, emptyAsNil); diff != "" {
 		t.Errorf("head of %s (-want +got):\n%s", ref, diff)
 	}
@@ -152,6 +205,10 @@ func (s suite) testNotFound(t *testing.T) {
 	repo := registry.Repo{Host: s.host, Path: "team1/nothing"}
 	_, err := s.reader.Tags(ctx, asker, repo)
 	checkError(t, "tags", err, registry.NotFound, repo.String())
+	for _, repo := range []registry.Repo{web, repo} {
+		_, err = s.reader.Config(ctx, asker, repo, nothing)
+		checkError(t, "config", err, registry.NotFound, registry.Ref{Repo: repo, Digest: nothing}.String())
+	}
 }
 
 func checkError(t *testing.T, op string, err error, kind registry.Kind, ref string) {
@@ -176,7 +233,8 @@ func (s suite) testCancelled(t *testing.T) {
 	_, tagsErr := s.reader.Tags(ctx, asker, ref.Repo)
 	_, headErr := s.reader.Head(ctx, asker, ref)
 	_, detailErr := s.reader.Detail(ctx, asker, ref)
-	for op, err := range map[string]error{"tags": tagsErr, "head": headErr, "detail": detailErr} {
+	_, configErr := s.reader.Config(ctx, asker, ref.Repo, s.image.Config)
+	for op, err := range map[string]error{"tags": tagsErr, "head": headErr, "detail": detailErr, "config": configErr} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, want it to wrap context.Canceled", op, err)
 		}
@@ -209,6 +267,12 @@ func (s suite) testConcurrent(t *testing.T) {
 				t.Errorf("tags: %v (-want +got):\n%s", err, diff)
 			}
 			clear(tags)
+			child := s.said.children[0]
+			config, err := s.reader.Config(t.Context(), asker, s.ref(s.said).Repo, child.Config)
+			if diff := cmp.Diff(child.Says, config); err != nil || diff != "" {
+				t.Errorf("config: %v (-want +got):\n%s", err, diff)
+			}
+			clear(config.Labels)
 		})
 	}
 	asking.Wait()

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -37,7 +38,7 @@ func (p plain) Tags(ctx context.Context, _ registry.On, repo registry.Repo) ([]s
 
 func (p plain) Head(ctx context.Context, on registry.On, ref registry.Ref) (registry.Image, error) {
 	image, err := p.Detail(ctx, on, ref)
-	image.Children = nil
+	image.Children, image.Config = nil, ""
 	return image, err
 }
 
@@ -51,9 +52,10 @@ func (p plain) Detail(ctx context.Context, _ registry.On, ref registry.Ref) (reg
 		return registry.Image{}, err
 	}
 	var manifest struct {
+		Config    struct{ Digest, MediaType string }
 		Manifests []struct {
-			Digest, MediaType string
-			Platform          registry.Platform
+			Digest, MediaType, ArtifactType string
+			Platform                        registry.Platform
 		}
 	}
 	if err := json.Unmarshal(body, &manifest); err != nil {
@@ -61,10 +63,33 @@ func (p plain) Detail(ctx context.Context, _ registry.On, ref registry.Ref) (reg
 	}
 	sum := sha256.Sum256(body)
 	image := registry.Image{Digest: "sha256:" + hex.EncodeToString(sum[:]), MediaType: mediaType}
+	const imageConfig = "application/vnd.oci.image.config.v1+json"
+	if manifest.Config.MediaType == imageConfig {
+		image.Config = manifest.Config.Digest
+	}
 	for _, m := range manifest.Manifests {
-		image.Children = append(image.Children, registry.Child{Digest: m.Digest, MediaType: m.MediaType, Platform: m.Platform})
+		// Some builders set the artifactType of an image, too: to that of its configuration.
+		artifact := m.ArtifactType != "" && m.ArtifactType != imageConfig || m.Platform.OS == "unknown"
+		image.Children = append(image.Children, registry.Child{Digest: m.Digest, MediaType: m.MediaType, Platform: m.Platform, Artifact: artifact})
 	}
 	return image, nil
+}
+
+func (p plain) Config(ctx context.Context, _ registry.On, repo registry.Repo, digest string) (registry.Config, error) {
+	ref := registry.Ref{Repo: repo, Digest: digest}
+	body, _, err := p.get(ctx, ref, "/blobs/"+digest)
+	if err != nil {
+		return registry.Config{}, err
+	}
+	var config struct {
+		registry.Platform
+		Created time.Time
+		Config  struct{ Labels map[string]string }
+	}
+	if err := json.Unmarshal(body, &config); err != nil {
+		return registry.Config{}, &registry.Error{Kind: registry.Invalid, Ref: ref.String(), Message: "not JSON", Err: err}
+	}
+	return registry.Config{Created: config.Created, Platform: config.Platform, Labels: config.Config.Labels}, nil
 }
 
 func (p plain) get(ctx context.Context, ref registry.Ref, path string) (body []byte, mediaType string, err error) {
@@ -98,7 +123,7 @@ func TestContractOverScript(t *testing.T) {
 		s := registrytest.NewScript(t)
 		tags := make(map[string][]string)
 		for _, image := range images {
-			image.Put(s)
+			image.Put(t, s)
 			if image.Tag != "" {
 				tags[image.Repo] = append(tags[image.Repo], image.Tag)
 			}
@@ -136,16 +161,18 @@ func TestSeeds(t *testing.T) {
 	if one.Digest != same.Digest || one.Digest == other.Digest {
 		t.Errorf("got %s, %s and %s; want the first two equal only", one.Digest, same.Digest, other.Digest)
 	}
-	index := registrytest.NewIndex(t, "a:1", "one", "linux/amd64", "")
-	want := "quay.io/a:1@" + index.Digest + " application/vnd.oci.image.index.v1+json linux/amd64=" + index.Children[0].Digest + " =" + index.Children[1].Digest
+	child := registrytest.NewImage(t, "", "child", registrytest.Label("note", "two words"))
+	bare := registrytest.NewImage(t, "", "bare", registrytest.On(""), registrytest.Created(time.Time{}))
+	chart := registrytest.NewImage(t, "", "chart", registrytest.On(""), registrytest.Artifact("application/vnd.cncf.helm.config.v1+json"))
+	index := registrytest.NewIndexOf(t, "a:1", child, bare, chart)
+	want := "quay.io/a:1@" + index.Digest + " application/vnd.oci.image.index.v1+json" +
+		" linux/amd64=" + child.Digest + " config=" + child.Config + ` platform=linux/amd64 created=2026-05-01T10:00:00Z label:note="two\x20words"` +
+		" =" + bare.Digest + " config=" + bare.Config + " platform=" +
+		" =" + chart.Digest + " artifact"
 	if diff := cmp.Diff(want, index.Line("quay.io")); diff != "" {
 		t.Errorf("line (-want +got):\n%s", diff)
 	}
 	if strings.Contains(string(index.Manifest), `"platform":{"architecture":"","os":""}`) {
 		t.Errorf("the entry without a platform has an empty one: %s", index.Manifest)
 	}
-}
-
-func (p plain) Config(context.Context, registry.On, registry.Repo, string) (registry.Config, error) {
-	return registry.Config{}, &registry.Error{Kind: registry.NotFound, Message: "not there"}
 }

@@ -119,6 +119,14 @@ func (s *Script) Manifest(repo, tag, mediaType string, body []byte) string {
 	return digest
 }
 
+// Blob makes a repository answer with a blob for its digest, which it returns.
+func (s *Script) Blob(repo string, body []byte) string {
+	sum := sha256.Sum256(body)
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	s.On("GET /v2/"+repo+"/blobs/"+digest, Body("application/octet-stream", body))
+	return digest
+}
+
 // Tags makes a repository list these tags, in this order and on one page.
 func (s *Script) Tags(repo string, tags ...string) {
 	s.On("GET /v2/"+repo+"/tags/list", JSON(map[string]any{"name": repo, "tags": tags}))

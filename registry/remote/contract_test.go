@@ -43,7 +43,7 @@ func TestContractTLS(t *testing.T) {
 		s := registrytest.NewTLSScript(t, ca)
 		tags := map[string][]string{}
 		for _, image := range images {
-			image.Put(s)
+			image.Put(t, s)
 			if image.Tag != "" {
 				tags[image.Repo] = append(tags[image.Repo], image.Tag)
 			}
