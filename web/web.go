@@ -23,11 +23,12 @@ type Options struct {
 	Poll    time.Duration // between two looks at the repository
 }
 
-// A Handler serves /healthz, /readyz, /metrics and the page /. Its methods may
-// be called from several goroutines.
+// A Handler serves /healthz, /readyz, /metrics, /status.json and the page /. Its
+// methods may be called from several goroutines.
 type Handler struct {
 	version string
 	mux     *http.ServeMux
+	places  chan struct{} // one for each report that is being written
 
 	mu    sync.Mutex
 	pulse pulse // with the last Status
@@ -37,7 +38,7 @@ type Handler struct {
 
 // New returns a Handler that is healthy and not ready.
 func New(o Options) *Handler {
-	h := &Handler{version: o.Version, mux: http.NewServeMux()}
+	h := &Handler{version: o.Version, mux: http.NewServeMux(), places: make(chan struct{}, reports)}
 	h.pulse = pulse{started: time.Now(), poll: o.Poll}
 	r := prometheus.NewRegistry()
 	r.MustRegister(
@@ -52,11 +53,13 @@ func New(o Options) *Handler {
 	h.mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
 	h.mux.HandleFunc("GET /healthz", h.healthz)
 	h.mux.HandleFunc("GET /readyz", h.readyz)
+	h.mux.HandleFunc("GET /status.json", h.status)
 	h.mux.HandleFunc("GET /{$}", h.page)
 	return h
 }
 
-// Set hands over how the daemon stands. It is called once after each pass.
+// Set hands over how the daemon stands. It is called once after each pass; where
+// Schedule is nil, that of the pass before holds.
 func (h *Handler) Set(s Status) {
 	s.Report = slices.Clone(s.Report)
 	h.mu.Lock()
@@ -64,6 +67,9 @@ func (h *Handler) Set(s Status) {
 	h.total = h.total.add(s)
 	h.ready = h.ready || s.Ready
 	s.Commits, s.Imports = nil, nil // the caller's
+	if s.Schedule == nil {
+		s.Schedule = h.pulse.last.Schedule
+	}
 	h.pulse.last = s
 }
 
