@@ -3,19 +3,27 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/yamledit"
 )
 
 // A TagView is what a repository says of one tag, for people.
 type TagView struct {
 	Tag       imagestream.TagRef
+	Stream    *Stream
+	Spec      *imagestream.Tag // nil: spec does not name it, or what it says has a problem
 	Path      string
 	Line      int
 	From      string // reference as written; empty for a tag that is only in the status
 	Scheduled bool
+	Interval  time.Duration // between two imports, where it is scheduled
 	State     TagState
 	Item      *imagestream.Item // what it is now, if anything is on record
 	Source    *imagestream.Source
@@ -29,10 +37,11 @@ type TagState string
 const (
 	OnRecord   TagState = "recorded"  // resolved from what spec says
 	Adopted    TagState = "adopted"   // recorded by OpenShift, and taken over as it is
-	Waiting    TagState = "waiting"   // to be asked
+	Waiting    TagState = "waiting"   // to be asked or, where it is what another tag is, to be recorded
 	Paused     TagState = "paused"    // not asked, by the repository's config
 	NotAsked   TagState = "not asked" // spec names no registry for it
 	StatusOnly TagState = "no spec"   // spec does not name it
+	Unusable   TagState = "unusable"  // what spec says of it has a problem
 	Malformed  TagState = "malformed" // the stream's status cannot be read
 )
 
@@ -67,31 +76,13 @@ func (c *Catalog) Tags() []TagView {
 	var views []TagView
 	for _, s := range c.Streams {
 		first := len(views)
-		repository, _ := c.repositoryQuestion(s)
 		for i := range s.Spec.Tags {
-			t := &s.Spec.Tags[i]
-			v := TagView{Line: t.Line, From: t.From.Name, State: NotAsked}
-			v.Tag = imagestream.TagRef{Stream: s.Name, Tag: t.Name}
-			if t.From.Kind == imagestream.DockerImage && !t.Reference {
-				q, _ := c.tagQuestion(s, *t)
-				v.Scheduled, v.State = s.scheduled(*t, q), s.state(q, s.Status.Tag(t.Name))
-			}
-			views = append(views, v)
+			views = append(views, c.specView(s, &s.Spec.Tags[i]))
 		}
-		for i := range s.Status.Tags {
-			st := &s.Status.Tags[i]
-			if s.specTag(st.Tag) != nil {
-				continue
-			}
-			v := TagView{Line: s.Line, State: StatusOnly, Tag: imagestream.TagRef{Stream: s.Name, Tag: st.Tag}}
-			if s.Spec.Repository != "" {
-				v.From, v.Scheduled, v.State = s.Spec.Repository, s.Scheduled || s.Settings.Scheduled, s.state(repository, st)
-			}
-			views = append(views, v)
-		}
+		views = append(views, c.statusViews(s)...)
 		for i := range views[first:] {
 			v := &views[first+i]
-			v.Path, v.Sites = s.Path, sites[v.Tag]
+			v.Stream, v.Path, v.Sites = s, s.Path, sites[v.Tag]
 			if st := s.Status.Tag(v.Tag.Tag); st != nil {
 				v.Source, v.Failure = st.Source, st.Failure
 				if len(st.Items) > 0 {
@@ -100,6 +91,45 @@ func (c *Catalog) Tags() []TagView {
 			}
 		}
 		slices.SortFunc(views[first:], func(a, b TagView) int { return cmp.Compare(a.Tag.Tag, b.Tag.Tag) })
+	}
+	return views
+}
+
+// specView is a tag that spec names.
+func (c *Catalog) specView(s *Stream, t *imagestream.Tag) TagView {
+	v := TagView{Tag: imagestream.TagRef{Stream: s.Name, Tag: t.Name}, Spec: t, Line: t.Line, From: t.From.Name}
+	st := s.Status.Tag(t.Name)
+	switch {
+	case t.From.Kind == imagestream.DockerImage && !t.Reference:
+		q, _ := c.tagQuestion(s, *t)
+		v.Scheduled, v.State = s.scheduled(*t, q), s.state(q, st)
+		v.Interval = cmp.Or(t.Interval, s.Settings.Interval)
+	case t.From.Kind == "":
+		v.State = NotAsked
+	default:
+		v.State = s.copied(t, st)
+	}
+	return v
+}
+
+// statusViews are the tags that are not in spec, or not so that they can be used.
+func (c *Catalog) statusViews(s *Stream) []TagView {
+	repository, _ := c.repositoryQuestion(s)
+	var views []TagView
+	for _, name := range s.Spec.Broken {
+		views = append(views, TagView{Tag: imagestream.TagRef{Stream: s.Name, Tag: name}, Line: s.Line, State: Unusable})
+	}
+	for i := range s.Status.Tags {
+		st := &s.Status.Tags[i]
+		if s.specTag(st.Tag) != nil || slices.Contains(s.Spec.Broken, st.Tag) {
+			continue
+		}
+		v := TagView{Line: s.Line, State: StatusOnly, Tag: imagestream.TagRef{Stream: s.Name, Tag: st.Tag}}
+		if s.Spec.Repository != "" {
+			v.From, v.Scheduled, v.State = s.Spec.Repository, s.Scheduled || s.Settings.Scheduled, s.state(repository, st)
+			v.Interval = s.Settings.Interval
+		}
+		views = append(views, v)
 	}
 	return views
 }
@@ -117,4 +147,201 @@ func (s *Stream) state(q Question, st *imagestream.TagStatus) TagState {
 		return Adopted
 	}
 	return OnRecord
+}
+
+// copied is the state of a tag that nobody is asked for: a reference, or what
+// another tag is.
+func (s *Stream) copied(t *imagestream.Tag, st *imagestream.TagStatus) TagState {
+	switch {
+	case s.Malformed:
+		return Malformed
+	case s.Settings.Paused:
+		return Paused
+	case st == nil || len(st.Items) == 0, t.From.Kind == imagestream.DockerImage && st.Items[0].Reference != t.From.Name:
+		return Waiting
+	}
+	return OnRecord
+}
+
+// A Description is a stream in full, for people: with all of its history, and
+// with what nothing is decided from.
+type Description struct {
+	imagestream.Document
+	Labels, Annotations map[string]string
+	Created             time.Time // creationTimestamp; zero where the file says none
+	LocalLookup         bool      // spec.lookupPolicy.local
+	Public              string    // status.publicDockerImageRepository
+}
+
+// History lists what a tag was, newest first.
+func (d Description) History(tag string) []imagestream.Item {
+	if st := d.Status.Tag(tag); st != nil {
+		return st.Items
+	}
+	return nil
+}
+
+// Describe reads a stream's file once more: of histories, a catalog keeps only
+// the newest item.
+func (c *Catalog) Describe(ctx context.Context, s *Stream) (Description, error) {
+	src, err := c.snap.Read(ctx, s.Blob)
+	if err != nil {
+		return Description{}, err
+	}
+	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	if err != nil {
+		return Description{}, fmt.Errorf("%s: %w", s.Path, err)
+	}
+	docs, _ := imagestream.Parse(f)
+	for _, d := range docs {
+		if d.Doc == s.Doc && reflect.DeepEqual(d.At, s.At) {
+			return described(f, d), nil
+		}
+	}
+	return Description{}, errors.New(s.Path + ": the image stream is not where it was")
+}
+
+// described adds what imagestream does not read. A value of another shape is
+// left out: whoever validates says so.
+func described(f *yamledit.File, d imagestream.Document) Description {
+	var raw struct {
+		Metadata struct {
+			Labels      map[string]string `yaml:"labels"`
+			Annotations map[string]string `yaml:"annotations"`
+			Created     string            `yaml:"creationTimestamp"`
+		} `yaml:"metadata"`
+		Spec struct {
+			LookupPolicy struct {
+				Local bool `yaml:"local"`
+			} `yaml:"lookupPolicy"`
+		} `yaml:"spec"`
+		Status struct {
+			Public string `yaml:"publicDockerImageRepository"`
+		} `yaml:"status"`
+	}
+	if n := nodeAt(f.Docs[d.Doc].Root, d.At); n != nil {
+		_ = n.Decode(&raw)
+	}
+	out := Description{Document: d, Labels: raw.Metadata.Labels, Annotations: raw.Metadata.Annotations, LocalLookup: raw.Spec.LookupPolicy.Local, Public: raw.Status.Public}
+	out.Created, _ = time.Parse(time.RFC3339, raw.Metadata.Created)
+	return out
+}
+
+// nodeAt is the node that a path leads to, nil where there is none.
+func nodeAt(n *yamledit.Node, at yamledit.Path) *yamledit.Node {
+	for _, step := range at {
+		var next *yamledit.Node
+		switch step := step.(type) {
+		case string:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == step {
+					next = n.Content[i+1]
+				}
+			}
+		case int:
+			if step < len(n.Content) {
+				next = n.Content[step]
+			}
+		}
+		if next != nil && next.Alias != nil {
+			next = next.Alias
+		}
+		if n = next; n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// A Schedule says when each tag is asked next. It is a value: what the walker
+// does later does not change it.
+type Schedule struct {
+	Writes time.Time // nothing is written before; zero: any time
+
+	cat   *Catalog
+	whens []when // by stream, then by want
+}
+
+// when is small because there are many: times are Unix seconds, 0 is none.
+type when struct {
+	due, asked int64
+	asking     bool
+}
+
+// Next is when a tag is asked next or, where Tag.Tag is empty, a stream's
+// repository is listed.
+type Next struct {
+	Tag    imagestream.TagRef
+	Due    time.Time // may be past; zero: never by itself
+	Asked  time.Time // when its last answer was dealt with; zero: not in this process
+	Asking bool      // a question is under way
+}
+
+// Schedule is made between two passes: where Passed is called, or where Once has
+// returned.
+func (r *Reconciler) Schedule() Schedule {
+	if r.cat == nil || r.mem == nil {
+		return Schedule{}
+	}
+	s := Schedule{Writes: r.mem.pushAfter, cat: r.cat}
+	n := 0
+	for _, stream := range r.cat.Streams {
+		n += len(stream.wants)
+	}
+	s.whens = make([]when, 0, n)
+	for _, stream := range r.cat.Streams {
+		idle := r.cat.Invalid || stream.Settings.Paused || stream.Malformed
+		for i := range stream.wants {
+			s.whens = append(s.whens, r.mem.when(stream, &stream.wants[i], idle))
+		}
+	}
+	return s
+}
+
+func (m *Memory) when(s *Stream, w *want, idle bool) when {
+	target := w.target(s)
+	var out when
+	if st := m.state(target); st != nil {
+		out.asked, out.asking = seconds(st.asked), st.asking != ""
+	}
+	if at, ever := m.due(target, w, s); ever && !idle {
+		out.due = seconds(at)
+	}
+	return out
+}
+
+// Of lists the tags of the streams that are named; of all without any.
+func (s Schedule) Of(names ...imagestream.Name) iter.Seq[Next] {
+	return func(yield func(Next) bool) {
+		if s.cat == nil {
+			return
+		}
+		rest := s.whens
+		for _, stream := range s.cat.Streams {
+			mine := rest[:len(stream.wants)]
+			rest = rest[len(stream.wants):]
+			if len(names) > 0 && !slices.Contains(names, stream.Name) {
+				continue
+			}
+			for i, w := range mine {
+				if !yield(Next{stream.wants[i].target(stream), instant(w.due), instant(w.asked), w.asking}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func instant(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }
