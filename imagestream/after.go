@@ -90,11 +90,12 @@ func placeOf(tag string, tags []TagStatus) int {
 func (t TagStatus) after(e Event, o Options) (TagStatus, bool) {
 	changed := false
 	if e.Item != nil {
+		before := t.Items
 		moved := t.move(*e.Item, o)
-		if !t.Source.same(e.Source) {
-			t.Source, changed = since(e.Source, o), true
-		}
-		changed = changed || moved
+		another := len(before) == 0 || before[0].Image != t.Items[0].Image
+		source := t.Source.next(e.Source, another, o)
+		changed = moved || source != t.Source
+		t.Source = source
 		if moved {
 			t.Failure = nil
 		}

@@ -166,7 +166,7 @@ func conditionsAt(list *yamledit.Node) []imagev1.TagEventCondition {
 func (e *editor) conditions(at yamledit.Path, raw []imagev1.TagEventCondition, before, after TagStatus) {
 	var gone []int
 	var added yamledit.Seq
-	if !before.Source.same(after.Source) || before.Source != nil && !before.Source.Since.Equal(after.Source.Since) {
+	if !before.Source.equal(after.Source) {
 		switch i := sourceAt(raw); {
 		case after.Source == nil:
 			gone = append(gone, i)

@@ -196,7 +196,12 @@ func randomSource(r *rand.Rand) *Source {
 	if r.IntN(4) == 0 {
 		return nil
 	}
-	return source(pick(r, "00000001", "00000002"), noon.Add(time.Duration(r.IntN(3))*time.Hour))
+	s := source(pick(r, "00000001", "00000002"), noon.Add(time.Duration(r.IntN(3))*time.Hour))
+	s.Labels = LabelsOf(map[string]string{
+		"org.opencontainers.image.revision": pick(r, "", "", "0a1b", "2c3d"),
+		"org.opencontainers.image.source":   pick(r, "", "https://git.test/x", "- @a: #b"),
+	})
+	return s
 }
 
 func randomFailure(r *rand.Rand) *Failure {

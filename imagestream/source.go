@@ -16,19 +16,26 @@ var inputs = regexp.MustCompile(`^inputs=([0-9a-f]{8})$`)
 
 // String is the line that stands in Git:
 //
-//	quay.io/a/b:1.4.3 Legacy linux/amd64 inputs=5f0c2a1b
+//	quay.io/a/b:1.4.3 Legacy linux/amd64 inputs=5f0c2a1b revision=0a1b2c3 source=https://git.example.com/a/b
 //
-// The platform is left out where there is none. Since is not part of it.
+// The platform is left out where there is none; so is each label. Since is not part of
+// it.
 func (s Source) String() string {
 	words := []string{s.From, s.Mode}
 	if s.Platform != "" {
 		words = append(words, s.Platform)
 	}
-	return strings.Join(append(words, "inputs="+s.Inputs), " ")
+	words = append(words, "inputs="+s.Inputs)
+	for _, l := range s.Labels.list() {
+		if *l.value != "" {
+			words = append(words, l.key+"="+*l.value)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
-// ParseSource reads a line that String wrote. Words that follow the inputs are
-// left to others. It reports false for any other text.
+// ParseSource reads a line that String wrote. Words after the inputs that are no labels
+// are left to others. It reports false for any other text.
 func ParseSource(line string) (Source, bool) {
 	words := strings.Fields(line)
 	if len(words) < 3 {
@@ -43,6 +50,14 @@ func ParseSource(line string) (Source, bool) {
 		return Source{}, false
 	}
 	s.Inputs = strings.TrimPrefix(words[0], "inputs=")
+	for _, word := range words[1:] {
+		key, value, _ := strings.Cut(word, "=")
+		for _, l := range s.Labels.list() {
+			if l.key == key && *l.value == "" && inert(value) == value {
+				*l.value = value
+			}
+		}
+	}
 	return s, s.Mode == Legacy || s.Mode == PreserveOriginal
 }
 
@@ -66,9 +81,39 @@ func hash(parts []string) string {
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
-// same reports whether two sources say the same, whenever they said so.
-func (s *Source) same(t *Source) bool {
-	return s == t || s != nil && t != nil && s.String() == t.String()
+// Same reports whether two sources say the same of where an image came from, whenever
+// they said so and whatever its labels are.
+func (s *Source) Same(t *Source) bool {
+	return s == t || s != nil && t != nil &&
+		s.From == t.From && s.Mode == t.Mode && s.Platform == t.Platform && s.Inputs == t.Inputs
+}
+
+// next is the source to record after s: s itself where nothing is new. Labels are those
+// of the image: they come and go with it, so that no commit is made for them alone, and
+// stay where nobody looked again.
+func (s *Source) next(t *Source, moved bool, o Options) *Source {
+	if s == nil || t == nil {
+		return since(t, o)
+	}
+	labels := t.Labels
+	if !moved && (s.Same(t) || labels == Labels{}) {
+		labels = s.Labels
+	}
+	switch {
+	case !s.Same(t):
+		s = since(t, o)
+		s.Labels = labels
+	case s.Labels != labels:
+		relabelled := *s
+		relabelled.Labels = labels
+		s = &relabelled
+	}
+	return s
+}
+
+// equal reports whether two sources are written alike.
+func (s *Source) equal(t *Source) bool {
+	return s == t || s.Same(t) && s.Labels == t.Labels && s.Since.Equal(t.Since)
 }
 
 func readSource(c imagev1.TagEventCondition) *Source {

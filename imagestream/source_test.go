@@ -11,14 +11,16 @@ func TestSourceRoundTrip(t *testing.T) {
 		"quay.io/a/b:1.4.3 Legacy linux/amd64 inputs=5f0c2a1b",
 		"redis Legacy linux/arm64/v8 inputs=00000000",
 		"quay.io/a/b@" + word("a") + " PreserveOriginal inputs=ffffffff",
+		"a/b:1 Legacy linux/amd64 inputs=5f0c2a1b revision=abc source=https://git.test/x version=1.0+2 created=2026-01-02T03:04:05Z",
+		"a/b:1 PreserveOriginal inputs=5f0c2a1b version=1.0",
 	} {
 		s, ok := ParseSource(line)
 		if got := s.String(); !ok || got != line {
 			t.Errorf("ParseSource(%q).String() = %q, %t", line, got, ok)
 		}
 	}
-	s, ok := ParseSource("a/b:1 Legacy linux/amd64 inputs=5f0c2a1b revision=abc source=https://git.test/x")
-	want := Source{From: "a/b:1", Mode: Legacy, Platform: "linux/amd64", Inputs: "5f0c2a1b"}
+	s, ok := ParseSource("a/b:1 Legacy linux/amd64 inputs=5f0c2a1b berth=7 revision=abc revision=def source=@team version seen")
+	want := Source{From: "a/b:1", Mode: Legacy, Platform: "linux/amd64", Inputs: "5f0c2a1b", Labels: Labels{Revision: "abc"}}
 	if diff := cmp.Diff(want, s); !ok || diff != "" {
 		t.Errorf("words of others after the inputs: %t (-want +got):\n%s", ok, diff)
 	}

@@ -148,8 +148,8 @@ type Source struct {
 	Since    time.Time
 }
 
-// Labels are what an image says of its origin, made fit for a line: no spaces, no
-// controls, at most 200 characters each; empty where the image says nothing.
+// Labels are what an image says of its origin, made fit for a line (LabelsOf); empty
+// where it says nothing.
 type Labels struct {
 	Revision string // org.opencontainers.image.revision
 	Source   string // org.opencontainers.image.source
