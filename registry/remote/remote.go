@@ -34,6 +34,13 @@ type Options struct {
 	// Credentials speak for namespaces and paths. As soon as there is more than
 	// one, each must say for which paths.
 	Credentials []Credential
+	// Mirrors are asked before the registries that they mirror.
+	Mirrors []Mirror
+	// Allowed are the registries that may be asked, HOST or HOST/PATH in whole
+	// parts, *.DOMAIN for all hosts below it; all when empty. Blocked may not be, also
+	// where they are allowed. Both look at the names that are asked for: mirrors of
+	// these need not be allowed.
+	Allowed, Blocked []string
 	// DockerConfig also uses Docker's own configuration of the user who runs the
 	// process, credential helpers included, for repositories that no Credential has
 	// a login for. It speaks for everybody.
@@ -75,6 +82,10 @@ type Reader struct {
 	agent  string
 	log    *slog.Logger
 
+	mirrors mirrors
+	reach   reach
+
+	resting   resting
 	endpoints endpoints
 	tokens    tokens
 	refusals  refusals
@@ -98,18 +109,41 @@ func New(o Options) (*Reader, error) {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	n := network{dialer: o.Dial, resolve: o.Resolve}
-	for written, h := range o.Hosts {
-		if err := r.addHost(written, h, n); err != nil {
-			return nil, fmt.Errorf("registry %s: %w", written, err)
-		}
-	}
+	r.resting = resting{log: r.log, until: map[string]time.Time{}}
 	var err error
+	if r.mirrors, err = newMirrors(o.Mirrors); err != nil {
+		return nil, err
+	}
+	if r.reach, err = newReach(o.Allowed, o.Blocked); err != nil {
+		return nil, err
+	}
+	n := network{dialer: o.Dial, resolve: o.Resolve}
+	if err := r.addHosts(o.Hosts, n); err != nil {
+		return nil, err
+	}
 	if r.others, err = newLane("", Host{Concurrency: defaultConcurrency}, n); err != nil {
 		return nil, err
 	}
 	r.keys, err = newKeyring(o.Credentials, o.DockerConfig, r.log)
 	return r, err
+}
+
+// addHosts makes the lanes of the hosts that are listed, mirrors included.
+func (r *Reader) addHosts(hosts map[string]Host, n network) error {
+	for written, h := range hosts {
+		if err := r.addHost(written, h, n); err != nil {
+			return fmt.Errorf("registry %s: %w", written, err)
+		}
+	}
+	for _, host := range r.mirrors.hosts() {
+		if _, listed := r.hosts[host]; listed {
+			continue
+		}
+		if err := r.addHost(host, Host{}, n); err != nil {
+			return fmt.Errorf("mirror %s: %w", host, err)
+		}
+	}
+	return nil
 }
 
 func (r *Reader) addHost(written string, h Host, n network) error {
@@ -145,29 +179,21 @@ func (r *Reader) Close() {
 // Head says what a reference is now, with one HEAD request where the registry
 // answers that well, else by reading the manifest.
 func (r *Reader) Head(ctx context.Context, on registry.On, ref registry.Ref) (registry.Image, error) {
-	q, err := r.ask(ctx, on, ref.Repo, ref)
-	if err != nil {
-		return registry.Image{}, err
-	}
-	image, headErr := q.head(ctx, ref)
-	if headErr != nil {
-		return registry.Image{}, q.failed(headErr, ref.String())
-	}
-	return image, nil
+	return r.image(ctx, on, ref, (*question).head)
 }
 
 // Detail reads the manifest. Its digest is that of the bytes that came; they
 // must be those that were asked for.
 func (r *Reader) Detail(ctx context.Context, on registry.On, ref registry.Ref) (registry.Image, error) {
-	q, err := r.ask(ctx, on, ref.Repo, ref)
-	if err != nil {
-		return registry.Image{}, err
-	}
-	image, getErr := q.get(ctx, ref)
-	if getErr != nil {
-		return registry.Image{}, q.failed(getErr, ref.String())
-	}
-	return image, nil
+	return r.image(ctx, on, ref, (*question).get)
+}
+
+func (r *Reader) image(ctx context.Context, on registry.On, ref registry.Ref, how func(*question, context.Context, registry.Ref) (registry.Image, error)) (registry.Image, error) {
+	image, mirror, err := through(ctx, r, on, ref, ref.String(), func(q *question, there registry.Ref) (registry.Image, error) {
+		return how(q, ctx, there)
+	})
+	image.Mirror = mirror
+	return image, err
 }
 
 // Config reads the configuration of an image.
@@ -177,35 +203,28 @@ func (r *Reader) Config(ctx context.Context, on registry.On, repo registry.Repo,
 
 // Tags lists a repository to its end, or fails.
 func (r *Reader) Tags(ctx context.Context, on registry.On, repo registry.Repo) ([]string, error) {
-	q, err := r.ask(ctx, on, repo, registry.Ref{Repo: repo, Tag: "latest"})
-	if err != nil {
-		return nil, err
-	}
-	tags, listErr := q.list(ctx)
-	if listErr != nil {
-		return nil, q.failed(listErr, repo.String())
-	}
-	return tags, nil
+	ref := registry.Ref{Repo: repo, Tag: "latest"}
+	tags, _, err := through(ctx, r, on, ref, repo.String(), func(q *question, _ registry.Ref) ([]string, error) {
+		return q.list(ctx)
+	})
+	return tags, err
 }
 
-// ask makes a question, with whoever may speak for it.
-func (r *Reader) ask(ctx context.Context, on registry.On, repo registry.Repo, ref registry.Ref) (*question, error) {
-	if canonical, err := registry.ParseRef(ref.String()); err != nil || canonical != ref {
-		return nil, &registry.Error{Kind: registry.Invalid, Ref: ref.String(), Message: "no reference in canonical form", Err: err}
-	}
+// ask makes a question for one source, with whoever may speak for it there.
+func (r *Reader) ask(ctx context.Context, on registry.On, from source) *question {
 	l := r.others
-	if listed, ok := r.lanes[repo.Host]; ok {
+	if listed, ok := r.lanes[from.repo.Host]; ok {
 		l = listed
 	}
 	return &question{
 		reader:   r,
 		lane:     l,
-		gate:     r.gate(repo.Host),
-		repo:     repo,
-		insecure: l.insecure && on.Insecure,
+		gate:     r.gate(from.repo.Host),
+		repo:     from.repo,
+		insecure: l.insecure && (on.Insecure || from.mirror != ""),
 		limit:    maxManifest,
-		who:      r.keys.choose(ctx, on, repo),
-	}, nil
+		who:      r.keys.choose(ctx, on, from.repo),
+	}
 }
 
 const maxGates = 4096

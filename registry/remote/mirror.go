@@ -1,0 +1,233 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// A Mirror is where copies of repositories are read before the registry itself
+// is asked. Answers and errors keep the name that was asked for: a record never
+// shows a mirror, only Image.Mirror says who answered.
+type Mirror struct {
+	// Prefix is HOST or HOST/PATH, in whole parts: "docker.io/library". Of several
+	// that fit a repository the longest counts.
+	Prefix string
+	// At are the places that stand for the prefix, HOST or HOST/PATH, in the order
+	// in which they are asked. The rest of the repository's path is appended. Their
+	// hosts count as listed in Options.Hosts. An author neither names a mirror nor
+	// knows of it, so Host.Insecure of a mirror needs no leave of the tag's.
+	At []string
+	// Only says that the registry itself is never asked. Its mirrors then answer
+	// for it, also where a question is for the registry itself.
+	Only bool
+}
+
+// mirrors are those of all prefixes, the longest prefix first.
+type mirrors []mirrored
+
+type mirrored struct {
+	prefix prefix
+	at     []prefix
+	only   bool
+}
+
+func newMirrors(written []Mirror) (mirrors, error) {
+	var ms mirrors
+	for i, w := range written {
+		m, err := newMirrored(w)
+		if err != nil {
+			return nil, fmt.Errorf("mirrors[%d]: %w", i, err)
+		}
+		if slices.ContainsFunc(ms, func(other mirrored) bool { return other.prefix == m.prefix }) {
+			return nil, fmt.Errorf("mirrors[%d]: %s is there twice: write it once, with all of its mirrors", i, m.prefix)
+		}
+		ms = append(ms, m)
+	}
+	slices.SortStableFunc(ms, func(a, b mirrored) int { return cmp.Compare(len(b.prefix.path), len(a.prefix.path)) })
+	return ms, nil
+}
+
+func newMirrored(w Mirror) (m mirrored, err error) {
+	m.only = w.Only
+	if m.prefix, err = parsePrefix(w.Prefix); err != nil {
+		return m, err
+	}
+	if len(w.At) == 0 {
+		return m, fmt.Errorf("%s has no mirrors: name them under at", m.prefix)
+	}
+	for _, written := range w.At {
+		at, err := parsePrefix(written)
+		if err != nil {
+			return m, err
+		}
+		if at == m.prefix {
+			return m, fmt.Errorf("%s mirrors itself: name another place under at", at)
+		}
+		m.at = append(m.at, at)
+	}
+	return m, nil
+}
+
+// hosts are those of all mirrors.
+func (ms mirrors) hosts() (hosts []string) {
+	for _, m := range ms {
+		for _, at := range m.at {
+			hosts = append(hosts, at.host)
+		}
+	}
+	return hosts
+}
+
+// A source is a place where a repository is read.
+type source struct {
+	repo   registry.Repo // as that place names it
+	mirror string        // its host; empty for the registry itself
+}
+
+// sources are the places to ask for a repository, in order; never none.
+func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
+	itself := source{repo: repo}
+	i := slices.IndexFunc(ms, func(m mirrored) bool { return m.prefix.holds(repo) })
+	if i < 0 || on.Upstream && !ms[i].only {
+		return []source{itself}
+	}
+	var list []source
+	for _, at := range ms[i].at {
+		if there := at.join(ms[i].prefix.rest(repo)); isRepo(there) {
+			list = append(list, source{repo: there, mirror: at.host})
+		}
+	}
+	if !ms[i].only || len(list) == 0 {
+		list = append(list, itself)
+	}
+	return list
+}
+
+// isRepo reports whether a repository has a name that can be asked for: one made
+// of two parts may be too long, or have no path.
+func isRepo(repo registry.Repo) bool {
+	parsed, err := registry.ParseRepo(repo.String())
+	return err == nil && parsed == repo
+}
+
+// tried says which places were asked, for an error of the last one. It names all
+// of them, also one that was left alone this time, so that the text stays the
+// same.
+func tried(list []source) string {
+	var names []string
+	itself := ""
+	for _, s := range list {
+		if s.mirror == "" {
+			itself = ", then " + s.repo.Host
+		} else if !slices.Contains(names, s.mirror) {
+			names = append(names, s.mirror)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return "tried the mirror " + names[0] + itself + ": "
+	}
+	return "tried the mirrors " + strings.Join(names, ", ") + itself + ": "
+}
+
+// through asks one source of a repository after another until one answers. Name
+// is what the question is about, for its error. Do is called with a question for
+// the source and the reference as that source names it.
+func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry.Ref, name string, do func(*question, registry.Ref) (T, error)) (answer T, mirror string, err error) {
+	if canonical, err := registry.ParseRef(ref.String()); err != nil || canonical != ref {
+		return answer, "", &registry.Error{Kind: registry.Invalid, Ref: name, Message: "no reference in canonical form", Err: err}
+	}
+	if err := r.reach.check(ref.Repo); err != nil {
+		return answer, "", &registry.Error{Kind: registry.Forbidden, Ref: name, Message: err.Error()}
+	}
+	list := r.mirrors.sources(on, ref.Repo)
+	for i, s := range list {
+		last := i == len(list)-1
+		if !last && !r.resting.ready(s.mirror, time.Now()) {
+			continue
+		}
+		there := registry.Ref{Repo: s.repo, Tag: ref.Tag, Digest: ref.Digest}
+		q := r.ask(ctx, on, s)
+		if answer, err = do(q, there); err == nil {
+			r.resting.note(s.mirror, nil, time.Now())
+			return answer, s.mirror, nil
+		}
+		failed := q.failed(err, name)
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			r.resting.note(s.mirror, failed, time.Now())
+		}
+		if last || ctx.Err() != nil || !passOn(failed, statusOf(err)) {
+			var none T
+			failed.Message = tried(list) + failed.Message
+			return none, "", failed
+		}
+		r.log.Debug("the mirror has no answer, asking on", "mirror", s.mirror, "err", failed)
+	}
+	panic("unreachable: the last source was asked")
+}
+
+// passOn reports whether another source may know better: not where an answer is
+// malformed or has other bytes than its digest says. Who sends that is broken or
+// lies, and people must hear of it.
+func passOn(failed *registry.Error, status int) bool {
+	return failed.Kind != registry.Invalid || status != 0
+}
+
+const mirrorRest = time.Minute
+
+// resting remembers the mirrors that cannot be reached, so that not every
+// question waits for them.
+type resting struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	until map[string]time.Time // by host
+}
+
+// ready reports whether a mirror should be asked. After its rest one question
+// finds out for all others.
+func (r *resting) ready(mirror string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, resting := r.until[mirror]
+	if !resting {
+		return true
+	}
+	if now.Before(until) {
+		return false
+	}
+	r.until[mirror] = now.Add(mirrorRest)
+	return true
+}
+
+// note learns from a question how a source is.
+func (r *resting) note(mirror string, failed *registry.Error, now time.Time) {
+	if mirror == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, before := r.until[mirror]
+	if failed == nil || failed.Kind != registry.Unreachable && failed.Kind != registry.TLS {
+		if before {
+			delete(r.until, mirror)
+			r.log.Info("the mirror is asked again", "mirror", mirror)
+		}
+		return
+	}
+	r.until[mirror] = now.Add(mirrorRest)
+	if !before {
+		r.log.Warn("the mirror cannot be reached, others are asked meanwhile", "mirror", mirror, "err", failed)
+	}
+}
