@@ -32,38 +32,50 @@ func isIndex(t string) bool { return registry.Image{MediaType: t}.IsIndex() }
 func isSchema1(t string) bool { return types.MediaType(t).IsSchema1() }
 
 // readManifest reads what a registry sent as a manifest with this content type,
-// strictly: a document that two readers may take for two things is refused.
-func readManifest(body []byte, contentType string) (mediaTypeOf string, children []registry.Child, err error) {
+// strictly: a document that two readers may take for two things is refused. The
+// digest is left to the caller.
+func readManifest(body []byte, contentType string) (registry.Image, error) {
 	fields, err := object(body)
 	if err != nil {
-		return "", nil, err
+		return registry.Image{}, err
 	}
+	image := registry.Image{}
+	if image.MediaType, err = kindOf(fields, mediaType(contentType)); err != nil {
+		return registry.Image{}, err
+	}
+	switch {
+	case isIndex(image.MediaType):
+		image.Children, err = readChildren(fields["manifests"])
+	case isSingle(image.MediaType):
+		image.Config, err = readConfigDigest(fields)
+	}
+	return image, err
+}
+
+// kindOf is the media type of a manifest that was sent as one.
+func kindOf(fields map[string]json.RawMessage, sent string) (string, error) {
 	said, err := text(fields["mediaType"])
 	if err != nil {
-		return "", nil, fmt.Errorf("mediaType: %w", err)
+		return "", fmt.Errorf("mediaType: %w", err)
 	}
 	_, list := fields["manifests"]
 	single := fields["config"] != nil || fields["layers"] != nil
-	sent := mediaType(contentType)
 	if !strings.Contains(sent, "vnd.") { // application/json, text/plain: it says nothing
 		sent = infer(said, list, single)
 	}
 	switch {
 	case isSchema1(sent) || fields["fsLayers"] != nil:
-		return "", nil, errors.New("a manifest of schema 1, which is not supported: push the image again with a current client")
+		return "", errors.New("a manifest of schema 1, which is not supported: push the image again with a current client")
 	case list && single:
-		return "", nil, errors.New("both a list of manifests and an image")
+		return "", errors.New("both a list of manifests and an image")
 	case said != "" && said != sent:
-		return "", nil, fmt.Errorf("sent as %.100q, but %.100q by its own mediaType", sent, said)
+		return "", fmt.Errorf("sent as %.100q, but %.100q by its own mediaType", sent, said)
 	case isIndex(sent) && !list, isSingle(sent) && list:
-		return "", nil, fmt.Errorf("sent as %.100q, which it is not", sent)
+		return "", fmt.Errorf("sent as %.100q, which it is not", sent)
 	case sent == "":
-		return "", nil, errors.New("neither an image nor a list of images")
+		return "", errors.New("neither an image nor a list of images")
 	}
-	if isIndex(sent) {
-		children, err = readChildren(fields["manifests"])
-	}
-	return sent, children, err
+	return sent, nil
 }
 
 // infer is the media type of a manifest that was sent without one.
@@ -77,6 +89,41 @@ func infer(said string, list, single bool) string {
 		return string(types.OCIManifestSchema1)
 	}
 	return ""
+}
+
+// readConfigDigest is the digest of an image's configuration; empty for what is no image.
+func readConfigDigest(fields map[string]json.RawMessage) (string, error) {
+	artifact, err := isArtifact(fields)
+	if err != nil || artifact || absent(fields["config"]) {
+		return "", err
+	}
+	config, err := object(fields["config"])
+	if err != nil {
+		return "", fmt.Errorf("config: %w", err)
+	}
+	t, err := text(config["mediaType"])
+	if err != nil {
+		return "", fmt.Errorf("config: mediaType: %w", err)
+	}
+	if !isConfig(mediaType(t)) {
+		return "", nil
+	}
+	digest, err := text(config["digest"])
+	if err != nil || !registry.ValidDigest(digest) {
+		return "", errors.New("config: no digest that is well formed")
+	}
+	return digest, nil
+}
+
+// isArtifact reports whether a manifest, or its entry in a list, says by its
+// artifactType that it is no image. Some builders write that of images, too: it
+// is the type of their configuration then.
+func isArtifact(fields map[string]json.RawMessage) (bool, error) {
+	t, err := text(fields["artifactType"])
+	if err != nil {
+		return false, fmt.Errorf("artifactType: %w", err)
+	}
+	return t != "" && !isConfig(mediaType(t)), nil
 }
 
 func readChildren(raw json.RawMessage) ([]registry.Child, error) {
@@ -110,10 +157,28 @@ func readChild(raw json.RawMessage) (registry.Child, error) {
 	if err := checkSize(fields["size"]); err != nil {
 		return c, err
 	}
-	if raw := fields["platform"]; raw != nil && string(raw) != "null" {
-		c.Platform, err = readPlatform(raw)
+	if raw := fields["platform"]; !absent(raw) {
+		if c.Platform, err = readPlatform(raw); err != nil {
+			return c, err
+		}
 	}
+	c.Artifact, err = isArtifact(fields)
+	c.Artifact = c.Artifact || isAttestation(fields, c)
 	return c, err
+}
+
+// isAttestation reports whether an entry is one that builders put beside an image
+// to say something of it, or anything else that is no image by its media type.
+func isAttestation(fields map[string]json.RawMessage, c registry.Child) bool {
+	if c.Platform.OS == "unknown" && c.Platform.Architecture == "unknown" {
+		return true
+	}
+	var annotations map[string]json.RawMessage
+	if json.Unmarshal(fields["annotations"], &annotations) == nil && annotations["vnd.docker.reference.type"] != nil {
+		return true
+	}
+	t := mediaType(c.MediaType)
+	return t != "" && !isImage(t) && !isSchema1(t)
 }
 
 func readPlatform(raw json.RawMessage) (p registry.Platform, err error) {
@@ -179,9 +244,11 @@ func object(raw []byte) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
+func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
+
 // text reads a string, short and printable, or nothing.
 func text(raw json.RawMessage) (string, error) {
-	if raw == nil || string(raw) == "null" {
+	if absent(raw) {
 		return "", nil
 	}
 	var s string

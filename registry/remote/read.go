@@ -28,7 +28,7 @@ func (q *question) head(ctx context.Context, ref registry.Ref) (registry.Image, 
 		return registry.Image{}, err
 	}
 	image, err := q.get(ctx, ref)
-	image.Children = nil
+	image.Children, image.Config = nil, ""
 	return image, err
 }
 
@@ -58,11 +58,12 @@ func (q *question) get(ctx context.Context, ref registry.Ref) (registry.Image, e
 	if q.digest != "" && ref.Digest == "" && q.digest != digest && registry.ValidDigest(q.digest) && sameAlgorithm(q.digest, digest) {
 		return registry.Image{}, invalid("the manifest is not the one that the registry says it is", fmt.Errorf("it says %s and sends %s", q.digest, digest))
 	}
-	t, children, err := readManifest(desc.Manifest, string(desc.MediaType))
+	image, err := readManifest(desc.Manifest, string(desc.MediaType))
 	if err != nil {
 		return registry.Image{}, invalid("the manifest is not well formed: "+err.Error(), nil)
 	}
-	return registry.Image{Digest: digest, MediaType: t, Children: children}, nil
+	image.Digest = digest
+	return image, nil
 }
 
 // getError makes the message say what was not found, and tells a manifest whose

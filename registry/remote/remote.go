@@ -196,9 +196,14 @@ func (r *Reader) image(ctx context.Context, on registry.On, ref registry.Ref, ho
 	return image, err
 }
 
-// Config reads the configuration of an image.
+// Config reads the configuration of an image, whose digest is that of the bytes
+// that came. Of its labels it takes the first 256 whose values have at most 64 KiB.
 func (r *Reader) Config(ctx context.Context, on registry.On, repo registry.Repo, digest string) (registry.Config, error) {
-	return registry.Config{}, &registry.Error{Kind: registry.NotFound, Ref: repo.String() + "@" + digest, Message: "no such configuration"}
+	ref := registry.Ref{Repo: repo, Digest: digest}
+	config, _, err := through(ctx, r, on, ref, ref.String(), func(q *question, there registry.Ref) (registry.Config, error) {
+		return q.config(ctx, there.Digest)
+	})
+	return config, err
 }
 
 // Tags lists a repository to its end, or fails.
