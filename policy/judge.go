@@ -1,0 +1,75 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+)
+
+// epoch is the year before which no image was made: builds that want to be
+// reproducible date them 1970 or 1980.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// ahead is how far a clock may run ahead of ours.
+const ahead = 24 * time.Hour
+
+// judge reports whether an image can be chosen; if not, it has been passed over.
+func (k *pick) judge(tag string, f Facts) bool {
+	why, kind := k.refuse(f)
+	if why != "" {
+		k.passed = append(k.passed, rejection{Rejection{tag, why}, kind})
+	}
+	return why == ""
+}
+
+// refuse is why an image cannot be chosen, and the kind of reason.
+func (k *pick) refuse(f Facts) (why, kind string) {
+	if f.Gone {
+		return "is listed, but there is no such image", "without an image"
+	}
+	if f.Unfit != "" {
+		return printable(f.Unfit), "not fit"
+	}
+	for _, want := range k.policy.platforms {
+		if !offers(f.Platforms, want) {
+			return "has no image for " + want, "without " + want
+		}
+	}
+	if k.policy.minAge == 0 && k.policy.order != (ages{}) {
+		return "", ""
+	}
+	if why := k.unaged(f); why != "" {
+		return why, "of unknown age"
+	}
+	if age := k.now.Sub(f.Created); age < k.policy.minAge {
+		least := span(k.policy.minAge)
+		return fmt.Sprintf("%s old, younger than %s", roughly(age), least), "younger than " + least
+	}
+	return "", ""
+}
+
+// unaged is why the age of an image is unknown; empty if it is known.
+func (k *pick) unaged(f Facts) string {
+	switch made := f.Created; {
+	case f.Gone, f.Unfit != "":
+		why, _ := k.refuse(f)
+		return why
+	case made.IsZero():
+		return "its image does not say when it was made: unknown age"
+	case made.Before(epoch):
+		return fmt.Sprintf("its image says it was made in %d: unknown age", made.UTC().Year())
+	case made.After(k.now.Add(ahead)):
+		return fmt.Sprintf("its image says it was made in the future, in %d: unknown age", made.UTC().Year())
+	}
+	return ""
+}
+
+// roughly is an age in its largest unit, so that it does not change with every pass.
+func roughly(age time.Duration) string {
+	switch {
+	case age >= 48*time.Hour:
+		return fmt.Sprintf("%d days", age/(24*time.Hour))
+	case age >= time.Hour:
+		return fmt.Sprintf("%d h", age/time.Hour)
+	}
+	return "less than 1 h"
+}
