@@ -2,31 +2,63 @@ package reconcile
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/policy"
 	"github.com/towpath/towpath/registry"
 )
 
 // An Answer is what a registry said to a question.
 type Answer struct {
 	Question
-	Results []Result        // one for a tag; for a repository one a tag, most important first
-	LeftOut int             // how many tags of a repository were over its cap
-	Err     *registry.Error // the listing of a repository failed; Results is empty
-	At      time.Time
+	Results []Result // one for a tag; for a repository one a tag, most important first
+	LeftOut int      // how many tags of a repository were over its cap
+	// Artifacts are tags of a repository that hold no images; their Image is empty.
+	Artifacts []Result
+	Facts     map[string]dated // by upstream tag: what a Policy was told of images
+	Err       *registry.Error  // the listing of a repository failed; Results is empty
+	At        time.Time
 }
 
 // A Result is what one tag is now.
 type Result struct {
-	Tag   string
-	Head  string // digest that the tag names
-	Image string // digest that is recorded: Head, or the child that was chosen
-	Err   *registry.Error
+	Tag      string
+	Upstream string // tag of the repository that a policy chose; empty without a policy
+	Head     string // digest that the tag names
+	Image    string // digest that is recorded: Head, or the child that was chosen; empty where it is no image
+	Labels   imagestream.Labels
+	// Settling is until when the image must stand before it is recorded; zero where
+	// nobody waits.
+	Settling time.Time
+	Since    time.Time // since when it stands, as far as this process saw; with Settling
+	Err      *registry.Error
+
+	Why        string             // of a policy: why this tag, or why none
+	Passed     []policy.Rejection // the tags that it passed over, best first; some
+	PassedOver int                // how many it passed over
+}
+
+// news reports whether an answer will move the record.
+func (a Answer) news() bool {
+	return slices.ContainsFunc(a.Results, func(r Result) bool {
+		return r.Err == nil && r.Settling.IsZero() && r.Image != "" && r.Image != a.Bases[r.Tag].Image
+	})
+}
+
+// written is the reference that was asked for, as written.
+func (a Answer) written(r Result) string {
+	switch {
+	case r.Upstream != "":
+		return registry.Repository(a.Written) + ":" + r.Upstream
+	case a.Target.Tag == "":
+		return registry.Repository(a.Written) + ":" + r.Tag
+	}
+	return a.Written
 }
 
 // failure is the error that decides when to ask again: the listing's, or the
@@ -66,22 +98,24 @@ func (a Answer) failingSince() map[string]time.Time {
 	return since
 }
 
-func (a Answer) known() map[string]Known {
-	var known map[string]Known
-	for _, r := range a.Results {
-		if r.Err == nil && r.Head != r.Image {
-			if known == nil {
-				known = map[string]Known{}
-			}
-			known[r.Tag] = Known{r.Head, r.Image}
+// learned is what the next question needs to know of this answer.
+func (a Answer) learned() map[string]Learned {
+	var learned map[string]Learned
+	for _, r := range slices.Concat(a.Results, a.Artifacts) {
+		if r.Err != nil || r.Head == r.Image && r.Settling.IsZero() && a.Bases[r.Tag] == (Base{r.Image, a.Inputs}) {
+			continue
 		}
+		if learned == nil {
+			learned = map[string]Learned{}
+		}
+		learned[r.Tag] = Learned{r.Head, r.Image, r.Since}
 	}
-	return known
+	return learned
 }
 
 const (
-	perHost     = 32 // questions to one host at a time
-	perListing  = 8  // tags of one repository at a time
+	perHost     = 256 // questions to one host at a time; its Reader may let fewer through
+	perListing  = 8   // tags of one repository at a time
 	askDeadline = 5 * time.Minute
 	quiet       = 200 * time.Millisecond // a batch ends when no answer came for this long
 	longest     = 30 * time.Second       // …or this long after the first
@@ -93,10 +127,13 @@ const (
 // exchange that started them and end when their host's queue is empty.
 type asker struct {
 	Reader   registry.Reader
+	OneShot  bool // nobody comes back for what must settle
 	Progress func(what string, done, total int)
 
 	mu          sync.Mutex
 	queues      map[string]*queue // by host
+	rested      time.Time         // when a host that has news had answered everything
+	early       *rate.Limiter     // how often such a host ends a batch
 	done        []Answer
 	streams     map[imagestream.Name]bool // that done has answers for
 	outstanding int
@@ -104,9 +141,35 @@ type asker struct {
 	signal      chan struct{} // capacity 1: an answer came
 }
 
+// queue is what waits for one host. Namespaces take turns, so that one with very
+// many streams keeps no other waiting.
 type queue struct {
-	waiting []Question
+	turns   []string              // namespaces that have questions, the next one first
+	waiting map[string][]Question // by namespace
 	workers int
+}
+
+func (h *queue) put(q Question) {
+	ns := q.Target.Stream.Namespace
+	if len(h.waiting[ns]) == 0 {
+		h.turns = append(h.turns, ns)
+	}
+	h.waiting[ns] = append(h.waiting[ns], q)
+}
+
+func (h *queue) take() (q Question, ok bool) {
+	if len(h.turns) == 0 {
+		return Question{}, false
+	}
+	ns := h.turns[0]
+	qs := h.waiting[ns]
+	q, h.turns, h.waiting[ns] = qs[0], h.turns[1:], qs[1:]
+	if len(qs) > 1 {
+		h.turns = append(h.turns, ns)
+	} else {
+		delete(h.waiting, ns)
+	}
+	return q, true
 }
 
 // answered reports whether answers wait to be taken.
@@ -127,6 +190,7 @@ func (a *asker) ready() <-chan struct{} {
 func (a *asker) init() chan struct{} {
 	if a.signal == nil {
 		a.signal, a.queues, a.streams = make(chan struct{}, 1), map[string]*queue{}, map[imagestream.Name]bool{}
+		a.early = rate.NewLimiter(rate.Every(time.Minute), 10)
 	}
 	return a.signal
 }
@@ -140,7 +204,7 @@ func (a *asker) exchange(ctx context.Context, qs []Question, wait bool) []Answer
 	var first time.Time
 	for {
 		a.mu.Lock()
-		got, streams, open, signal := len(a.done), len(a.streams), a.outstanding, a.init()
+		got, streams, open, rested, signal := len(a.done), len(a.streams), a.outstanding, a.rested, a.init()
 		a.mu.Unlock()
 		if a.Progress != nil && open+got > 0 {
 			a.Progress("asking registries", a.asked-open, a.asked)
@@ -152,7 +216,11 @@ func (a *asker) exchange(ctx context.Context, qs []Question, wait bool) []Answer
 			return a.take()
 		}
 		var tired <-chan time.Time
-		if !wait {
+		switch {
+		case wait:
+		case !rested.IsZero():
+			tired = time.After(time.Until(rested.Add(quiet)))
+		default:
 			tired = time.After(quiet)
 		}
 		select {
@@ -169,7 +237,7 @@ func (a *asker) take() []Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	done := a.done
-	a.done = nil
+	a.done, a.rested = nil, time.Time{}
 	clear(a.streams)
 	if a.outstanding == 0 {
 		a.asked = 0
@@ -188,13 +256,22 @@ func (a *asker) ask(ctx context.Context, q Question) {
 	host := q.Ref.Host
 	h := a.queues[host]
 	if h == nil {
-		h = &queue{}
+		h = &queue{waiting: map[string][]Question{}}
 		a.queues[host] = h
 	}
-	h.waiting = append(h.waiting, q)
+	h.put(q)
 	if h.workers < perHost {
 		h.workers++
 		go a.work(ctx, host, h)
+	}
+}
+
+// rest notes that a host has answered everything: its news need not wait for
+// others, unless that happened often lately. The lock is held.
+func (a *asker) rest(host string) {
+	news := slices.ContainsFunc(a.done, func(answer Answer) bool { return answer.Ref.Host == host && answer.news() })
+	if news && a.rested.IsZero() && a.early.Allow() {
+		a.rested = time.Now()
 	}
 }
 
@@ -202,15 +279,15 @@ func (a *asker) ask(ctx context.Context, q Question) {
 func (a *asker) work(ctx context.Context, host string, h *queue) {
 	for {
 		a.mu.Lock()
-		if len(h.waiting) == 0 {
+		q, ok := h.take()
+		if !ok {
 			if h.workers--; h.workers == 0 {
 				delete(a.queues, host)
+				a.rest(host)
 			}
 			a.mu.Unlock()
 			return
 		}
-		q := h.waiting[0]
-		h.waiting = h.waiting[1:]
 		a.mu.Unlock()
 
 		answer := a.answer(ctx, q)
@@ -240,105 +317,16 @@ func (a *asker) answer(ctx context.Context, q Question) Answer {
 		answer.Results = []Result{{Tag: q.Target.Tag, Err: q.Refused}}
 	case q.Target.Tag == "":
 		a.list(ctx, &answer)
+	case q.Policy != nil:
+		a.pick(ctx, &answer)
 	default:
 		answer.Results = []Result{a.resolve(ctx, q, q.Target.Tag, q.Ref)}
 	}
 	answer.At = time.Now()
-	return answer
-}
-
-// list asks for the tags of a repository, and for each up to the cap.
-func (a *asker) list(ctx context.Context, answer *Answer) {
-	defer unpanic(answer.Ref.Repo.String(), &answer.Err)
-	tags, err := a.Reader.Tags(ctx, answer.On, answer.Ref.Repo)
-	if err != nil {
-		answer.Err = asError(err, answer.Ref.Repo.String())
-		return
-	}
-	tags = imagestream.PrioritizeTags(tags)
-	if answer.Cap > 0 && len(tags) > answer.Cap {
-		answer.LeftOut = len(tags) - answer.Cap
-		tags = tags[:answer.Cap]
-	}
-	answer.Results = make([]Result, len(tags))
-	var wg sync.WaitGroup
-	places := make(chan struct{}, perListing)
-	for i, tag := range tags {
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
-			answer.Results[i] = a.resolve(ctx, answer.Question, tag, registry.Ref{Repo: answer.Ref.Repo, Tag: tag})
-		})
-	}
-	wg.Wait()
-}
-
-// resolve asks what a reference is: one HEAD and, for a manifest list that was
-// not seen before and is not wanted as such, the list.
-func (a *asker) resolve(ctx context.Context, q Question, tag string, ref registry.Ref) (r Result) {
-	r.Tag = tag
-	defer unpanic(ref.String(), &r.Err)
-	img, err := a.Reader.Head(ctx, q.On, ref)
-	if err != nil {
-		r.Err = asError(err, ref.String())
-		return r
-	}
-	r.Head, r.Image = img.Digest, img.Digest
-	if !img.IsIndex() || q.Mode != imagestream.Legacy {
-		return r
-	}
-	if k := q.Known[tag]; k.Head == img.Digest {
-		r.Image = k.Image
-		return r
-	}
-	list, err := a.Reader.Detail(ctx, q.On, registry.Ref{Repo: ref.Repo, Digest: img.Digest})
-	if err != nil {
-		r.Err = asError(err, ref.String())
-		return r
-	}
-	child, ok := choose(list.Children, q.Platform, q.Fallback)
-	if !ok {
-		r.Err = &registry.Error{Kind: registry.Invalid, Ref: ref.String(), Message: "the manifest list holds no image"}
-		return r
-	}
-	r.Image = child.Digest
-	return r
-}
-
-// choose picks a manifest list's entry: the first that has the first platform
-// that is wanted and there, else the first of all. Attestations, which claim the
-// platform unknown/unknown, are no images. A variant counts only where one is
-// wanted. (OpenShift does the same, with its host's platform first.)
-func choose(children []registry.Child, wanted ...registry.Platform) (registry.Child, bool) {
-	images := slices.DeleteFunc(slices.Clone(children), func(c registry.Child) bool {
-		return c.Platform.OS == "unknown" || c.Platform.Architecture == "unknown"
-	})
-	for _, want := range wanted {
-		for _, c := range images {
-			if c.Platform.OS == want.OS && c.Platform.Architecture == want.Architecture &&
-				(want.Variant == "" || want.Variant == c.Platform.Variant) {
-				return c, true
-			}
+	if q.Settle > 0 {
+		for i := range answer.Results {
+			a.settle(ctx, &answer, &answer.Results[i])
 		}
 	}
-	if len(images) == 0 {
-		return registry.Child{}, false
-	}
-	return images[0], true
-}
-
-// unpanic makes a panic of a Reader the failure of one question, which is backed
-// off from like any other.
-func unpanic(ref string, err **registry.Error) {
-	if p := recover(); p != nil {
-		*err = &registry.Error{Kind: registry.InternalError, Ref: ref, Message: "towpath itself failed", Err: fmt.Errorf("panic: %v", p)}
-	}
-}
-
-// asError is a Reader's error as the contract promises it.
-func asError(err error, ref string) *registry.Error {
-	if e := (*registry.Error)(nil); errors.As(err, &e) {
-		return e
-	}
-	return &registry.Error{Kind: registry.InternalError, Ref: ref, Message: "the registry could not be read", Err: err}
+	return answer
 }

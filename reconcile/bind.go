@@ -32,13 +32,19 @@ func (c *Catalog) inOrder() []*file {
 func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 	c.byName, c.twice, c.Problems = make(map[imagestream.Name]*Stream, len(c.files)), map[imagestream.Name]bool{}, problems
 	var streams []*Stream
+	patched := c.patched(files)
 	for _, f := range files {
 		if !f.bound {
 			c.bindFile(f)
 		}
 		c.Problems = append(c.Problems, f.problems...)
 		c.Sites = append(c.Sites, f.sites...)
-		streams = append(streams, f.streams...)
+		if by, ok := patched[f.Path]; !ok {
+			streams = append(streams, f.streams...)
+		} else if len(f.streams) > 0 {
+			c.Problems = append(c.Problems, imagestream.Problem{Path: f.Path, Line: f.streams[0].Line, Col: f.streams[0].Col, Note: true,
+				What: fmt.Sprintf("image stream %s is left alone here: %s names this file as a patch", f.streams[0].Name, by)})
+		}
 	}
 	slices.SortStableFunc(streams, func(a, b *Stream) int { return compareNames(a.Name, b.Name) })
 	for len(streams) > 0 {
@@ -54,6 +60,7 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 		}
 		streams = streams[n:]
 	}
+	c.bindAliases()
 }
 
 // bindFile gives names, namespaces and settings to what a file says, by its path
@@ -76,7 +83,6 @@ func (c *Catalog) bindFile(f *file) {
 		s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
 		s.wants = c.wants(s)
 		f.streams = append(f.streams, s)
-		f.problems = append(f.problems, s.notYet()...)
 	}
 	for _, t := range p.sites {
 		f.sites = append(f.sites, c.site(f.Path, f.Blob, t))
@@ -87,25 +93,6 @@ func (c *Catalog) bindFile(f *file) {
 // repository, may be asked for.
 func (s *Stream) asks(tag string) bool {
 	return slices.ContainsFunc(s.wants, func(w want) bool { return w.target(s).Tag == tag })
-}
-
-// notYet says which tags this version leaves alone.
-func (s *Stream) notYet() []imagestream.Problem {
-	var notes []imagestream.Problem
-	for _, t := range s.Spec.Tags {
-		what := ""
-		switch {
-		case t.Reference:
-			what = "references are"
-		case t.From.Kind == imagestream.ImageStreamTag || t.From.Kind == imagestream.ImageStreamImage:
-			what = "tags from an " + t.From.Kind + " are"
-		default:
-			continue
-		}
-		notes = append(notes, imagestream.Problem{Path: s.Path, Line: t.Line, Col: t.Col, Note: true,
-			What: fmt.Sprintf("tag %s is left alone: %s not resolved in this version", t.Name, what)})
-	}
-	return notes
 }
 
 func (c *Catalog) site(path string, blob gitstore.BlobID, t trigger.Site) *Site {

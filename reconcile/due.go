@@ -1,14 +1,11 @@
 package reconcile
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"hash/fnv"
-	"strings"
 	"time"
 
 	"github.com/towpath/towpath/imagestream"
-	"github.com/towpath/towpath/registry"
 )
 
 // A Hint says "look now". It changes when a tag is asked, never what is
@@ -25,33 +22,6 @@ func (h Hint) names(s *Stream, tag string, scheduled bool) bool {
 		(h.Tag == "" || h.Tag == tag || tag == "") && (!h.Scheduled || scheduled)
 }
 
-// A Question asks what a tag is now or, where Target.Tag is empty, what every
-// tag of a stream's repository is.
-type Question struct {
-	Target   imagestream.TagRef
-	On       registry.On
-	Written  string            // reference or repository as the file has it
-	Ref      registry.Ref      // what it stands for
-	Mode     string            // Legacy or PreserveOriginal
-	Platform registry.Platform // the entry of a list that is wanted
-	Fallback registry.Platform // …where there is none for Platform
-	Inputs   string            // hash of the spec inputs that decide
-	Cap      int               // of a repository: how many tags at most
-
-	OnRecord     bool            // the record answers these inputs already
-	Bases        map[string]Base // by tag: what the record said when this was asked
-	Forced       bool
-	FailingSince map[string]time.Time // by tag, those that failed at the last try
-	Known        map[string]Known     // by tag: what a list's digest was resolved to before
-	Refused      *registry.Error      // the answer, where asking makes no sense
-}
-
-// Base is the state of a record: an answer is never written over a younger one.
-type Base struct{ Image, Inputs string }
-
-// Known pairs the digest that a tag had with the image that it stood for.
-type Known struct{ Head, Image string }
-
 // spread is over how much time the first round after a start is spread.
 const spread = 5 * time.Minute
 
@@ -61,7 +31,8 @@ const spread = 5 * time.Minute
 //	a hint names it                               now
 //	its answer came too late                      now
 //	its inputs are not on record                  now; after a failure, when its back-off is over
-//	on record, scheduled, asked in this process   when its interval is over
+//	on record, scheduled, asked in this process   when its interval is over, and up to a tenth of it later
+//	its image must settle first                   when it may have settled
 //	on record, scheduled, not asked yet           within min(interval, 5 min) of the start, by hash
 //	on record, but its last import failed         likewise, then when its back-off is over
 //	on record, not scheduled                      never
@@ -160,151 +131,24 @@ func (s *Stream) scheduled(t imagestream.Tag, q Question) bool {
 	return (t.Scheduled || s.Settings.Scheduled) && (q.Ref.Digest == "" || !q.OnRecord)
 }
 
-// tagQuestion asks for one tag. It also says whether a failure is on record.
-func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, bool) {
-	mode, platform := s.mode(t.ImportMode), platformOf(c.platform(), t.PreferOS, t.PreferArch)
-	q := Question{
-		Target:   imagestream.TagRef{Stream: s.Name, Tag: t.Name},
-		On:       registry.On{Namespace: s.Name.Namespace, Path: s.Path, Insecure: t.Insecure},
-		Written:  t.From.Name,
-		Mode:     mode,
-		Platform: platform,
-		Fallback: c.platform(),
-		Inputs:   t.From.Inputs(mode, platform.String()),
-	}
-	var err error
-	if q.Ref, err = registry.ParseRef(t.From.Name); err != nil {
-		q.Refused = invalid(t.From.Name, err)
-	}
-	st := s.Status.Tag(t.Name)
-	if st == nil {
-		return q, false
-	}
-	q.Bases, q.OnRecord = map[string]Base{t.Name: baseOf(st)}, answers(st, q)
-	return q, st.Failure != nil
-}
-
-// repositoryQuestion asks for every tag of spec.dockerImageRepository. It is
-// on record when any tag was resolved from it.
-func (c *Catalog) repositoryQuestion(s *Stream) (Question, bool) {
-	mode, platform := s.mode(""), c.platform()
-	q := Question{
-		Target:   imagestream.TagRef{Stream: s.Name},
-		On:       registry.On{Namespace: s.Name.Namespace, Path: s.Path, Insecure: s.Insecure},
-		Written:  s.Spec.Repository,
-		Mode:     mode,
-		Platform: platform,
-		Fallback: c.platform(),
-		Inputs:   s.Spec.Inputs(mode, platform.String()),
-		Cap:      s.Settings.TagsCap,
-	}
-	repo, err := registry.ParseRepo(s.Spec.Repository)
-	if q.Ref.Repo = repo; err != nil {
-		q.Refused = invalid(s.Spec.Repository, err)
-	}
-	failed := false
-	q.Bases = make(map[string]Base, len(s.Status.Tags))
-	for i := range s.Status.Tags {
-		st := &s.Status.Tags[i]
-		if s.specTag(st.Tag) == nil {
-			q.Bases[st.Tag] = baseOf(st)
-			q.OnRecord = q.OnRecord || answers(st, q)
-			failed = failed || st.Failure != nil
-		}
-	}
-	return q, failed
-}
-
-// answers reports whether a tag's record was resolved from what a question asks.
-// A record without a Source is one that OpenShift wrote: it is adopted where its
-// repository, or its digest, is the one that is wanted.
-func answers(st *imagestream.TagStatus, q Question) bool {
-	if st.Source != nil {
-		return st.Source.Inputs == q.Inputs
-	}
-	if len(st.Items) == 0 {
-		return false
-	}
-	return registry.Repository(st.Items[0].Reference) == registry.Repository(q.Written) ||
-		q.Ref.Digest != "" && q.Ref.Digest == st.Items[0].Image
-}
-
-func baseOf(st *imagestream.TagStatus) Base {
-	var b Base
-	if st != nil && len(st.Items) > 0 {
-		b.Image = st.Items[0].Image
-	}
-	if st != nil && st.Source != nil {
-		b.Inputs = st.Source.Inputs
-	}
-	return b
-}
-
-func (s *Stream) mode(own string) string {
-	switch {
-	case own != "":
-		return own
-	case s.Settings.ImportMode != "":
-		return s.Settings.ImportMode
-	}
-	return imagestream.Legacy
-}
-
-func (s *Stream) specTag(name string) *imagestream.Tag {
-	for i := range s.Spec.Tags {
-		if s.Spec.Tags[i].Name == name {
-			return &s.Spec.Tags[i]
-		}
-	}
-	return nil
-}
-
-// platform is the one that the repository chose for manifest lists.
-func (c *Catalog) platform() registry.Platform {
-	var p registry.Platform
-	p.OS, p.Architecture, _ = strings.Cut(c.Config.Platform(), "/")
-	p.Architecture, p.Variant, _ = strings.Cut(p.Architecture, "/")
-	return p
-}
-
-// platformOf is the tag's own wish, else the repository's.
-func platformOf(repository registry.Platform, os, arch string) registry.Platform {
-	p := repository
-	if os != "" || arch != "" {
-		p.Variant = ""
-	}
-	if os != "" {
-		p.OS = os
-	}
-	if arch != "" {
-		p.Architecture = arch
-	}
-	return p
-}
-
-func invalid(written string, err error) *registry.Error {
-	if e := (*registry.Error)(nil); errors.As(err, &e) {
-		return e
-	}
-	return &registry.Error{Kind: registry.Invalid, Ref: written, Message: fmt.Sprintf("%q is not a reference: %v", written, err)}
-}
-
 // due says when something is to be asked, if ever.
 func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Time, ever bool) {
-	st, interval := m.state(target), s.Settings.Interval
+	st, interval := m.state(target), w.interval(s)
 	switch asked := st != nil && st.inputs == w.inputs; {
 	case st != nil && st.again:
 		return m.started, true
 	case asked && st.fails > 0 && target.Tag != "" && !st.failure.Kind.Passing() && !w.failed && st.settled != s.Blob:
 		return m.started, true // the failure was on record, and somebody took it away
 	case asked && st.fails > 0 && target.Tag == "" && st.listed && w.scheduled:
-		return earlier(st.retry, st.asked.Add(interval)), true // one bad tag must not keep the others waiting
+		return earlier(st.retry, st.next(target, interval)), true // one bad tag must not keep the others waiting
 	case asked && st.fails > 0:
 		return st.retry, true
+	case asked && !st.settles.IsZero():
+		return earlier(st.settles, st.next(target, interval)), true
 	case !w.onRecord && !(asked && st.settled == s.Blob):
 		return m.started, true
 	case asked && w.scheduled:
-		return st.asked.Add(interval), true
+		return st.next(target, interval), true
 	case asked && w.failed:
 		return st.asked.Add(clearAfter), true // its recorded failure is over, and waits to be cleared
 	case asked:
@@ -314,6 +158,34 @@ func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Tim
 	}
 	return time.Time{}, false
 }
+
+// interval is the time between two questions.
+func (w *want) interval(s *Stream) time.Duration {
+	if w.tag == nil {
+		return cmp.Or(s.Interval, s.Settings.Interval)
+	}
+	return cmp.Or(w.tag.Interval, s.Settings.Interval)
+}
+
+// next is when the interval since the last answer is over. What was asked together
+// is spread over a tenth of the interval, so that it does not come together again
+// for ever; grain by grain, so that a pass has more than one tag to ask for.
+func (st *state) next(target imagestream.TagRef, interval time.Duration) time.Time {
+	at := st.asked.Add(interval)
+	if spread := interval / 10; spread > 0 {
+		at = at.Add(slot(target, spread))
+	}
+	if grain := min(interval/180, grain); grain > 0 {
+		if late := at.Sub(at.Truncate(grain)); late > 0 {
+			at = at.Add(grain - late)
+		}
+	}
+	return at
+}
+
+// grain is the longest time by which a question is put off so that others come
+// with it.
+const grain = 5 * time.Second
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {

@@ -31,12 +31,13 @@ type Catalog struct {
 	Problems []imagestream.Problem
 	Invalid  bool
 
-	snap   gitstore.Snapshot
-	files  map[string]*file                // every file of the tree, by path
-	parsed map[gitstore.BlobID]*parsedFile // what is in those that are included
-	config gitstore.BlobID                 // of .towpath.yaml
-	byName map[imagestream.Name]*Stream
-	twice  map[imagestream.Name]bool // names that two documents claim
+	snap    gitstore.Snapshot
+	files   map[string]*file                // every file of the tree, by path
+	parsed  map[gitstore.BlobID]*parsedFile // what is in those that are included
+	config  gitstore.BlobID                 // of .towpath.yaml
+	byName  map[imagestream.Name]*Stream
+	twice   map[imagestream.Name]bool // names that two documents claim
+	aliases []alias                   // sources first
 }
 
 // A Stream is an ImageStream with the names and settings that its place in the
@@ -61,6 +62,7 @@ type Site struct {
 type parsedFile struct {
 	docs     []imagestream.Document
 	sites    []trigger.Site
+	patches  []string // files that it names as patches, where it is a kustomization
 	problems []imagestream.Problem
 }
 
@@ -106,7 +108,7 @@ func Load(ctx context.Context, snap gitstore.Snapshot, prev *Catalog, progress f
 		return nil, err
 	}
 	c.bind(files, problems)
-	return c, nil
+	return c, c.fix(ctx)
 }
 
 // compare takes over the files that are as they were.
@@ -230,10 +232,14 @@ func parse(src []byte) (p *parsedFile) {
 		}
 	}()
 	utf16 := bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff"))
-	if !utf16 && !bytes.Contains(src, []byte("ImageStream")) && !bytes.Contains(src, []byte(trigger.Annotation)) {
+	ours := utf16 || bytes.Contains(src, []byte("ImageStream")) || bytes.Contains(src, []byte(trigger.Annotation))
+	if !ours && !bytes.Contains(src, []byte("patches")) {
 		return nothing
 	}
 	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	if !ours {
+		return &parsedFile{patches: patchesOf(f)} // whatever else it is, nobody here reads it
+	}
 	if err != nil {
 		p := imagestream.Problem{What: err.Error(), Fix: "correct the file; towpath leaves it alone until then"}
 		if e := (*yamledit.Error)(nil); errors.As(err, &e) {
@@ -246,7 +252,7 @@ func parse(src []byte) (p *parsedFile) {
 	for i := range docs {
 		brief(&docs[i])
 	}
-	return &parsedFile{docs: docs, sites: sites, problems: append(problems, more...)}
+	return &parsedFile{docs: docs, sites: sites, patches: patchesOf(f), problems: append(problems, more...)}
 }
 
 // brief cuts a stream to what decisions need, and keeps texts once that are the

@@ -34,10 +34,13 @@ type state struct {
 	again  bool   // ask at once: its last answer came too late, or a hint came meanwhile
 	hinted bool   // a hint came while the question was under way
 
-	asked   time.Time       // when the last answer was dealt with
-	inputs  string          // what that was asked for
-	settled gitstore.BlobID // content of the file that it left as it was
-	known   map[string]Known
+	asked    time.Time       // when the last answer was dealt with
+	inputs   string          // what that was asked for
+	settled  gitstore.BlobID // content of the file that it left as it was
+	settles  time.Time       // when the first of settling may have settled; zero where none must
+	settling []Settling
+	learned  map[string]Learned
+	facts    map[string]dated
 
 	fails   int                  // in a row
 	since   map[string]time.Time // by tag: the first failure of the row; "" is the listing
@@ -51,7 +54,7 @@ func (m *Memory) state(t imagestream.TagRef) *state { return m.states[t] }
 // complete gives a question what earlier answers taught.
 func (m *Memory) complete(q *Question) {
 	if st := m.state(q.Target); st != nil && st.inputs == q.Inputs {
-		q.Known, q.FailingSince = st.known, st.since
+		q.Learned, q.FailingSince, q.Facts = st.learned, st.since, st.facts
 	}
 }
 
@@ -123,6 +126,7 @@ func (m *Memory) After(answers []Answer, recorded *Recorded, writes Writes, outc
 		default:
 			delete(m.owed, a.Target)
 			st.took(a, now)
+			st.settle(recorded.settles[a.Target])
 			if st.settled = s.Blob; outcome.Landed && written[s.Path] {
 				st.settled = ""
 			}
@@ -138,12 +142,29 @@ func (st *state) took(a Answer, now time.Time) {
 	}
 	st.again, st.hinted = st.hinted, false
 	st.asked, st.inputs, st.since, st.listed = now, a.Inputs, a.failingSince(), a.Err == nil
+	st.facts = believed(a.Facts, now)
 	if st.failure = a.failure(); st.failure == nil {
-		st.fails, st.known = 0, a.known()
+		st.fails, st.learned = 0, a.learned()
 		return
 	}
 	st.fails++
 	st.retry = now.Add(backoff(st.failure, st.fails))
+}
+
+// settle notes what must stand unchanged before it is recorded.
+func (st *state) settle(waits []Settling) {
+	st.settling, st.settles = waits, time.Time{}
+	for _, w := range waits {
+		if st.settles.IsZero() || w.Until.Before(st.settles) {
+			st.settles = w.Until
+		}
+	}
+}
+
+// believed are the facts that the next question need not ask for.
+func believed(facts map[string]dated, now time.Time) map[string]dated {
+	maps.DeleteFunc(facts, func(_ string, f dated) bool { return now.Sub(f.at) >= factsLast })
+	return facts
 }
 
 // first is since when anything of a tag or repository fails.

@@ -40,8 +40,9 @@ func statusMessage(changes []StatusChange) string {
 				failing = append(failing, fmt.Sprintf("%s fails (%s)", tag, e.Failure.Reason))
 				lines = append(lines, fmt.Sprintf("%s fails: %s, %s", inert(tag), e.Failure.Reason, inert(e.Failure.Message)))
 			case e.Item != nil:
-				moved = append(moved, fmt.Sprintf("%s is %s (%s)", tag, e.Source.From, short(e.Item.Image)))
-				lines = append(lines, fmt.Sprintf("%s is %s, %s%s", inert(tag), inert(e.Source.From), e.Item.Image, wasOf(c.Stream, e)))
+				from := sourceOf(c.Stream, e)
+				moved = append(moved, fmt.Sprintf("%s is %s%s", tag, from, inBrackets(short(e.Item.Image))))
+				lines = append(lines, inert(tag)+" is "+strings.Join(nonEmpty(inert(from), e.Item.Image), ", ")+wasOf(c.Stream, e)+originOf(e))
 			default:
 				lines = append(lines, inert(tag)+" works again")
 			}
@@ -69,8 +70,50 @@ func statusMessage(changes []StatusChange) string {
 	return b.String()
 }
 
+// sourceOf is where an image came from, as written in the file.
+func sourceOf(s *Stream, e imagestream.Event) string {
+	if e.Source != nil {
+		return e.Source.From
+	}
+	t := s.specTag(e.Tag)
+	switch {
+	case t == nil:
+		return e.Item.Reference
+	case t.From.Kind == imagestream.DockerImage:
+		return t.From.Name + " as it is written"
+	case t.From.Namespace != "":
+		return t.From.Namespace + "/" + t.From.Name
+	}
+	return t.From.Name
+}
+
+func inBrackets(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
+}
+
+// originOf is what an image says of its origin, where that is on record.
+func originOf(e imagestream.Event) string {
+	if e.Source == nil {
+		return ""
+	}
+	l := e.Source.Labels
+	var words []string
+	for _, w := range [][2]string{{"version", l.Version}, {"revision", l.Revision}, {"source", l.Source}} {
+		if w[1] != "" {
+			words = append(words, w[0]+" "+inert(w[1]))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(words, ", ")
+}
+
 func wasOf(s *Stream, e imagestream.Event) string {
-	if st := s.Status.Tag(e.Tag); st != nil && len(st.Items) > 0 && st.Items[0].Image != e.Item.Image {
+	if st := s.Status.Tag(e.Tag); st != nil && len(st.Items) > 0 && st.Items[0].Image != e.Item.Image && st.Items[0].Image != "" {
 		return " (was " + short(inert(st.Items[0].Image)) + ")"
 	}
 	return ""

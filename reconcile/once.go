@@ -146,7 +146,7 @@ func (r *Reconciler) memory(now time.Time) *Memory {
 // exchange hands new questions over and takes back the answers that came in;
 // they are owed until something became of them.
 func (r *Reconciler) exchange(ctx context.Context, ask []Question) []Answer {
-	r.asker.Progress = r.Progress
+	r.asker.Progress, r.asker.OneShot = r.Progress, r.Wait
 	if r.asker.Reader == nil { // once: answers may be under way
 		r.asker.Reader = r.Reader
 	}

@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/towpath/towpath/imagestream"
@@ -12,9 +14,21 @@ import (
 // will stand with them (T′).
 type Recorded struct {
 	Changes []StatusChange // by stream name
+
 	cat     *Catalog
 	after   map[imagestream.Name]imagestream.Status
-	outrun  map[imagestream.TagRef]bool // answers that a younger record overtook
+	changes map[imagestream.Name]*StatusChange
+	options imagestream.Options
+	outrun  map[imagestream.TagRef]bool       // answers that a younger record overtook
+	settles map[imagestream.TagRef][]Settling // by question
+}
+
+// Settling is an image that is not recorded yet.
+type Settling struct {
+	Tag   imagestream.TagRef
+	From  string // the reference that was asked for, as written
+	Image string
+	Until time.Time // when it may be recorded, if it stands until then
 }
 
 // A StatusChange is what is new in one stream's status.
@@ -33,6 +47,7 @@ const clearAfter = time.Hour
 //
 //	answer                         record                          becomes
 //	image                          nothing, or another image       a new item; a failure is cleared
+//	an image that must settle      another image, or nothing       nothing, until it has stood long enough
 //	the same image                 from these inputs               nothing
 //	the same image                 from other inputs               its Source
 //	the same image                 adopted (no Source)             nothing, unless a person asked
@@ -42,40 +57,58 @@ const clearAfter = time.Hour
 //	fails again, same reason       that failure                    nothing
 //	the listing fails              nothing                         a failure of the tag latest
 //	anything                       younger than its question       nothing; the tag is due
+//
+// Then, sources first, what is recomputed from spec and record alone:
+//
+//	tag of spec                    record of its source            becomes
+//	follows another tag            an image                        that image
+//	names an image of a stream     has that image                  that image, for good
+//	a reference                    -                               the reference as written, without a digest
+//	any of them                    nothing, malformed, a loop      nothing
 func Record(c *Catalog, answers []Answer, now time.Time) *Recorded {
-	r := &Recorded{cat: c, after: map[imagestream.Name]imagestream.Status{}, outrun: map[imagestream.TagRef]bool{}}
 	now = now.UTC().Truncate(time.Second)
-	events := map[imagestream.Name]*StatusChange{}
+	r := &Recorded{
+		cat: c, after: map[imagestream.Name]imagestream.Status{}, changes: map[imagestream.Name]*StatusChange{},
+		options: imagestream.Options{Now: now, Keep: heldBySites(c)}, outrun: map[imagestream.TagRef]bool{}, settles: map[imagestream.TagRef][]Settling{},
+	}
 	for _, a := range answers {
 		s := c.Stream(a.Target.Stream)
-		if s == nil || s.Malformed || c.Invalid || c.Config.Paused() || s.Settings.Paused || c.outran(s, a) {
+		if s == nil || !c.records(s) || c.outran(s, a) {
 			r.outrun[a.Target] = true
 			continue
 		}
-		es := eventsOf(s, a, now)
-		if len(es) == 0 {
-			continue
-		}
-		ch := events[s.Name]
-		if ch == nil {
-			ch = &StatusChange{Stream: s, Options: imagestream.Options{Now: now, History: s.Settings.History}}
-			events[s.Name] = ch
-		}
-		ch.Events = append(ch.Events, es...)
-		ch.LeftOut += a.LeftOut
+		r.add(s, a.LeftOut, r.eventsOf(s, a, now)...)
 	}
-	if len(events) == 0 {
-		return r
-	}
-	keep := heldBySites(c)
-	for _, s := range c.Streams {
-		if ch := events[s.Name]; ch != nil {
-			ch.Options.Keep = keep
-			r.Changes = append(r.Changes, *ch)
-			r.after[s.Name] = s.Document.After(ch.Events, ch.Options)
+	for i := range c.aliases {
+		if a := &c.aliases[i]; c.records(a.stream) {
+			r.add(a.stream, 0, r.aliased(a)...)
 		}
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(r.changes), compareNames) {
+		r.Changes = append(r.Changes, *r.changes[name])
 	}
 	return r
+}
+
+// records reports whether a stream's status may be written.
+func (c *Catalog) records(s *Stream) bool {
+	return !s.Malformed && !c.Invalid && !c.Config.Paused() && !s.Settings.Paused
+}
+
+// add takes events into a stream's record as it will stand.
+func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) {
+	if len(events) == 0 {
+		return
+	}
+	ch := r.changes[s.Name]
+	if ch == nil {
+		ch = &StatusChange{Stream: s, Options: r.options}
+		ch.Options.History = s.Settings.History
+		r.changes[s.Name] = ch
+	}
+	ch.Events = append(ch.Events, events...)
+	ch.LeftOut += leftOut
+	r.after[s.Name] = s.Document.After(ch.Events, ch.Options)
 }
 
 // outran reports whether the stream changed since a question was asked: what it
@@ -102,7 +135,7 @@ func (r *Recorded) Status(s *Stream) imagestream.Status {
 }
 
 // eventsOf is what an answer changes in its stream's record.
-func eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
+func (r *Recorded) eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
 	if a.Err != nil {
 		if a.OnRecord || s.specTag("latest") != nil {
 			return nil // the failure is said, and asked again
@@ -110,15 +143,17 @@ func eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
 		return failed(s.Status.Tag("latest"), Result{Tag: "latest", Err: a.Err}, s, a, "", now)
 	}
 	var es []imagestream.Event
-	for _, r := range a.Results {
-		st := s.Status.Tag(r.Tag)
+	for _, res := range a.Results {
+		st := s.Status.Tag(res.Tag)
 		switch {
-		case a.Target.Tag == "" && s.specTag(r.Tag) != nil:
+		case a.Target.Tag == "" && s.specTag(res.Tag) != nil:
 			// what spec says of a tag goes before what its repository holds
-		case r.Err != nil:
-			es = append(es, failed(st, r, s, a, r.Tag, now)...)
+		case res.Err != nil:
+			es = append(es, failed(st, res, s, a, res.Tag, now)...)
+		case res.Settling.After(now):
+			r.settles[a.Target] = append(r.settles[a.Target], Settling{imagestream.TagRef{Stream: s.Name, Tag: res.Tag}, a.written(res), res.Image, res.Settling})
 		default:
-			es = append(es, succeeded(st, r, a, now)...)
+			es = append(es, succeeded(st, res, a, now)...)
 		}
 	}
 	if a.Target.Tag == "" {
@@ -149,8 +184,8 @@ func failed(st *imagestream.TagStatus, r Result, s *Stream, a Answer, what strin
 		return nil
 	}
 	f := &imagestream.Failure{Reason: string(r.Err.Kind), From: a.Written, Message: r.Err.Message, Since: now}
-	if a.Target.Tag == "" && r.Tag != "" && a.Err == nil {
-		f.From = registry.Repository(a.Written) + ":" + r.Tag
+	if a.Err == nil {
+		f.From = a.written(r)
 	}
 	if st != nil && st.Failure != nil && st.Failure.Reason == f.Reason && st.Failure.From == f.From {
 		return nil
@@ -162,15 +197,15 @@ func failed(st *imagestream.TagStatus, r Result, s *Stream, a Answer, what strin
 func succeeded(st *imagestream.TagStatus, r Result, a Answer, now time.Time) []imagestream.Event {
 	repository := registry.Repository(a.Written)
 	item := imagestream.Item{Created: now, Reference: repository + "@" + r.Image, Image: r.Image}
-	source := imagestream.Source{From: a.Written, Mode: a.Mode, Platform: a.Platform.String(), Inputs: a.Inputs, Since: now}
-	if a.Target.Tag == "" {
-		source.From = repository + ":" + r.Tag
-	}
+	source := imagestream.Source{From: a.written(r), Mode: a.Mode, Platform: a.Platform.String(), Inputs: a.Inputs, Labels: r.Labels, Since: now}
 	e := imagestream.Event{Tag: r.Tag, Item: &item, Source: &source, Clear: true}
 	if st == nil || len(st.Items) == 0 || st.Items[0].Image != item.Image || st.Items[0].Reference != item.Reference {
 		return []imagestream.Event{e}
 	}
-	recorded := st.Source == nil && !a.Forced || st.Source != nil && st.Source.String() == source.String()
+	if st.Source != nil {
+		source.Labels = st.Source.Labels // of this very image
+	}
+	recorded := st.Source == nil && !a.Forced && a.Policy == nil || st.Source != nil && st.Source.String() == source.String()
 	over := st.Failure != nil && (a.Forced || now.Sub(st.Failure.Since) >= clearAfter)
 	switch {
 	case !recorded:
@@ -183,11 +218,14 @@ func succeeded(st *imagestream.TagStatus, r Result, a Answer, now time.Time) []i
 
 // heldBySites says of an image whether a site names it; history keeps those.
 func heldBySites(c *Catalog) func(image string) bool {
-	held := map[string]bool{}
-	for _, s := range c.Sites {
-		if d := digestOf(s.Current); d != "" {
-			held[d] = true
+	held := sync.OnceValue(func() map[string]bool {
+		held := map[string]bool{}
+		for _, s := range c.Sites {
+			if d := digestOf(s.Current); d != "" {
+				held[d] = true
+			}
 		}
-	}
-	return func(image string) bool { return held[image] }
+		return held
+	})
+	return func(image string) bool { return held()[image] }
 }

@@ -22,6 +22,7 @@ type Report struct {
 	Invalid              bool                  // .towpath.yaml is not right: nothing is written
 	Paused               bool                  // .towpath.yaml says so: nothing is written
 	Failing              []Failing
+	Settling             []Settling // by tag: images that must stand unchanged first
 	Held                 Held
 	Unresolved           []Unresolved
 
@@ -81,10 +82,12 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 		if s := cat.Stream(tag.Stream); st.failure != nil && s != nil && s.asks(tag.Tag) {
 			rep.Failing = append(rep.Failing, Failing{tag, st.failure, st.first(), st.retry})
 		}
+		rep.Settling = append(rep.Settling, st.settling...)
 		if st.asking != "" {
 			rep.Outstanding++
 		}
 	}
+	slices.SortFunc(rep.Settling, func(a, b Settling) int { return compareTags(a.Tag, b.Tag) })
 	slices.SortFunc(rep.Failing, func(a, b Failing) int { return compareTags(a.Tag, b.Tag) })
 	return rep
 }

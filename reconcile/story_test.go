@@ -33,7 +33,8 @@ var update = flag.Bool("update", false, "write what the stories print into their
 //	now TIME           sleep until then (RFC 3339)
 //	registry LINE      change what registries say (see registry/memory)
 //	walk               walk the line until it rests; print commits, problems, holds
-//	once               walk it once, as a running daemon would
+//	once               walk it once, asking what is due
+//	poll               walk it once, as a running daemon would: it can wait
 //	restart            forget all that is not in Git
 //	edit N MESSAGE     a person commits the files under N/; empty files are deleted
 //	revert             a person takes back the last commit
@@ -135,6 +136,10 @@ func (s *story) do(word, rest string) {
 		h := reconcile.Hint{Tag: tag, Force: true}
 		h.Stream.Namespace, h.Stream.Name, _ = strings.Cut(name, "/")
 		s.walk(h)
+	case "poll":
+		before := s.store.Tip("main")
+		rep, err := s.line.Once(context.Background())
+		s.tell(before, rep, err)
 	case "once":
 		s.line.Wait = true
 		before := s.store.Tip("main")
@@ -185,6 +190,9 @@ func (s *story) tell(before gitstore.Rev, rep reconcile.Report, err error) {
 	}
 	for _, f := range rep.Failing {
 		fmt.Fprintf(&s.out, "failing: %s: %s: %s\n", f.Tag, f.Err.Kind, f.Err.Message)
+	}
+	for _, w := range rep.Settling {
+		fmt.Fprintf(&s.out, "settling: %s: %s %.14s until %s\n", w.Tag, w.From, w.Image, w.Until.UTC().Format(time.RFC3339))
 	}
 	for _, h := range rep.Held {
 		fmt.Fprintf(&s.out, "held: %s, taken back by %q\n", h.Change.Site.Path, h.About.Subject)
