@@ -1,0 +1,123 @@
+package config
+
+import "reflect"
+
+// descriptions say what each key means, by the way to it: the last column of the tables
+// in docs/configuration.md, held equal by a test.
+var descriptions = map[string]string{
+	"version":                  "the version of this file's format; must be there",
+	"include":                  "the files that are read; replaces the default",
+	"exclude":                  "the files among them that are not",
+	"namespaces":               "the namespace of objects whose file names none; the glob with most characters that are not wildcards decides, of equal ones the first; without a match it is `default`",
+	"platform":                 "what a `Legacy` import takes out of an image for many platforms, where the tag prefers nothing",
+	"paused":                   "nothing is written to this repository; no rule lifts it",
+	"defaults.interval":        "between two imports of a scheduled tag",
+	"defaults.history":         "images that a tag remembers in its status",
+	"defaults.import-mode":     "for tags without `importPolicy.importMode`",
+	"defaults.scheduled":       "`true` imports every tag again and again, as `importPolicy.scheduled` does for one",
+	"defaults.failure-after":   "how long a failure that may pass by itself lasts before it is recorded",
+	"defaults.group":           "what one trigger commit holds: all places that follow one tag",
+	"defaults.tags-cap":        "tags that a `spec.dockerImageRepository` brings in at most",
+	"defaults.paused":          "nothing is asked, recorded or rewritten",
+	"defaults.settle":          "how long an image must stand unchanged before it is recorded: a tag whose platforms are pushed one by one moves once then",
+	"defaults.min-age":         "how old an image must be for a policy that has no `towpath.dev/min-age`",
+	"defaults.record":          "`labels` also records what an image's labels say of its revision, source, version and time, from its next move on",
+	"rules":                    "changes of the `defaults` keys for some files or namespaces; all rules that match apply in order, for each key the last decides",
+	"rules[].paths":            "the files that the rule is for",
+	"rules[].namespaces":       "the namespaces that it is for; with `paths`, both must match",
+	"repo":                     "the repository; a relative path is relative to this file's directory; a user name or password in an https URL is refused",
+	"branch":                   "the branch that is watched and written",
+	"git.token-file":           "a token for https, sent as the password",
+	"git.username":             "the user for https, beside a token or password",
+	"git.username-file":        "the same, in a file",
+	"git.password-file":        "the password for https; needs a user name",
+	"git.ssh-key-file":         "the private key for ssh",
+	"git.ssh-passphrase-file":  "its passphrase",
+	"git.known-hosts-file":     "host keys that are trusted; ssh trusts no others",
+	"git.ca-file":              "certificates, PEM, that are trusted beside the system's",
+	"git.author.name":          "who towpath's commits are by",
+	"credentials":              "credentials for registries, and where each may be used",
+	"credentials[].file":       "in the form of Docker's `config.json`; must be there",
+	"credentials[].hosts":      "where it may be sent",
+	"credentials[].namespaces": "namespaces whose streams may use it",
+	"credentials[].paths":      "files whose streams may use it; must be there as soon as there are two credentials",
+	"registries":               "how single hosts are treated; loopback, private and link-local addresses are reached only for hosts that stand here",
+	"registries[].host":        "such as `quay.io` or `127.0.0.1:5000`; Docker Hub is `docker.io`; must be there",
+	"registries[].insecure":    "plain HTTP and unverified certificates are allowed, for tags that allow them too",
+	"registries[].ca-file":     "certificates, PEM, that are trusted beside the system's",
+	"registries[].token-hosts": "other hosts that may see its credential to issue tokens",
+	"registries[].concurrency": "requests at once",
+	"listen":                   "address of health, metrics and the last report",
+	"cache-dir":                "where the copy of the repository is kept; may be deleted at any time",
+	"poll":                     "how often the repository is looked at",
+	"limits.pushes-per-hour":   "beyond it, what moved goes into one later push",
+}
+
+// Patterns are read alike by Go and by JavaScript.
+const (
+	aName = `[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?`
+	aHost = `(?:` + aName + `(?:\.` + aName + `)*|\[[0-9a-f:.]*:[0-9a-f:.]*\])`
+)
+
+var (
+	globForm = jsonSchema{
+		"type": "string", "minLength": 1, "maxLength": maxGlob,
+		"pattern":             `^(?:[^./]|\.(?:[^/]|$))(?:[^\n]*[^/])?$`,
+		"patternErrorMessage": "write a glob of paths from the repository's root, without / or ./ before it; a directory with what is below it: apps/team1/**",
+	}
+	namespaceForm = jsonSchema{
+		"type": "string", "pattern": `^` + aName + `$`,
+		"patternErrorMessage": "write the name of a namespace: lower-case letters, digits and dashes, at most 63",
+	}
+)
+
+// forms are the types that read their text, or their node, themselves.
+var forms = map[reflect.Type]jsonSchema{
+	reflect.TypeFor[Glob]():  globForm,
+	reflect.TypeFor[label](): namespaceForm,
+	reflect.TypeFor[Host](): {
+		"type": "string", "pattern": `^` + aHost + `(?::[0-9]+)?$`,
+		"patternErrorMessage": "write a registry such as quay.io or 127.0.0.1:5000, in lower case, without scheme, user or path; docker.io is Docker Hub",
+		"not":                 jsonSchema{"enum": []string{"index.docker.io", "registry-1.docker.io"}},
+	},
+	reflect.TypeFor[Address](): {
+		"type": "string", "pattern": `^(?:` + aHost + `)?:[0-9]+$`,
+		"patternErrorMessage": "write host:port, such as 127.0.0.1:8080 or :8080",
+	},
+	reflect.TypeFor[personal](): {
+		"type": "string", "minLength": 1, "maxLength": 200, "pattern": `^[^<> ](?:[^<>]*[^<> ])?$`,
+		"patternErrorMessage": "write it without < and >, and without spaces around it",
+	},
+	reflect.TypeFor[platform](): {
+		"type": "string", "pattern": `^[a-z0-9]+/[a-z0-9]+(?:/[a-z0-9]+)?$`,
+		"patternErrorMessage": "write os/architecture or os/architecture/variant, such as linux/amd64 or linux/arm/v7",
+	},
+	reflect.TypeFor[version]():    {"const": 1},
+	reflect.TypeFor[namespaces](): {"type": "object", "propertyNames": globForm, "additionalProperties": namespaceForm},
+}
+
+// together says, by the way to a value, what its parts must be to each other.
+var together = map[string]jsonSchema{
+	"include": {"minItems": 1},
+	"rules[]": {"anyOf": []jsonSchema{some("paths"), some("namespaces")}},
+	"repo": {"not": jsonSchema{"anyOf": []jsonSchema{ // a user name or password
+		{"pattern": `^[Hh][Tt][Tt][Pp][^:/]*://[^/]*@`}, {"pattern": `^[^:/]+://[^/]*:[^/]*@`},
+	}}},
+	"git": {
+		"allOf": []jsonSchema{notBoth("token-file", "password-file"), notBoth("username", "username-file")},
+		"dependencies": jsonSchema{
+			"password-file":       jsonSchema{"anyOf": []jsonSchema{{"required": []string{"username"}}, {"required": []string{"username-file"}}}},
+			"ssh-passphrase-file": []string{"ssh-key-file"},
+		},
+	},
+	"credentials": {"if": jsonSchema{"minItems": 2}, "then": jsonSchema{"items": some("paths")}},
+}
+
+// some wants a list that is not empty.
+func some(key string) jsonSchema {
+	return jsonSchema{"required": []string{key}, "properties": jsonSchema{key: jsonSchema{"minItems": 1}}}
+}
+
+func notBoth(a, b string) jsonSchema {
+	return jsonSchema{"not": jsonSchema{"required": []string{a, b}}}
+}
