@@ -58,12 +58,35 @@ func (r *Recorded) wanted(tag imagestream.TagRef) (SiteChange, bool) {
 	if t := s.specTag(tag.Tag); t != nil && t.Local && status.Repository != "" && item.Image != "" {
 		w.Image = status.Repository + "@" + item.Image // OpenShift: trigger controllers write the stream's own repository
 	}
-	if st.Source != nil {
-		w.Source = st.Source.From
-	}
+	w.Source = r.upstream(tag)
 	before := s.Status.Tag(tag.Tag)
 	w.Moved = before == nil || len(before.Items) == 0 || before.Items[0].Reference != item.Reference
 	return w, true
+}
+
+// upstream is the reference that a tag was resolved from or, where it follows
+// others, that the first of them was; empty where none is known.
+func (r *Recorded) upstream(tag imagestream.TagRef) string {
+	for range 10 { // people can follow no more
+		s := r.cat.Stream(tag.Stream)
+		if s == nil {
+			break
+		}
+		status := r.Status(s)
+		if st := status.Tag(tag.Tag); st != nil && st.Source != nil {
+			return st.Source.From
+		}
+		t := s.specTag(tag.Tag)
+		if t == nil {
+			break
+		}
+		a, _ := aliasOf(s, t)
+		if a.source.Tag == "" {
+			break
+		}
+		tag = a.source
+	}
+	return ""
 }
 
 // Unresolved says why a site is left alone, if the record gives it no image.

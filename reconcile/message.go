@@ -76,15 +76,17 @@ func sourceOf(s *Stream, e imagestream.Event) string {
 		return e.Source.From
 	}
 	t := s.specTag(e.Tag)
-	switch {
-	case t == nil:
+	if t == nil {
 		return e.Item.Reference
-	case t.From.Kind == imagestream.DockerImage:
-		return t.From.Name + " as it is written"
-	case t.From.Namespace != "":
-		return t.From.Namespace + "/" + t.From.Name
 	}
-	return t.From.Name
+	a, _ := aliasOf(s, t)
+	switch {
+	case a.image != "":
+		return a.source.Stream.String() + "@" + a.image
+	case a.source.Tag != "":
+		return a.source.String()
+	}
+	return t.From.Name + " as it is written"
 }
 
 func inBrackets(s string) string {

@@ -90,6 +90,11 @@ func (a *asker) pick(ctx context.Context, answer *Answer) {
 	}
 	found := a.resolve(ctx, q, q.Target.Tag, registry.Ref{Repo: q.Ref.Repo, Tag: r.Upstream})
 	r.Head, r.Image, r.Labels, r.Err = found.Head, found.Image, found.Labels, found.Err
+	if r.Err != nil && r.Err.Kind == registry.NotFound { // it is on record, and no longer there
+		gone := *r.Err
+		gone.Message += "; it " + r.Why
+		r.Err = &gone
+	}
 }
 
 // inform adds the facts that a policy asked for.
