@@ -31,7 +31,7 @@ const spread = 5 * time.Minute
 //	a hint names it                               now
 //	its answer came too late                      now
 //	its inputs are not on record                  now; after a failure, when its back-off is over
-//	on record, scheduled, asked in this process   when its interval is over, and up to a tenth of it later
+//	on record, scheduled, asked in this process   when its interval is over, and up to a twentieth of it later
 //	its image must settle first                   when it may have settled
 //	on record, scheduled, not asked yet           within min(interval, 5 min) of the start, by hash
 //	on record, but its last import failed         likewise, then when its back-off is over
@@ -168,11 +168,11 @@ func (w *want) interval(s *Stream) time.Duration {
 }
 
 // next is when the interval since the last answer is over. What was asked together
-// is spread over a tenth of the interval, so that it does not come together again
+// is spread over a twentieth of the interval, so that it does not come together again
 // for ever; grain by grain, so that a pass has more than one tag to ask for.
 func (st *state) next(target imagestream.TagRef, interval time.Duration) time.Time {
 	at := st.asked.Add(interval)
-	if spread := interval / 10; spread > 0 {
+	if spread := interval / 20; spread > 0 {
 		at = at.Add(slot(target, spread))
 	}
 	if grain := min(interval/180, grain); grain > 0 {
