@@ -2,15 +2,12 @@ package remote
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -19,19 +16,23 @@ import (
 	"github.com/towpath/towpath/registry"
 )
 
-// A Credential is a file of logins and those who may use them. A namespace is
-// only text that any author can write, so it is the paths that keep one team's
-// logins from another's streams.
+// A Credential is logins and those who may use them. A namespace is only text
+// that any author can write, so it is the paths that keep one team's logins from
+// another's streams. Either File or Directory is set.
 type Credential struct {
 	// File is a dockerconfigjson: {"auths": {"HOST[/PATH]": {…}}}. It is read again
 	// when it changes.
 	File string
+	// Directory holds a directory for each namespace, with the name of the namespace,
+	// and in it one or more secrets as Kubernetes mounts them. See directory.
+	Directory string
 	// Hosts are those of the file's hosts that may be used; all when empty.
 	Hosts []string
 	// Namespaces are globs of the namespaces that it speaks for; all when empty.
 	Namespaces []string
 	// Paths are globs (** for any depth) of the repository's files that it speaks
-	// for; all when empty, which only a single Credential may be.
+	// for; all when empty, which only a single File may be. Each path of a Directory
+	// holds {namespace} as one of its parts, which stands for the namespace.
 	Paths []string
 }
 
@@ -42,9 +43,16 @@ type keyring struct {
 }
 
 type credential struct {
-	Credential
-	hosts []string // canonical
-	file  *loginFile
+	hosts      []string // canonical
+	namespaces []string // globs
+	held       *fresh[[]holder]
+}
+
+// A holder has logins.
+type holder struct {
+	namespace string   // that they speak for; empty where any may that the credential is for
+	paths     []string // globs of the files that they speak for; empty for all
+	logins    []login
 }
 
 func newKeyring(cs []Credential, useDocker bool, log *slog.Logger) (*keyring, error) {
@@ -63,15 +71,10 @@ func newKeyring(cs []Credential, useDocker bool, log *slog.Logger) (*keyring, er
 }
 
 func newCredential(c Credential, several bool, log *slog.Logger) (*credential, error) {
-	if several && len(c.Paths) == 0 {
-		return nil, errors.New("there is more than one credential, so each must say whose it is: write paths: [GLOB, …]")
+	if err := c.check(several); err != nil {
+		return nil, err
 	}
-	for _, glob := range slices.Concat(c.Namespaces, c.Paths) {
-		if !doublestar.ValidatePattern(glob) {
-			return nil, fmt.Errorf("%q is no glob: write one like team1/**", glob)
-		}
-	}
-	made := &credential{Credential: c, file: &loginFile{path: c.File, log: log}}
+	made := &credential{namespaces: c.Namespaces}
 	for _, written := range c.Hosts {
 		host, err := registry.ParseHost(written)
 		if err != nil {
@@ -79,7 +82,54 @@ func newCredential(c Credential, several bool, log *slog.Logger) (*credential, e
 		}
 		made.hosts = append(made.hosts, host)
 	}
-	return made, made.file.load()
+	read := func() ([]holder, error) { return readFile(c.File, c.Paths) }
+	what := "the credentials file"
+	if c.Directory != "" {
+		d := &directory{name: c.Directory, paths: c.Paths, log: log, last: map[string][]login{}, told: map[string]string{}}
+		read, what = d.scan, "the credentials directory"
+	}
+	var err error
+	made.held, err = newFresh(what, log, read)
+	return made, err
+}
+
+func (c Credential) check(several bool) error {
+	if (c.File == "") == (c.Directory == "") {
+		return errors.New("neither or both of file and directory are there: write one of them")
+	}
+	if several && len(c.Paths) == 0 {
+		return errors.New("there is more than one credential, so each must say whose it is: write paths: [GLOB, …]")
+	}
+	for _, glob := range slices.Concat(c.Namespaces, c.Paths) {
+		if !doublestar.ValidatePattern(glob) {
+			return fmt.Errorf("%q is no glob: write one like team1/**", glob)
+		}
+	}
+	if c.Directory == "" {
+		return nil
+	}
+	if len(c.Paths) == 0 {
+		return fmt.Errorf("directory has no paths, so any author could speak for any namespace: write paths: [%q]", "tenants/"+namespaceWord+"/**")
+	}
+	for _, glob := range c.Paths {
+		if !slices.Contains(strings.Split(glob, "/"), namespaceWord) {
+			return fmt.Errorf("the path %q has no part %s, so any author could speak for any namespace: write one like %s", glob, namespaceWord, "tenants/"+namespaceWord+"/**")
+		}
+	}
+	return nil
+}
+
+// readFile is the one holder of a file.
+func readFile(file string, paths []string) ([]holder, error) {
+	body, err := readMounted(os.Open, file)
+	if err != nil {
+		return nil, err
+	}
+	logins, err := readLogins(file, body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return []holder{{paths: paths, logins: logins}}, nil
 }
 
 // choose is who speaks for a question about a repository, nil when nobody does:
@@ -87,19 +137,7 @@ func newCredential(c Credential, several bool, log *slog.Logger) (*credential, e
 // repository, and of equal ones the first. Docker's own are for repositories that
 // no login is for: whoever stands outside a credential's paths asks anonymously.
 func (k *keyring) choose(ctx context.Context, on registry.On, repo registry.Repo) *identity {
-	var best *login
-	taken := false // there is a login, whoever may use it
-	for _, c := range k.credentials {
-		for _, l := range c.file.logins(time.Now()) {
-			if !c.offers(l.host) || !l.fits(repo) {
-				continue
-			}
-			taken = true
-			if c.speaksFor(on) && (best == nil || len(l.path) > len(best.path)) {
-				best = &l
-			}
-		}
-	}
+	best, taken := k.find(on, repo)
 	switch {
 	case best != nil && on.Namespace != "":
 		return newIdentity(best.auth, "the credential of "+on.Namespace, on.Namespace)
@@ -111,12 +149,32 @@ func (k *keyring) choose(ctx context.Context, on registry.On, repo registry.Repo
 	return nil
 }
 
+// find is the best login, and whether there is one at all, whoever may use it.
+func (k *keyring) find(on registry.On, repo registry.Repo) (best *login, taken bool) {
+	now := time.Now()
+	for _, c := range k.credentials {
+		for _, h := range c.held.get(now) {
+			for i := range h.logins {
+				l := &h.logins[i]
+				if !l.fits(repo) || !c.offers(l.host) {
+					continue
+				}
+				taken = true
+				if c.speaksFor(on, h) && (best == nil || len(l.path) > len(best.path)) {
+					best = l
+				}
+			}
+		}
+	}
+	return best, taken
+}
+
 func (c *credential) offers(host string) bool {
 	return len(c.hosts) == 0 || slices.Contains(c.hosts, host)
 }
 
-func (c *credential) speaksFor(on registry.On) bool {
-	return anyMatch(c.Namespaces, on.Namespace) && anyMatch(c.Paths, on.Path)
+func (c *credential) speaksFor(on registry.On, h holder) bool {
+	return (h.namespace == "" || h.namespace == on.Namespace) && anyMatch(c.namespaces, on.Namespace) && anyMatch(h.paths, on.Path)
 }
 
 // anyMatch takes everything when there are no globs.
@@ -125,17 +183,6 @@ func anyMatch(globs []string, name string) bool {
 		ok, err := doublestar.Match(glob, name)
 		return ok && err == nil
 	})
-}
-
-// A login is one entry of a file.
-type login struct {
-	host string // canonical
-	path string // of repositories, a prefix in whole parts; empty for all
-	auth authn.AuthConfig
-}
-
-func (l login) fits(repo registry.Repo) bool {
-	return l.host == repo.Host && (l.path == "" || repo.Path == l.path || strings.HasPrefix(repo.Path, l.path+"/"))
 }
 
 func newIdentity(a authn.AuthConfig, kind, namespace string) *identity {
@@ -148,111 +195,4 @@ func newIdentity(a authn.AuthConfig, kind, namespace string) *identity {
 		who.identityToken = who.password
 	}
 	return who
-}
-
-const (
-	maxLoginFile = 1 << 20
-	lookAgain    = 10 * time.Second // at a login file, at the earliest
-)
-
-// A loginFile is a dockerconfigjson on disk. Who mounts it may replace it at any
-// time; until a new one can be read, the old one stands.
-type loginFile struct {
-	path string
-	log  *slog.Logger
-
-	mu      sync.Mutex
-	entries []login
-	stamp   string // of the file that entries are from
-	looked  time.Time
-}
-
-func (f *loginFile) logins(now time.Time) []login {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if now.Sub(f.looked) >= lookAgain {
-		f.looked = now
-		if err := f.refresh(); err != nil {
-			f.log.Warn("credentials file is not read again, the last one stands", "err", err)
-		}
-	}
-	return f.entries
-}
-
-// load reads the file for the first time.
-func (f *loginFile) load() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.looked = time.Now()
-	return f.refresh()
-}
-
-// refresh reads the file if it is another one than before. The caller holds mu.
-func (f *loginFile) refresh() error {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return err
-	}
-	stamp := fmt.Sprint(info.ModTime().UnixNano(), info.Size())
-	if stamp == f.stamp {
-		return nil
-	}
-	file, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	body, err := io.ReadAll(io.LimitReader(file, maxLoginFile+1))
-	if err != nil {
-		return err
-	}
-	entries, err := readLogins(body)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.path, err)
-	}
-	f.entries, f.stamp = entries, stamp
-	return nil
-}
-
-// readLogins reads a dockerconfigjson. Its errors never quote it.
-func readLogins(body []byte) ([]login, error) {
-	if len(body) > maxLoginFile {
-		return nil, errors.New("larger than 1 MiB: a file of logins is meant")
-	}
-	var file struct {
-		Auths map[string]json.RawMessage `json:"auths"`
-	}
-	if err := json.Unmarshal(body, &file); err != nil || file.Auths == nil {
-		return nil, errors.New(`no dockerconfigjson: write {"auths": {"HOST": {"auth": "…"}}}`)
-	}
-	var logins []login
-	for key, raw := range file.Auths {
-		l, err := readLogin(key, raw)
-		if err != nil {
-			return nil, err
-		}
-		if l.auth != (authn.AuthConfig{}) {
-			logins = append(logins, l)
-		}
-	}
-	slices.SortFunc(logins, func(a, b login) int { return strings.Compare(a.host+"/"+a.path, b.host+"/"+b.path) })
-	return logins, nil
-}
-
-func readLogin(key string, raw json.RawMessage) (login, error) {
-	// Docker writes "https://index.docker.io/v1/", others HOST or HOST/PATH.
-	written := strings.TrimPrefix(strings.TrimPrefix(key, "https://"), "http://")
-	written, path, _ := strings.Cut(strings.TrimRight(written, "/"), "/")
-	host, err := registry.ParseHost(written)
-	if err != nil {
-		return login{}, errors.New("auths: a key is no host of a registry: write HOST or HOST/PATH")
-	}
-	if path == "v1" || path == "v2" {
-		path = ""
-	}
-	l := login{host: host, path: path}
-	if err := json.Unmarshal(raw, &l.auth); err != nil {
-		return login{}, fmt.Errorf(`auths: the entry of %s cannot be read: write "auth" as base64 of USER:PASSWORD, or "username" and "password"`, host)
-	}
-	return l, nil
 }

@@ -111,30 +111,34 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
+// fault: P-34
+//
 // A file that is replaced is read again; one that cannot be read leaves the last.
 func TestLoginFileReplaced(t *testing.T) {
-	f := &loginFile{path: file(t, "quay.io first"), log: quiet}
-	if err := f.load(); err != nil {
+	path := file(t, "quay.io first")
+	f, err := newFresh("", quiet, func() ([]holder, error) { return readFile(path, nil) })
+	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	user := func() string { now = now.Add(lookAgain); return f.logins(now)[0].auth.Username }
+	user := func() string { now = now.Add(lookAgain); return f.get(now)[0].logins[0].auth.Username }
 	for _, step := range []struct{ body, want string }{
 		{`{"auths":{"quay.io":{"username":"second","password":"x"}}}`, "second"},
 		{`{"auths":`, "second"},
-		{`{"auths":{"quay.io":{"username":"the third","password":"x"}}}`, "the third"},
+		{`{"auths":{"quay.io":{"username":"third!","password":"x"}}}`, "third!"},
+		{"\ufeff{\"auths\":\r\n{\"quay.io\":{\"username\":\"fourth\",\"password\":\"x\"}}}\r\n", "fourth"},
 	} {
-		if err := os.WriteFile(f.path, []byte(step.body), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(step.body), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if got := user(); got != step.want {
 			t.Errorf("after %s: got %q, want %q", step.body, got, step.want)
 		}
 	}
-	if err := os.Remove(f.path); err != nil {
+	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if got := user(); got != "the third" {
+	if got := user(); got != "fourth" {
 		t.Errorf("after the file was removed: got %q", got)
 	}
 }
