@@ -3,13 +3,12 @@ package remote
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"syscall"
@@ -29,59 +28,111 @@ const (
 // operator gave, so that no other registry's answer can lead to a private
 // address by one of its connections.
 type lane struct {
+	home       origin   // of the registry, over HTTPS: who may see its client certificate
 	names      []string // host:port, may be at private addresses and, where insecure, go unverified
 	tokenHosts []string // host:port
 	insecure   bool     // the operator allows plain HTTP and TLS that nobody verifies
-	verified   *http.Transport
-	unverified *http.Transport // nil unless insecure
+	proxy      *proxy   // nil for none
+	proxied    bool     // the names go through the proxy, too
+
+	pair       *fresh[*tls.Certificate] // nil for none
+	transports map[flavour]*http.Transport
+}
+
+// A flavour is what connections must agree in before one may be used for
+// another's request.
+type flavour struct {
+	unverified bool // nobody checks the server's certificate
+	certified  bool // ours may be offered
+	proxied    bool
 }
 
 // newLane makes the lane of a configured host, or, without a host, the lane of
 // all others.
-func newLane(host string, h Host, n network) (*lane, error) {
-	l := &lane{insecure: h.Insecure}
+func newLane(host string, h Host, n network, p *proxy, log *slog.Logger) (*lane, error) {
+	l := &lane{insecure: h.Insecure, proxy: p, proxied: h.Proxy, transports: map[flavour]*http.Transport{}}
 	for _, t := range h.TokenHosts {
 		l.tokenHosts = append(l.tokenHosts, at("https", t).host, at("http", t).host)
 	}
 	if host != "" {
-		l.names = append([]string{at("https", host).host, at("http", host).host}, l.tokenHosts...)
+		l.home = at("https", host)
+		l.names = append([]string{l.home.host, at("http", host).host}, l.tokenHosts...)
 	}
 	roots, err := authorities(h.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	dial := func(ctx context.Context, netw, addr string) (net.Conn, error) {
-		return n.dial(ctx, netw, addr, l.names)
+	if l.pair, err = newPair(h.ClientCertFile, h.ClientKeyFile, log); err != nil {
+		return nil, err
 	}
-	l.verified = newTransport(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, h.Concurrency, dial)
-	if h.Insecure {
-		l.unverified = newTransport(&tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, h.Concurrency, dial)
+	for _, f := range l.flavours() {
+		conf := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, InsecureSkipVerify: f.unverified}
+		if f.certified {
+			conf.GetClientCertificate = offer(l.pair)
+		}
+		t := newTransport(conf, h.Concurrency)
+		t.DialContext = func(ctx context.Context, netw, addr string) (net.Conn, error) {
+			return n.dial(ctx, netw, addr, l.names)
+		}
+		if f.proxied {
+			t.Proxy, t.OnProxyConnectResponse = p.forRequest, p.connected
+			t.DialContext = func(ctx context.Context, netw, addr string) (net.Conn, error) {
+				return p.dial(ctx, n, netw, addr)
+			}
+		}
+		l.transports[f] = t
 	}
 	return l, nil
 }
 
-// transport is what reaches an origin: unverified only when the tag allows it,
-// too, and only for the names that the operator gave.
-func (l *lane) transport(to origin, insecure bool) *http.Transport {
-	if insecure && l.insecure && slices.Contains(l.names, to.host) {
-		return l.unverified
+// flavours are those that this lane can need.
+func (l *lane) flavours() (list []flavour) {
+	for _, unverified := range []bool{false, true} {
+		for _, certified := range []bool{false, true} {
+			for _, proxied := range []bool{false, true} {
+				if (!unverified || l.insecure) && (!certified || l.pair != nil) && (!proxied || l.proxy != nil) {
+					list = append(list, flavour{unverified, certified, proxied})
+				}
+			}
+		}
 	}
-	return l.verified
+	return list
 }
+
+// transport is what reaches an origin: unverified only when the tag allows it,
+// too, and only for the names that the operator gave; with our certificate for the
+// registry alone.
+func (l *lane) transport(to origin, insecure bool) http.RoundTripper {
+	named := slices.Contains(l.names, to.host)
+	f := flavour{
+		unverified: insecure && l.insecure && named,
+		certified:  l.pair != nil && to == l.home,
+		proxied:    (!named || l.proxied) && l.proxy.of(to),
+	}
+	if f.proxied && !named {
+		if err := checkName(to); err != nil {
+			return refused{err}
+		}
+	}
+	return l.transports[f]
+}
+
+// refused is the transport to where nothing may be sent.
+type refused struct{ err error }
+
+func (r refused) RoundTrip(*http.Request) (*http.Response, error) { return nil, r.err }
 
 func (l *lane) close() {
-	l.verified.CloseIdleConnections()
-	if l.unverified != nil {
-		l.unverified.CloseIdleConnections()
+	for _, t := range l.transports {
+		t.CloseIdleConnections()
 	}
 }
 
-// newTransport has no proxy, no compression and no cookies. It retries by itself
+// newTransport has no compression and no cookies, and does not dial yet. It retries by itself
 // a request without a body whose reused connection turns out to be broken before
 // an answer came; there is no other retry below the daemon.
-func newTransport(conf *tls.Config, conns int, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+func newTransport(conf *tls.Config, conns int) *http.Transport {
 	return &http.Transport{
-		DialContext:            dial,
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    tlsDeadline,
 		ResponseHeaderTimeout:  headerDeadline,
@@ -93,26 +144,6 @@ func newTransport(conf *tls.Config, conns int, dial func(context.Context, string
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 	}
-}
-
-// authorities are the system's and those of a PEM file; nil, which means the
-// system's, without a file.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("ca-file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca-file %s: no certificate in it: write PEM", file)
-	}
-	return pool, nil
 }
 
 // A network opens connections. Its hooks are nil outside tests.
@@ -178,11 +209,14 @@ func (n network) dialHooked(ctx context.Context, network, addr string, allowed b
 
 // A privateError is a connection that was refused for its address.
 type privateError struct {
-	dialled string // host:port
-	addr    netip.Addr
+	dialled string     // host:port
+	addr    netip.Addr // zero where the name was enough
 }
 
 func (e *privateError) Error() string {
+	if !e.addr.IsValid() {
+		return e.dialled + " is not a name of the internet"
+	}
 	return fmt.Sprintf("%s is at %s, which is not a public address", e.dialled, e.addr)
 }
 

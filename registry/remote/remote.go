@@ -2,10 +2,12 @@
 // go-containerregistry, whose Puller speaks through this package's own stack of
 // transports.
 //
-// It knows who may see a credential (origin.go), which credential speaks for
-// whom (credentials.go), how a registry asks for one (prove.go, token.go), which
-// addresses may be dialled (dial.go), how much may be asked and read (gate.go,
-// wire.go), and what an answer must look like (manifest.go, tags.go). Whatever a
+// It knows which registries may be asked (reach.go), and which copies of them
+// first (mirror.go), who may see a credential (origin.go), which credential speaks
+// for whom (credentials.go, directory.go), how a registry asks for one (prove.go,
+// token.go), which addresses may be dialled (dial.go) and through what (proxy.go),
+// how much may be asked and read (gate.go, wire.go), and what an answer must look
+// like (manifest.go, config.go, tags.go). Whatever a
 // registry sends is taken for hostile. It must not know why anybody asks: streams,
 // schedules and back-off are other packages' matter, and it retries nothing that
 // a caller could notice.
@@ -18,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +44,8 @@ type Options struct {
 	// where they are allowed. Both look at the names that are asked for: mirrors of
 	// these need not be allowed.
 	Allowed, Blocked []string
+	// Proxy is what all hosts that are not listed are asked through.
+	Proxy Proxy
 	// DockerConfig also uses Docker's own configuration of the user who runs the
 	// process, credential helpers included, for repositories that no Credential has
 	// a login for. It speaks for everybody.
@@ -60,6 +65,14 @@ type Host struct {
 	// questions whose tag allows it, too.
 	Insecure bool
 	CAFile   string // PEM; trusted besides the system's authorities
+	// ClientCertFile and ClientKeyFile, PEM, are shown to the registry's own origin
+	// where it asks for a certificate, whoever's question it is, and to nobody else:
+	// not to its token hosts, not to where it redirects. They are read again when
+	// they change. Either both or none is set.
+	ClientCertFile, ClientKeyFile string
+	// Proxy says that this registry, although it is listed, is asked through the
+	// proxy.
+	Proxy bool
 	// TokenHosts are the hosts that may be sent this registry's credentials for a
 	// token. The registry itself and the token services of a few known registries
 	// need not be named.
@@ -84,6 +97,7 @@ type Reader struct {
 
 	mirrors mirrors
 	reach   reach
+	proxy   *proxy // nil for none
 
 	resting   resting
 	endpoints endpoints
@@ -117,11 +131,17 @@ func New(o Options) (*Reader, error) {
 	if r.reach, err = newReach(o.Allowed, o.Blocked); err != nil {
 		return nil, err
 	}
+	if r.proxy, err = newProxy(o.Proxy, r.log); err != nil {
+		return nil, err
+	}
 	n := network{dialer: o.Dial, resolve: o.Resolve}
 	if err := r.addHosts(o.Hosts, n); err != nil {
 		return nil, err
 	}
-	if r.others, err = newLane("", Host{Concurrency: defaultConcurrency}, n); err != nil {
+	if direct := r.direct(); r.proxy != nil && len(direct) > 0 {
+		r.log.Info("these registries are listed, so they are asked without the proxy", "hosts", direct)
+	}
+	if r.others, err = newLane("", Host{Concurrency: defaultConcurrency}, n, r.proxy, r.log); err != nil {
 		return nil, err
 	}
 	r.keys, err = newKeyring(o.Credentials, o.DockerConfig, r.log)
@@ -164,8 +184,19 @@ func (r *Reader) addHost(written string, h Host, n network) error {
 	}
 	h.Concurrency = cmp.Or(h.Concurrency, defaultConcurrency)
 	r.hosts[host] = h
-	r.lanes[host], err = newLane(host, h, n)
+	r.lanes[host], err = newLane(host, h, n, r.proxy, r.log)
 	return err
+}
+
+// direct are the listed hosts that no proxy is used for.
+func (r *Reader) direct() (hosts []string) {
+	for host, h := range r.hosts {
+		if !h.Proxy {
+			hosts = append(hosts, host)
+		}
+	}
+	slices.Sort(hosts)
+	return hosts
 }
 
 // Close closes the connections that are idle. A Reader may be used after it.
