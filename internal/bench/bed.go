@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,21 +15,20 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/towpath/towpath/imagestream"
 )
 
 // A bed is what is measured on: a repository of image streams, and git's own
-// server for it on loopback.
+// server for it, and for others, on loopback.
 type bed struct {
 	options
 	repo
-	url    string
 	server *httptest.Server
 
-	rss     []float64 // MB, told by first-load
-	passes  *passes   // of idle and one-file, once they are set up
-	pushing *pushing  // of push-500, likewise
+	told     map[string][]sample // by measure: what another one found out on its way
+	passes   *passes             // of idle and one-file, once they are set up
+	pushing  *pushing            // of push-500, likewise
+	registry *upstream           // of those that ask one, likewise
+	sown     map[string]repo     // other repositories, by name
 }
 
 func newBed(ctx context.Context, o options) (*bed, error) {
@@ -38,7 +36,8 @@ func newBed(ctx context.Context, o options) (*bed, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bed{options: o, repo: repo{dir: dir, size: o.streams}}
+	b := &bed{options: o, repo: repo{Dir: dir, Name: "streams.git", Size: o.streams, Seed: seed{History: history}}}
+	b.told, b.sown = map[string][]sample{}, map[string]repo{}
 	if err := errors.Join(b.make(ctx), b.serve(ctx)); err != nil {
 		b.close()
 		return nil, err
@@ -49,11 +48,19 @@ func newBed(ctx context.Context, o options) (*bed, error) {
 func (b *bed) close() {
 	b.passes.close()
 	b.pushing.close()
+	b.registry.close()
 	if b.server != nil {
 		b.server.Close()
 	}
-	os.RemoveAll(b.dir)
+	os.RemoveAll(b.Dir)
 }
+
+// tell keeps what one measure finds out for another.
+func (b *bed) tell(name string, s sample) { b.told[name] = append(b.told[name], s) }
+
+// scaled is how many of something there are on a bed of this size, where n is for
+// one of full size.
+func (b *bed) scaled(n int) int { return max(1, min(n, n*b.streams/fullSize)) }
 
 // serve starts git's http-backend behind a server.
 func (b *bed) serve(ctx context.Context) error {
@@ -63,7 +70,7 @@ func (b *bed) serve(ctx context.Context) error {
 	}
 	h := &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(path), "git-http-backend"), Stderr: io.Discard, Logger: log.New(io.Discard, "", 0),
-		Env: append(b.env(), "GIT_PROJECT_ROOT="+b.dir, "GIT_HTTP_EXPORT_ALL=1"),
+		Env: append(b.env(), "GIT_PROJECT_ROOT="+b.Dir, "GIT_HTTP_EXPORT_ALL=1"),
 	}
 	b.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength < 0 { // a CGI program wants a length
@@ -75,19 +82,40 @@ func (b *bed) serve(ctx context.Context) error {
 		}
 		h.ServeHTTP(w, r)
 	}))
-	b.url = b.server.URL + "/" + repoName
 	return nil
 }
 
-// A repo is the repository, on disk. Its branch main is towpath's, native is
-// git's own.
+// url is where a repository is served.
+func (b *bed) url(r repo) string { return b.server.URL + "/" + r.Name }
+
+// sow makes a repository beside the first, once.
+func (b *bed) sow(ctx context.Context, name string, s seed) (repo, error) {
+	if r, made := b.sown[name]; made {
+		return r, nil
+	}
+	r := repo{Dir: b.Dir, Name: name, Size: b.Size, Seed: s}
+	b.sown[name] = r
+	return r, r.make(ctx)
+}
+
+// A repo is a repository, on disk. Its branch main is towpath's, native is git's
+// own.
 type repo struct {
-	dir  string // temporary; everything is in it
-	size int    // streams
+	Dir  string // temporary; everything is in it
+	Name string // of the repository in it
+	Size int    // streams
+	Seed seed
+}
+
+// A seed is what the streams of a repository are like. Without a host they are of
+// a registry that nobody asks, and not scheduled.
+type seed struct {
+	Host    string
+	History int // items of each tag; 0: nothing is on record
 }
 
 const (
-	repoName   = "streams.git"
+	fullSize   = 10_000
 	perDir     = 20
 	tagsOfEach = 10
 	history    = 10
@@ -96,7 +124,7 @@ const (
 // when the repository was made: it is the same on every run.
 var when = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (r repo) path() string { return filepath.Join(r.dir, repoName) }
+func (r repo) path() string { return filepath.Join(r.Dir, r.Name) }
 
 func (r repo) make(ctx context.Context) error {
 	if _, err := r.git(ctx, nil, "init", "-q", "--bare", "-b", "main", r.path()); err != nil {
@@ -108,30 +136,38 @@ func (r repo) make(ctx context.Context) error {
 			return err
 		}
 	}
-	numbers := make([]int, r.size)
-	for i := range numbers {
-		numbers[i] = i
-	}
-	if err := r.commit(ctx, r.path(), "main", numbers, ""); err != nil {
+	if err := r.commit(ctx, r.path(), "main", "", r.numbers()); err != nil {
 		return err
 	}
 	_, err := r.git(ctx, nil, "-C", r.path(), "branch", "native", "main")
 	return err
 }
 
-// commit puts the streams of these numbers on a branch of a repository, each with
-// a mark that tells it from how it was before.
-func (r repo) commit(ctx context.Context, dir, branch string, numbers []int, mark string) error {
+// numbers are those of every stream.
+func (r repo) numbers() []int {
+	numbers := make([]int, r.Size)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
+}
+
+// commit puts the streams of these numbers on a branch of a repository, one commit
+// for each list, with a mark that tells them from how they were before.
+func (r repo) commit(ctx context.Context, dir, branch, mark string, commits ...[]int) error {
 	in, out := io.Pipe()
 	go func() {
 		w := bufio.NewWriterSize(out, 1<<20)
-		fmt.Fprintf(w, "feature done\ncommit refs/heads/%s\ncommitter bench <bench@example.com> %d +0000\ndata 5\nbench\n", branch, when.Unix())
-		if mark != "" {
-			fmt.Fprintf(w, "from refs/heads/%s^0\n", branch)
-		}
-		for _, i := range numbers {
-			text := marked(stream(i), mark)
-			fmt.Fprintf(w, "M 100644 inline %s\ndata %d\n%s\n", pathOf(i), len(text), text)
+		fmt.Fprintln(w, "feature done")
+		for n, numbers := range commits {
+			fmt.Fprintf(w, "commit refs/heads/%s\ncommitter bench <bench@example.com> %d +0000\ndata 5\nbench\n", branch, when.Unix())
+			if mark != "" && n == 0 {
+				fmt.Fprintf(w, "from refs/heads/%s^0\n", branch)
+			}
+			for _, i := range numbers {
+				text := marked(r.stream(i), mark)
+				fmt.Fprintf(w, "M 100644 inline %s\ndata %d\n%s\n", pathOf(i), len(text), text)
+			}
 		}
 		fmt.Fprint(w, "done\n")
 		out.CloseWithError(w.Flush())
@@ -155,35 +191,9 @@ func (r repo) git(ctx context.Context, stdin io.Reader, args ...string) (string,
 
 func (r repo) env() []string {
 	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + r.dir, "XDG_CONFIG_HOME=" + r.dir,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + r.Dir, "XDG_CONFIG_HOME=" + r.Dir,
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "TZ=UTC",
 	}
-}
-
-func pathOf(i int) string { return fmt.Sprintf("teams/team-%03d/svc-%05d.yaml", i/perDir, i) }
-
-// stream is the text of a stream with everything on record: about 20 KB.
-func stream(i int) []byte {
-	var b strings.Builder
-	repository := fmt.Sprintf("quay.example.com/team-%03d/svc-%05d", i/perDir, i)
-	fmt.Fprintf(&b, "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata:\n  name: svc-%05d\n  namespace: team-%03d\n  annotations:\n    note: first\nspec:\n  tags:\n", i, i/perDir)
-	for tag := range tagsOfEach {
-		fmt.Fprintf(&b, "  - name: \"1.%d\"\n    from:\n      kind: DockerImage\n      name: %s:1.%d\n    importPolicy:\n      importMode: Legacy\n    referencePolicy:\n      type: Source\n", tag, repository, tag)
-	}
-	b.WriteString("status:\n  tags:\n")
-	for tag := range tagsOfEach {
-		fmt.Fprintf(&b, "  - tag: \"1.%d\"\n    items:\n", tag)
-		for item := range history {
-			digest := fmt.Sprintf("sha256:%x", sha256.Sum256(fmt.Append(nil, i, tag, item)))
-			created := when.Add(-time.Duration(item) * 24 * time.Hour).Format(time.RFC3339)
-			fmt.Fprintf(&b, "    - created: \"%s\"\n      dockerImageReference: %s@%s\n      image: %s\n", created, repository, digest, digest)
-		}
-		from := imagestream.From{Kind: imagestream.DockerImage, Name: fmt.Sprintf("%s:1.%d", repository, tag)}
-		const mode, platform = imagestream.Legacy, "linux/amd64"
-		source := imagestream.Source{From: from.Name, Mode: mode, Platform: platform, Inputs: from.Inputs(mode, platform)}
-		fmt.Fprintf(&b, "    conditions:\n    - type: towpath.dev/Source\n      status: \"True\"\n      lastTransitionTime: \"%s\"\n      reason: Resolved\n      message: %s\n", when.Format(time.RFC3339), source)
-	}
-	return []byte(b.String())
 }
 
 // marked is a stream's text as a person changes it.

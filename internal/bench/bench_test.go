@@ -9,7 +9,7 @@ import (
 
 // TestMain lets the test's own binary be the child that a measure starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == childName {
+	if len(os.Args) > 1 && (os.Args[1] == childName || os.Args[1] == upstreamName) {
 		main()
 		return
 	}
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 func TestRun(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var out strings.Builder
-	if err := run(t.Context(), []string{"-streams", "20", "-runs", "1", "-profile", t.TempDir()}, &out); err != nil {
+	if err := run(t.Context(), []string{"-streams", "20", "-runs", "1", "-window", "1s", "-profile", t.TempDir()}, nil, &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range measures {
@@ -39,14 +39,14 @@ func TestRun(t *testing.T) {
 func TestStrict(t *testing.T) {
 	goals := measures
 	t.Cleanup(func() { measures = goals })
-	measures = []measure{{name: "rss", goal: 1, run: (*bed).resident}}
+	measures = []measure{{name: "rss", goal: 1, unit: megabytes, run: told("rss", (*bed).firstLoad)}}
 	for _, strict := range []bool{false, true} {
 		var out strings.Builder
 		args := []string{"-streams", "20", "-runs", "1"}
 		if strict {
 			args = append(args, "-strict")
 		}
-		err := run(t.Context(), args, &out)
+		err := run(t.Context(), args, nil, &out)
 		if strict != (err == errMissed) {
 			t.Errorf("strict %t: got error %v", strict, err)
 		}
@@ -68,9 +68,9 @@ func TestMedian(t *testing.T) {
 	for want, figures := range map[float64][]float64{2: {3, 1, 2}, 2.5: {4, 1, 2, 3}, 7: {7}} {
 		var samples []sample
 		for _, f := range figures {
-			samples = append(samples, sample{towpath: f})
+			samples = append(samples, sample{Towpath: f})
 		}
-		if got := median(samples, func(s sample) float64 { return s.towpath }); got != want {
+		if got := median(samples, func(s sample) float64 { return s.Towpath }); got != want {
 			t.Errorf("median of %v: got %v, want %v", figures, got, want)
 		}
 	}

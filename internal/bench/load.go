@@ -4,19 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
-	"runtime/pprof"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	imagev1 "github.com/openshift/api/image/v1"
@@ -28,98 +22,20 @@ import (
 	"github.com/towpath/towpath/registry"
 )
 
-// A first load runs in a process of its own, as does its floor: neither pays for
-// what the other left in memory.
-
-const childName = "child"
-
-// A job is what a child is to do.
-type job struct {
-	Floor   bool
-	URL     string
-	Dir     string // of the bed
-	Streams int
-	Cache   string // a directory that is not there yet
-	Profile string
-}
-
-// A result is what a child says of it.
-type result struct {
-	Load    float64 // seconds
-	CPU     float64 // seconds, of the child and of what it started
-	RSS     float64 // MB
-	Streams int
-}
+// A first load runs in a process of its own, as does its floor.
 
 func (b *bed) firstLoad(ctx context.Context) (sample, error) {
-	ours, err := b.child(ctx, job{Profile: b.profileOf("first-load")})
+	ours, err := b.child(ctx, job{Do: "load", Repo: b.repo, Profile: b.profileOf("first-load")})
 	if err != nil {
 		return sample{}, err
 	}
-	b.rss = append(b.rss, ours.RSS)
-	floor, err := b.child(ctx, job{Floor: true})
-	return sample{ours.Load, floor.Load, ours.CPU, floor.CPU}, err
-}
-
-// resident takes what the children of first-load told, where there were any.
-func (b *bed) resident(ctx context.Context) (sample, error) {
-	if len(b.rss) == 0 {
-		r, err := b.child(ctx, job{Profile: b.profileOf("rss")})
-		return sample{towpath: r.RSS}, err
-	}
-	rss := b.rss[0]
-	b.rss = b.rss[1:]
-	return sample{towpath: rss}, nil
-}
-
-func (b *bed) child(ctx context.Context, j job) (result, error) {
-	cache, err := os.MkdirTemp(b.dir, "cache-")
-	if err != nil {
-		return result{}, err
-	}
-	defer os.RemoveAll(cache)
-	j.URL, j.Dir, j.Streams, j.Cache = b.url, b.dir, b.streams, filepath.Join(cache, "it")
-	arg, err := json.Marshal(j)
-	if err != nil {
-		return result{}, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return result{}, err
-	}
-	cmd := exec.CommandContext(ctx, self, childName, string(arg))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return result{}, fmt.Errorf("the process that loads: %w", err)
-	}
-	var r result
-	err = json.Unmarshal(out, &r)
-	if err == nil && r.Streams != b.streams {
-		err = fmt.Errorf("%d streams were loaded, not %d", r.Streams, b.streams)
-	}
-	return r, err
-}
-
-// child is what runs in the child.
-func child(ctx context.Context, args []string, out io.Writer) error {
-	var j job
-	if err := json.Unmarshal([]byte(args[0]), &j); err != nil {
-		return err
-	}
-	do := j.towpath
-	if j.Floor {
-		do = j.floor
-	}
-	res, err := do(ctx)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(out).Encode(res)
+	b.tell("rss", sample{Towpath: ours.RSS})
+	floor, err := b.child(ctx, job{Do: "load-floor", Repo: b.repo})
+	return against(ours, floor), err
 }
 
 // towpath loads as the daemon does, and walks on for a while.
-func (j job) towpath(ctx context.Context) (res result, err error) {
+func (j job) load(ctx context.Context) (res result, err error) {
 	r, err := open(ctx, j.URL, j.Cache)
 	if err != nil {
 		return res, err
@@ -129,16 +45,15 @@ func (j job) towpath(ctx context.Context) (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	res.Load, err = timed(func() error { return pass(ctx, r) })
+	res.Seconds, err = timed(func() error { return pass(ctx, r) })
 	stop()
 	if err != nil {
 		return res, err
 	}
 	res.CPU, res.Streams = cpu(), len(r.Catalog().Streams)
-	repo := repo{j.Dir, j.Streams}
 	for i := range passesAfterLoad {
 		if i%2 == 0 {
-			if err := repo.commit(ctx, repo.path(), "main", []int{i}, fmt.Sprint("beside ", time.Now().UnixNano())); err != nil {
+			if err := j.Repo.commit(ctx, j.Repo.path(), "main", fmt.Sprint("beside ", time.Now().UnixNano()), []int{i}); err != nil {
 				return res, err
 			}
 		}
@@ -146,21 +61,8 @@ func (j job) towpath(ctx context.Context) (res result, err error) {
 			return res, err
 		}
 	}
-	if res.RSS, err = residentMB(); err == nil && j.Profile != "" {
-		err = heapProfile(strings.TrimSuffix(j.Profile, ".pprof") + "-heap.pprof")
-	}
-	runtime.KeepAlive(r)
+	res.RSS, err = j.memory(r)
 	return res, err
-}
-
-// heapProfile tells what memory is held for.
-func heapProfile(path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	runtime.GC()
-	return errors.Join(pprof.WriteHeapProfile(f), f.Close())
 }
 
 const passesAfterLoad = 10
@@ -172,7 +74,7 @@ func open(ctx context.Context, url, cache string) (*reconcile.Reconciler, error)
 		return nil, err
 	}
 	return &reconcile.Reconciler{
-		Store: store, Branch: "main", Reader: nobody{},
+		Store: store, Branch: "main", Reader: &door{nobody{}},
 		Author: gitstore.Person{Name: "bench", Email: "bench@example.com"},
 	}, nil
 }
@@ -210,40 +112,13 @@ func (nobody) Config(context.Context, registry.On, registry.Repo, string) (regis
 	return registry.Config{}, errAsked
 }
 
-// residentMB is the memory that this process holds now.
-func residentMB() (float64, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 64)
-			return kb / 1024, err
-		}
-	}
-	return 0, errors.New("/proc/self/status has no VmRSS")
-}
-
-// cpu is what this process has used, and the children that it waited for.
-func cpu() (seconds float64) {
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		if syscall.Getrusage(who, &u) == nil {
-			seconds += time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
-		}
-	}
-	return seconds
-}
-
 // floor clones by git, and decodes what git prints on every processor.
-func (j job) floor(ctx context.Context) (res result, err error) {
-	repo := repo{j.Dir, j.Streams}
-	res.Load, err = timed(func() error {
-		if _, err := repo.git(ctx, nil, "clone", "-q", "--bare", "--depth", "1", "--branch", "main", j.URL, j.Cache); err != nil {
+func (j job) loadFloor(ctx context.Context) (res result, err error) {
+	res.Seconds, err = timed(func() error {
+		if _, err := j.Repo.git(ctx, nil, "clone", "-q", "--bare", "--depth", "1", "--branch", "main", j.URL, j.Cache); err != nil {
 			return err
 		}
-		res.Streams, err = repo.decodeAll(ctx, j.Cache)
+		res.Streams, err = j.Repo.decodeAll(ctx, j.Cache)
 		return err
 	})
 	res.CPU = cpu()

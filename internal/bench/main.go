@@ -30,38 +30,69 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// A sample is what one run measured: durations in seconds or, where there is no
-// floor, megabytes. CPU seconds are given where they are known.
-type sample struct{ towpath, floor, towpathCPU, floorCPU float64 }
+// A sample is what one run measured, in the unit of its measure. CPU seconds are
+// given where they are known.
+type sample struct {
+	Towpath, Floor       float64
+	TowpathCPU, FloorCPU float64
+	Note                 string // what else there is to know of it
+}
 
 // A measure is something to measure, and the most that its ratio may be; without
 // a floor, the most that the figure itself may be.
 type measure struct {
 	name  string
 	goal  float64
+	unit  unit
 	floor string // what it is
+	most  int    // runs, where one takes long; 0: as many as are wanted
 	run   func(b *bed, ctx context.Context) (sample, error)
 }
 
 // measures come in an order in which each leaves the repository as the next one
 // needs it.
 var measures = []measure{
-	{"first-load", 1.8, "git clone --bare --depth 1, every blob by git cat-file, one sigs.k8s.io/yaml decode each", (*bed).firstLoad},
-	{"rss", 256, "", (*bed).resident},
-	{"idle", 1.5, "one ls-refs request on a warm connection", (*bed).idle},
-	{"one-file", 3, "go-git's fetch of the commit into a bare store of depth 1, and a walk of both trees", (*bed).oneFile},
-	{"push-500", 1.1, "git fast-import into a bare clone of depth 1, and git push", (*bed).push},
-	{"heads-1000", 1.15, "net/http with the token in its hand", (*bed).heads},
+	{name: "first-load", goal: 1.8, floor: "git clone --bare --depth 1, every blob by git cat-file, one sigs.k8s.io/yaml decode each", run: (*bed).firstLoad},
+	{name: "rss", goal: 256, unit: megabytes, run: told("rss", (*bed).firstLoad)},
+	{name: "idle", goal: 1.5, floor: "one ls-refs request on a warm connection", run: (*bed).idle},
+	{name: "one-file", goal: 3, floor: "go-git's fetch of the commit into a bare store of depth 1, and a walk of both trees", run: (*bed).oneFile},
+	{name: "push-500", goal: 1.1, floor: "git fast-import into a bare clone of depth 1, and git push", run: (*bed).push},
+	{name: "heads-1000", goal: 1.15, floor: "net/http with the token in its hand", run: (*bed).heads},
+	{name: "steady", goal: 1.15, most: 1, floor: "net/http, a token for each repository and a request for each tag, twice over", run: (*bed).steady},
+	{name: "steady-asks", goal: 1, most: 1, unit: requests, floor: "one for each due tag, and a token for each repository", run: told("steady-asks", (*bed).steady)},
+	{name: "steady-cpu", goal: 5, most: 1, unit: percent, run: told("steady-cpu", (*bed).watched)},
+	{name: "steady-rss", goal: 256, most: 1, unit: megabytes, run: told("steady-rss", (*bed).watched)},
+	{name: "cold", goal: 1.3, most: 2, floor: "net/http, git clone --bare --depth 1, git fast-import of the same result, and git push", run: (*bed).cold},
+	{name: "cold-peak", goal: 512, most: 2, unit: megabytes, run: told("cold-peak", (*bed).cold)},
+	{name: "list-100k", goal: 1.5, floor: "net/http, page after page, decoded", run: (*bed).list},
+	{name: "list-peak", goal: 256, unit: megabytes, run: told("list-peak", (*bed).list)},
+	{name: "slow-50", goal: 2, most: 3, floor: "without the slow ones, from due to answered", run: (*bed).slow},
+	{name: "slow-landed", goal: 2, most: 3, floor: "without the slow ones, from due to committed", run: told("slow-landed", (*bed).slow)},
+	{name: "tags-2000", goal: 3, floor: "one sigs.k8s.io/yaml decode of the file", run: (*bed).manyTags},
+}
+
+// told is a measure that another one finds out on its way.
+func told(name string, run func(*bed, context.Context) (sample, error)) func(*bed, context.Context) (sample, error) {
+	return func(b *bed, ctx context.Context) (s sample, err error) {
+		if len(b.told[name]) == 0 {
+			if _, err := run(b, ctx); err != nil {
+				return s, err
+			}
+		}
+		s, b.told[name] = b.told[name][0], b.told[name][1:]
+		return s, nil
+	}
 }
 
 type options struct {
 	streams, runs int
+	window        time.Duration
 	only          *regexp.Regexp
 	strict        bool
 	profile       string // directory; empty: none
@@ -70,8 +101,9 @@ type options struct {
 func parse(args []string) (options, error) {
 	o := options{only: regexp.MustCompile("")}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.IntVar(&o.streams, "streams", 10_000, "image streams in the repository; a few hundred try it quickly, and tell little")
+	f.IntVar(&o.streams, "streams", fullSize, "image streams in the repository; a few hundred try it quickly, and tell little")
 	f.IntVar(&o.runs, "runs", 5, "runs, of which the median counts")
+	f.DurationVar(&o.window, "window", time.Minute, "how long steady-cpu watches")
 	f.BoolVar(&o.strict, "strict", false, "fail if a goal is missed")
 	f.StringVar(&o.profile, "profile", "", "write CPU profiles of towpath's side into this `directory`")
 	f.Func("only", "measure what this regular `expression` matches", func(s string) (err error) {
@@ -89,9 +121,12 @@ func parse(args []string) (options, error) {
 
 var errMissed = errors.New("a goal was missed")
 
-func run(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) > 1 && args[0] == childName {
+func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	switch {
+	case len(args) > 1 && args[0] == childName:
 		return child(ctx, args[1:], out)
+	case len(args) > 1 && args[0] == upstreamName:
+		return serveUpstream(args[1:], in, out)
 	}
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -125,6 +160,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // print measures, and reports whether the goal is met.
 func (m measure) print(ctx context.Context, b *bed, out io.Writer) (met bool, err error) {
 	samples := make([]sample, b.runs)
+	if m.most > 0 {
+		samples = samples[:min(b.runs, m.most)]
+	}
 	for i := range samples {
 		if samples[i], err = m.run(b, ctx); err != nil {
 			return false, err
@@ -135,26 +173,27 @@ func (m measure) print(ctx context.Context, b *bed, out io.Writer) (met bool, er
 	if figure > m.goal {
 		missed = " MISSED"
 	}
-	fmt.Fprintf(out, "bench %-10s %6.2f goal %.2f%s\n", m.name, figure, m.goal, missed)
-	towpath := middle(func(s sample) float64 { return s.towpath })
-	if m.floor == "" {
-		_, err = fmt.Fprintf(out, "      towpath %.0f MB\n", towpath)
-		return missed == "", err
+	fmt.Fprintf(out, "bench %-11s %6.2f goal %.2f%s\n", m.name, figure, m.goal, missed)
+	fmt.Fprintf(out, "      towpath %s", m.unit.text(middle(func(s sample) float64 { return s.Towpath })))
+	if m.floor != "" {
+		fmt.Fprintf(out, ", floor %s: %s", m.unit.text(middle(func(s sample) float64 { return s.Floor })), m.floor)
 	}
-	floor := middle(func(s sample) float64 { return s.floor })
-	fmt.Fprintf(out, "      towpath %s, floor %s: %s\n", seconds(towpath), seconds(floor), m.floor)
-	if cpu := middle(func(s sample) float64 { return s.towpathCPU }); cpu > 0 {
-		fmt.Fprintf(out, "      CPU %s, floor %s\n", seconds(cpu), seconds(middle(func(s sample) float64 { return s.floorCPU })))
+	if note := samples[len(samples)-1].Note; note != "" {
+		fmt.Fprintf(out, "\n      %s", note)
 	}
-	return missed == "", nil
+	if cpu := middle(func(s sample) float64 { return s.TowpathCPU }); cpu > 0 {
+		fmt.Fprintf(out, "\n      CPU %s, floor %s", seconds.text(cpu), seconds.text(middle(func(s sample) float64 { return s.FloorCPU })))
+	}
+	_, err = fmt.Fprintln(out)
+	return missed == "", err
 }
 
 // figure is what the goal is about.
 func (m measure) figure(s sample) float64 {
 	if m.floor == "" {
-		return s.towpath
+		return s.Towpath
 	}
-	return s.towpath / s.floor
+	return s.Towpath / s.Floor
 }
 
 func median(samples []sample, figure func(sample) float64) float64 {
@@ -166,8 +205,26 @@ func median(samples []sample, figure func(sample) float64) float64 {
 	return (figures[(len(figures)-1)/2] + figures[len(figures)/2]) / 2
 }
 
-func seconds(s float64) string {
-	d := time.Duration(s * float64(time.Second))
+// A unit is what a sample is counted in.
+type unit int
+
+const (
+	seconds unit = iota
+	megabytes
+	requests
+	percent // of one processor
+)
+
+func (u unit) text(v float64) string {
+	switch u {
+	case megabytes:
+		return fmt.Sprintf("%.0f MB", v)
+	case requests:
+		return fmt.Sprintf("%.0f requests", v)
+	case percent:
+		return fmt.Sprintf("%.1f %% of a processor", v)
+	}
+	d := time.Duration(v * float64(time.Second))
 	if d > 10*time.Second {
 		return d.Round(100 * time.Millisecond).String()
 	}

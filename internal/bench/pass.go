@@ -35,7 +35,7 @@ func (b *bed) loaded(ctx context.Context) (*passes, error) {
 	if b.passes != nil {
 		return b.passes, nil
 	}
-	r, err := open(ctx, b.url, filepath.Join(b.dir, "cache-passes"))
+	r, err := open(ctx, b.url(b.repo), filepath.Join(b.Dir, "cache-passes"))
 	if err != nil {
 		return nil, err
 	}
@@ -44,10 +44,10 @@ func (b *bed) loaded(ctx context.Context) (*passes, error) {
 	if err := pass(ctx, r); err != nil {
 		return nil, err
 	}
-	if p.bare, err = git.PlainInit(filepath.Join(b.dir, "bare.git"), true); err != nil {
+	if p.bare, err = git.PlainInit(filepath.Join(b.Dir, "bare.git"), true); err != nil {
 		return nil, err
 	}
-	if _, err = p.bare.CreateRemote(&gitconfig.RemoteConfig{Name: "origin", URLs: []string{b.url}}); err != nil {
+	if _, err = p.bare.CreateRemote(&gitconfig.RemoteConfig{Name: "origin", URLs: []string{b.url(b.repo)}}); err != nil {
 		return nil, err
 	}
 	_, err = p.fetch(ctx, 1)
@@ -79,12 +79,12 @@ func (b *bed) idle(ctx context.Context) (sum sample, err error) {
 		if err != nil {
 			return sum, err
 		}
-		floor, err := timed(func() error { return p.lsRefs(ctx, b.url) })
+		floor, err := timed(func() error { return p.lsRefs(ctx, b.url(b.repo)) })
 		if err != nil {
 			return sum, err
 		}
-		sum.towpath += ours / idlePasses
-		sum.floor += floor / idlePasses
+		sum.Towpath += ours / idlePasses
+		sum.Floor += floor / idlePasses
 	}
 	return sum, nil
 }
@@ -126,8 +126,8 @@ func (b *bed) oneFile(ctx context.Context) (sum sample, err error) {
 	defer stop()
 	for range changesOfEach {
 		p.changes++
-		changed := p.changes * 7 % b.size
-		if err := b.commit(ctx, b.path(), "main", []int{changed}, fmt.Sprint("change ", p.changes)); err != nil {
+		changed := p.changes * 7 % b.Size
+		if err := b.commit(ctx, b.path(), "main", fmt.Sprint("change ", p.changes), []int{changed}); err != nil {
 			return sum, err
 		}
 		ours, err := timed(func() error { return pass(ctx, p.towpath) })
@@ -145,8 +145,8 @@ func (b *bed) oneFile(ctx context.Context) (sum sample, err error) {
 		if err != nil {
 			return sum, err
 		}
-		sum.towpath += ours / changesOfEach
-		sum.floor += floor / changesOfEach
+		sum.Towpath += ours / changesOfEach
+		sum.Floor += floor / changesOfEach
 	}
 	return sum, nil
 }

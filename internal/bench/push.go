@@ -30,12 +30,12 @@ func (b *bed) cloned(ctx context.Context) (*pushing, error) {
 	if b.pushing != nil {
 		return b.pushing, nil
 	}
-	store, err := gogit.Open(ctx, gogit.Options{Repo: b.url, CacheDir: filepath.Join(b.dir, "cache-push")})
+	store, err := gogit.Open(ctx, gogit.Options{Repo: b.url(b.repo), CacheDir: filepath.Join(b.Dir, "cache-push")})
 	if err != nil {
 		return nil, err
 	}
-	b.pushing = &pushing{store: store, clone: filepath.Join(b.dir, "push.git")}
-	_, err = b.git(ctx, nil, "clone", "-q", "--bare", "--depth", "1", "--branch", "native", b.url, b.pushing.clone)
+	b.pushing = &pushing{store: store, clone: filepath.Join(b.Dir, "push.git")}
+	_, err = b.git(ctx, nil, "clone", "-q", "--bare", "--depth", "1", "--branch", "native", b.url(b.repo), b.pushing.clone)
 	return b.pushing, err
 }
 
@@ -55,7 +55,7 @@ func (b *bed) push(ctx context.Context) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.towpath, err = timed(func() error {
+	s.Towpath, err = timed(func() error {
 		_, err := p.store.Push(ctx, "main", base, commit)
 		return err
 	})
@@ -63,8 +63,8 @@ func (b *bed) push(ctx context.Context) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.floor, err = timed(func() error {
-		if err := b.commit(ctx, p.clone, "native", numbers, fmt.Sprint("by git ", p.n)); err != nil {
+	s.Floor, err = timed(func() error {
+		if err := b.commit(ctx, p.clone, "native", fmt.Sprint("by git ", p.n), numbers); err != nil {
 			return err
 		}
 		_, err := b.git(ctx, nil, "-C", p.clone, "push", "-q", "origin", "native")
@@ -80,7 +80,7 @@ func (b *bed) edits(mark string) (numbers []int, c gitstore.Commit) {
 	for i := range n {
 		number := i * (b.streams / n)
 		numbers = append(numbers, number)
-		c.Edits = append(c.Edits, gitstore.Edit{Path: pathOf(number), Content: marked(stream(number), mark)})
+		c.Edits = append(c.Edits, gitstore.Edit{Path: pathOf(number), Content: marked(b.stream(number), mark)})
 	}
 	return numbers, c
 }
