@@ -88,7 +88,7 @@ func (p *parser) duration(w *wishes, key string, s span) *time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < s.lo || d > s.hi {
 		p.wish(w, key, fmt.Sprintf("%s%s must be a duration from %s, not %q", prefix, key, s.text, clip(text)),
-			"write a number with its unit: "+p.line(prefix+key, p.quoted(s.example)))
+			"write a number and its unit, s, m or h: "+p.line(prefix+key, p.quoted(s.example)))
 		return nil
 	}
 	return &d

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/policy"
 )
 
 const annotated = `apiVersion: v1
@@ -90,6 +92,53 @@ func TestAnnotationsThatCannotBe(t *testing.T) {
 		}
 		if len(d.Spec.Tags) != 1 || d.Spec.Tags[0].Name != "b" || len(d.Spec.Broken) != 1 {
 			t.Errorf("%s, %s: got tags %v, broken %v; want a broken", tt.annotations, tt.rest, d.Spec.Tags, d.Spec.Broken)
+		}
+	}
+}
+
+const repository1 = "from: {kind: DockerImage, name: quay.io/canal/barge}"
+
+func TestPolicy(t *testing.T) {
+	const semver = "towpath.dev/policy: 'semver:>=1.4 <2'"
+	d, problems := parseOne(t, fmt.Sprintf(annotated, semver+", towpath.dev/match: '^v', towpath.dev/min-age: 72h", repository1))
+	if len(problems) > 0 || len(d.Spec.Tags) != 2 || d.Spec.Tags[1].Policy != nil {
+		t.Fatalf("got tags %v and problems\n%s", d.Spec.Tags, lines(problems))
+	}
+	want, err := policy.Parse(map[string]string{"policy": "semver:>=1.4 <2", "match": "^v", "min-age": "72h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Spec.Tags[0]; got.Policy.String() != want.String() || !got.Scheduled {
+		t.Errorf("got %q, scheduled %t; want %q, scheduled", got.Policy.String(), got.Scheduled, want.String())
+	}
+	d, _ = parseOne(t, fmt.Sprintf(annotated, semver, repository1+"\n    importPolicy: {scheduled: false}"))
+	if got := d.Spec.Tags[0]; got.Scheduled || got.Policy == nil {
+		t.Errorf("got scheduled %t, want what is written: false", got.Scheduled)
+	}
+	for _, tt := range []struct {
+		annotations, rest, want string
+		line                    int
+	}{
+		{"towpath.dev/policy: ''", repository1, "towpath.dev/policy is empty", 7},
+		{"towpath.dev/policy: 'semver:nonsense'", repository1, "towpath.dev/policy", 7},
+		{"towpath.dev/policy: everything", repository1, "towpath.dev/policy", 7},
+		{"towpath.dev/match: '^v'", repository1, "towpath.dev/match does nothing without", 7},
+		{semver + ", towpath.dev/match: '(a{1000}){1000}'", repository1, "towpath.dev/match", 7},
+		{semver + ", towpath.dev/min-age: often", repository1, "towpath.dev/min-age", 7},
+		{semver, image1, "names one image, and its policy chooses among all of a repository\n\tfix: name: quay.io/canal/barge\n", 8},
+		{semver, "from: {kind: DockerImage, name: 'quay.io/canal/barge@" + word("a") + "'}", "fix: name: quay.io/canal/barge\n", 8},
+		{semver, "from: {kind: DockerImage, name: 'docker://quay.io/canal/barge'}", "a reference has no docker://", 8},
+		{semver, "from: {kind: ImageStreamTag, name: b}", "towpath.dev/policy is for a tag that is imported; it follows b", 7},
+		{semver, "from: {kind: ImageStreamImage, name: 'b@" + word("a") + "'}", "towpath.dev/policy is for a tag that is imported", 7},
+		{semver, "reference: true\n    " + repository1, "towpath.dev/policy is for a tag that is imported; reference: true", 7},
+		{semver, "generation: null", "towpath.dev/policy is for a tag that is imported; it has no from", 7},
+	} {
+		d, problems := parseOne(t, fmt.Sprintf(annotated, tt.annotations, tt.rest))
+		if len(problems) != 1 || !strings.Contains(lines(problems), tt.want) || problems[0].Line != tt.line || problems[0].Fix == "" {
+			t.Errorf("%s, %s: got problems\n%swant %q in line %d", tt.annotations, tt.rest, lines(problems), tt.want, tt.line)
+		}
+		if len(d.Spec.Tags) != 1 || d.Spec.Tags[0].Name != "b" || len(d.Spec.Broken) != 1 {
+			t.Errorf("%s, %s: got tags %v, broken %v; want a broken: no policy must never be every tag", tt.annotations, tt.rest, d.Spec.Tags, d.Spec.Broken)
 		}
 	}
 }
