@@ -136,7 +136,7 @@ func refusal(resp *http.Response, body []byte) *failure {
 		}
 	case s == http.StatusTooManyRequests:
 		f.kind, f.message = registry.RateLimited, "too many requests"
-		f.retryAfter, _ = retryAfter(resp.Header, time.Now())
+		f.retryAfter, _ = askedToWait(resp, readQuota(resp.Header, time.Now()), time.Now())
 	case s == http.StatusRequestTimeout || s >= 500:
 		f.kind, f.message = registry.InternalError, fmt.Sprintf("the registry failed with status %d", s)
 		f.retryAfter, _ = retryAfter(resp.Header, time.Now())

@@ -19,15 +19,24 @@ const (
 )
 
 // A gate bounds what one registry is asked: how much at once, how much a
-// second, and nothing at all while it has said to wait. Requests that the
-// registry's answers lead to (its token service, redirects) pass its own gate, so
-// that no registry can use up another's.
+// second, less often while it says that little is left, and nothing at all while
+// it has said to wait. Requests that the registry's answers lead to (its token
+// service, redirects) pass its own gate, so that no registry can use up another's.
 type gate struct {
 	slots chan struct{}
 	rate  *rate.Limiter // nil: no limit
 
-	mu    sync.Mutex
-	until time.Time // nothing is asked before
+	mu    sync.Mutex // over all below
+	until time.Time  // nothing is asked before
+	pace  pace
+}
+
+// A pace spreads requests to an origin that has said that few are left.
+type pace struct {
+	of    origin
+	every time.Duration
+	turn  time.Time // of the next request
+	ends  time.Time // it is forgotten then
 }
 
 func newGate(concurrency int, perSecond float64) *gate {
@@ -38,9 +47,10 @@ func newGate(concurrency int, perSecond float64) *gate {
 	return g
 }
 
-// enter waits for a turn. It fails at once while the registry has said to wait.
-// The caller calls leave when the answer is read.
-func (g *gate) enter(ctx context.Context) (leave func(), err error) {
+// enter waits for a turn to ask an origin. It fails at once while the registry
+// has said to wait, or when the turn would not come soon. The caller calls leave
+// when the answer is read.
+func (g *gate) enter(ctx context.Context, to origin) (leave func(), err error) {
 	if err := g.open(time.Now()); err != nil {
 		return nil, err
 	}
@@ -56,6 +66,10 @@ func (g *gate) enter(ctx context.Context) (leave func(), err error) {
 			return nil, context.DeadlineExceeded
 		}
 	}
+	if err := g.await(ctx, to); err != nil {
+		leave()
+		return nil, err
+	}
 	if err := g.open(time.Now()); err != nil { // it may have been said while we waited
 		leave()
 		return nil, err
@@ -67,32 +81,98 @@ func (g *gate) open(now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if left := g.until.Sub(now); left > 0 {
-		return &failure{kind: registry.RateLimited, message: "too many requests", retryAfter: left}
+		return tooMany(left)
 	}
 	return nil
 }
 
-// heed closes the gate for as long as an answer asks for. A 429 that names no
-// time closes it for a second.
+func tooMany(left time.Duration) error {
+	return &failure{kind: registry.RateLimited, message: "too many requests", retryAfter: left}
+}
+
+// await waits for a turn of the pace.
+func (g *gate) await(ctx context.Context, to origin) error {
+	left, err := g.take(ctx, to, time.Now())
+	if left <= 0 || err != nil {
+		return err
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take takes the next turn and says how far off it is. A turn that is further off
+// than one more, or than the deadline, is not taken.
+func (g *gate) take(ctx context.Context, to origin, now time.Time) (time.Duration, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := &g.pace
+	if p.of != to || !now.Before(p.ends) {
+		return 0, nil
+	}
+	turn := p.turn
+	if turn.Before(now) {
+		turn = now
+	}
+	left := turn.Sub(now)
+	if deadline, ok := ctx.Deadline(); left > maxSpacing || ok && deadline.Before(turn) {
+		return 0, tooMany(left)
+	}
+	p.turn = turn.Add(p.every)
+	return left, nil
+}
+
+// heed closes the gate for as long as an answer asks for, and sets the pace. A
+// 429 that names no time closes it for a second.
 func (g *gate) heed(resp *http.Response, now time.Time) {
-	wait, asked := retryAfter(resp.Header, now)
-	switch {
-	case resp.StatusCode == http.StatusTooManyRequests && !asked:
+	q := readQuota(resp.Header, now)
+	wait, asked := askedToWait(resp, q, now)
+	if resp.StatusCode == http.StatusTooManyRequests && !asked {
 		wait = minRetryAfter
-	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusServiceUnavailable && asked:
-	default:
-		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if until := now.Add(wait); until.After(g.until) {
+	if until := now.Add(wait); wait > 0 && until.After(g.until) {
 		g.until = until
 	}
+	if q.said {
+		g.pace.set(originOf(resp.Request.URL), q.spacing(), now)
+	}
+}
+
+// set begins a pace, changes it, or ends it.
+func (p *pace) set(of origin, every time.Duration, now time.Time) {
+	switch {
+	case every == 0 && p.of == of:
+		*p = pace{}
+	case every == 0: // it is another's
+	case p.of == of && now.Before(p.ends):
+		p.every, p.ends = every, now.Add(maxRetryAfter)
+	default:
+		*p = pace{of: of, every: every, turn: now.Add(every), ends: now.Add(maxRetryAfter)}
+	}
+}
+
+// askedToWait is for how long an answer wants nothing to be asked.
+func askedToWait(resp *http.Response, q quota, now time.Time) (wait time.Duration, asked bool) {
+	if s := resp.StatusCode; s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable {
+		if wait, asked = retryAfter(resp.Header, now); asked {
+			return wait, true
+		}
+	}
+	return q.wait()
 }
 
 // idle reports whether forgetting the gate would lose nothing.
 func (g *gate) idle(now time.Time) bool {
-	return len(g.slots) == 0 && g.open(now) == nil
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.slots) == 0 && !now.Before(g.until) && !now.Before(g.pace.ends)
 }
 
 // retryAfter reads a Retry-After header, seconds or a date, and keeps it within
@@ -129,7 +209,7 @@ type gated struct {
 }
 
 func (t gated) RoundTrip(req *http.Request) (*http.Response, error) {
-	leave, err := t.gate.enter(req.Context())
+	leave, err := t.gate.enter(req.Context(), originOf(req.URL))
 	if err != nil {
 		return nil, err
 	}
