@@ -52,18 +52,31 @@ type world struct {
 	store    *memory.Store
 	registry *registrymemory.Registry
 	lines    []*reconcile.Reconciler
-	upstream map[string]map[string]bool // images that a reference ever was, by reference
-	now      map[string]string          // image that it is
+	sources  map[imagestream.TagRef]*source
+	moving   []*source // those that can move, in the order in which they were made
 	sick     bool
 	faults   int // pushes that fail from now on
+}
+
+// A source is where the image of a tag comes from, and what the record must come to.
+type source struct {
+	now  string          // image that it is
+	ever map[string]bool // images that it was
+	move func()          // something happens upstream
+	heal func()          // what was amiss is mended; nil: nothing ever is
+}
+
+func (s *source) is(image string) {
+	s.now = image
+	s.ever[image] = true
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rand: rand.New(rand.NewPCG(seed, 20260501)),
-		registry: &registrymemory.Registry{}, upstream: map[string]map[string]bool{}, now: map[string]string{},
+		registry: &registrymemory.Registry{}, sources: map[imagestream.TagRef]*source{},
 	}
-	files := map[string]string{}
+	files := map[string]string{"streams/all.yaml": w.repository()}
 	for i := range 2 + w.rand.IntN(3) {
 		files[fmt.Sprintf("streams/s%d.yaml", i)] = w.stream(i)
 		for j := range w.rand.IntN(3) {
@@ -76,13 +89,127 @@ func newWorld(t *testing.T, seed uint64) *world {
 	return w
 }
 
+func (w *world) set(line string) {
+	if err := w.registry.Set(line); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) add(s *source) *source {
+	if s.ever = map[string]bool{}; s.move != nil {
+		w.moving = append(w.moving, s)
+		s.move()
+	}
+	return s
+}
+
+// plain is a tag of a registry that moves among five images.
+func (w *world) plain(ref string) *source {
+	s := &source{}
+	s.move = func() {
+		image := registrymemory.Digest(fmt.Sprintf("%s %d", ref, w.rand.IntN(5)))
+		w.set(ref + " " + image)
+		s.is(image)
+	}
+	return w.add(s)
+}
+
+// list is a tag of a registry that names a manifest list, of which one entry or
+// the list itself is wanted.
+func (w *world) list(ref string, whole bool) *source {
+	s := &source{}
+	s.move = func() {
+		amd64 := registrymemory.Digest(fmt.Sprintf("%s amd64 %d", ref, w.rand.IntN(3)))
+		arm64 := registrymemory.Digest(fmt.Sprintf("%s arm64 %d", ref, w.rand.IntN(3)))
+		index := registrymemory.Digest(amd64 + arm64)
+		w.set(fmt.Sprintf("%s %s unknown/unknown=fff linux/arm64=%s linux/amd64=%s", ref, index, arm64, amd64))
+		if s.is(amd64); whole {
+			s.is(index)
+		}
+	}
+	return w.add(s)
+}
+
+// released is a repository of versions, of which the highest below 9 is wanted:
+// higher and lower ones come, the highest is made again or hidden for a while.
+func (w *world) released(repo string) *source {
+	s, top, hidden := &source{}, 0, false
+	put := func(version, image string) { w.set(fmt.Sprintf("%s:%s %s", repo, version, image)) }
+	show := func() { hidden = false; put(fmt.Sprintf("1.%d.0", top), s.now) }
+	s.heal = show
+	s.move = func() {
+		image := registrymemory.Digest(fmt.Sprintf("%s %d", repo, w.rand.Uint64()))
+		switch n := w.rand.IntN(6); {
+		case n == 0 && top > 0:
+			put(fmt.Sprintf("0.%d.0", w.rand.IntN(9)), image)
+		case n == 1 && top > 0:
+			put(fmt.Sprintf("1.%d.0-rc.1", top+1), image)
+		case n == 2 && top > 0:
+			put("9.0.0", image)
+		case n == 3 && top > 0 && !hidden:
+			hidden = true
+			w.set(fmt.Sprintf("%s:1.%d.0 -", repo, top))
+		case n == 4 && top > 0 && !hidden:
+			s.is(image)
+			show()
+		default:
+			top++
+			s.is(image)
+			show()
+		}
+	}
+	return w.add(s)
+}
+
+// repository is a stream that imports whatever its repository holds.
+func (w *world) repository() string {
+	for k := range 3 {
+		tag := fmt.Sprintf("v%d", k)
+		w.sources[imagestream.TagRef{Stream: imagestream.Name{Namespace: "team", Name: "all"}, Tag: tag}] = w.plain("quay.io/team/all:" + tag)
+	}
+	w.set("quay.io/team/all:chart fff artifact")
+	return "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata:\n  name: all\n  namespace: team\n  annotations:\n    towpath.dev/scheduled: \"true\"\n    openshift.io/image.dockerRepositoryCheck: \"\"\nspec:\n  dockerImageRepository: quay.io/team/all\n"
+}
+
 func (w *world) stream(i int) string {
 	var b strings.Builder
+	stream := imagestream.Name{Namespace: "team", Name: fmt.Sprintf("s%d", i)}
 	fmt.Fprintf(&b, "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata:\n  name: s%d\n  namespace: team\nspec:\n  tags:\n", i)
-	for k := range 1 + w.rand.IntN(3) {
+	for k := range 1 + w.rand.IntN(4) {
+		tag := imagestream.TagRef{Stream: stream, Tag: fmt.Sprintf("t%d", k)}
+		fmt.Fprintf(&b, "    - name: t%d\n", k)
 		ref := fmt.Sprintf("quay.io/team/s%d:v%d", i, k)
-		w.move(ref)
-		fmt.Fprintf(&b, "    - name: t%d\n      from: {kind: DockerImage, name: %q}\n      importPolicy: {scheduled: true} # kept\n", k, ref)
+		kind := w.rand.IntN(6)
+		if i+k == 0 {
+			kind = 5
+		}
+		switch kind {
+		case 0: // another tag, of this stream or an earlier one
+			all := slices.SortedFunc(maps.Keys(w.sources), func(a, b imagestream.TagRef) int { return strings.Compare(a.String(), b.String()) })
+			other := all[w.rand.IntN(len(all))]
+			w.sources[tag] = w.sources[other]
+			fmt.Fprintf(&b, "      from: {kind: ImageStreamTag, name: %q} # kept\n", other.Stream.Name+":"+other.Tag)
+			continue
+		case 1:
+			w.sources[tag] = w.list(ref, false)
+		case 2:
+			w.sources[tag] = w.list(ref, true)
+			fmt.Fprintf(&b, "      from: {kind: DockerImage, name: %q}\n      importPolicy: {scheduled: true, importMode: PreserveOriginal} # kept\n", ref)
+			continue
+		case 3:
+			repo := fmt.Sprintf("quay.io/team/s%d-t%d", i, k)
+			w.sources[tag] = w.released(repo)
+			fmt.Fprintf(&b, "      annotations: {towpath.dev/policy: \"semver:<9\"} # kept\n      from: {kind: DockerImage, name: %q}\n", repo)
+			continue
+		case 4:
+			w.sources[tag] = w.add(&source{})
+			w.sources[tag].is("")
+			fmt.Fprintf(&b, "      reference: true # kept\n      from: {kind: DockerImage, name: %q}\n", ref)
+			continue
+		default:
+			w.sources[tag] = w.plain(ref)
+		}
+		fmt.Fprintf(&b, "      from: {kind: DockerImage, name: %q}\n      importPolicy: {scheduled: true} # kept\n", ref)
 	}
 	return b.String()
 }
@@ -114,19 +241,6 @@ func (w *world) daemon() *reconcile.Reconciler {
 	return r
 }
 
-// move gives a reference a new image, or one that it was before.
-func (w *world) move(ref string) {
-	if w.upstream[ref] == nil {
-		w.upstream[ref] = map[string]bool{}
-	}
-	image := registrymemory.Digest(fmt.Sprintf("%s %d", ref, w.rand.IntN(5)))
-	w.upstream[ref][image] = true
-	w.now[ref] = image
-	if err := w.registry.Set(ref + " " + image); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 func (w *world) setSick(sick bool) {
 	w.sick = sick
 	line := "quay.io !"
@@ -134,9 +248,7 @@ func (w *world) setSick(sick bool) {
 		kinds := []registry.Kind{registry.NotFound, registry.Unauthorized, registry.Unreachable, registry.InternalError, registry.RateLimited}
 		line += string(kinds[w.rand.IntN(len(kinds))]) + " it is sick"
 	}
-	if err := w.registry.Set(line); err != nil {
-		w.t.Fatal(err)
-	}
+	w.set(line)
 }
 
 // pushFault lets pushes fail while there are faults left: lost before they
@@ -162,8 +274,7 @@ func (w *world) step() {
 	time.Sleep(time.Duration(w.rand.Int64N(int64(20 * time.Minute))))
 	switch n := w.rand.IntN(20); {
 	case n < 4:
-		refs := slices.Sorted(maps.Keys(w.now))
-		w.move(refs[w.rand.IntN(len(refs))])
+		w.moving[w.rand.IntN(len(w.moving))].move()
 	case n < 5:
 		w.setSick(!w.sick)
 	case n < 7:
@@ -224,6 +335,11 @@ func (w *world) editImage() {
 func (w *world) rest() {
 	w.setSick(false)
 	w.faults = 0
+	for _, s := range w.moving {
+		if s.heal != nil {
+			s.heal()
+		}
+	}
 	for range 8 {
 		time.Sleep(25 * time.Hour) // the longest back-off
 		for _, r := range w.lines {
@@ -257,6 +373,21 @@ func (w *world) catalogs() []*reconcile.Catalog {
 	}
 	slices.Reverse(cats)
 	return cats
+}
+
+// settled checks that the record is what its sources are.
+func (w *world) settled(c *reconcile.Catalog) {
+	w.t.Helper()
+	seen := 0
+	for _, v := range c.Tags() {
+		seen++
+		if v.Item == nil || v.Item.Image != w.sources[v.Tag].now {
+			w.t.Errorf("%s is %+v on record, and %q at its source", v.Tag, v.Item, w.sources[v.Tag].now)
+		}
+	}
+	if seen != len(w.sources) {
+		w.t.Errorf("%d tags on record, and %d sources", seen, len(w.sources))
+	}
 }
 
 // log is the branch's log, oldest first.
@@ -347,6 +478,9 @@ func TestLawLocal(t *testing.T) {
 		content, _, _ = strings.Cut(content, "\nstatus:\n")
 		var kept []string
 		for _, l := range strings.Split(strings.TrimSuffix(content, "\n"), "\n") {
+			if strings.Contains(l, "dockerRepositoryCheck") { // it goes with the status
+				continue
+			}
 			if before, image, ok := strings.Cut(l, "image: "); ok {
 				_, comment, _ := strings.Cut(image, "#")
 				l = before + "image: #" + comment
@@ -388,9 +522,32 @@ func TestLawBadNewsChangesNoImage(t *testing.T) {
 				}
 			}
 			for _, v := range cats[i].Tags() {
-				if v.Item != nil && !w.upstream[v.From][v.Item.Image] {
+				if v.Item != nil && !w.sources[v.Tag].ever[v.Item.Image] {
 					t.Errorf("%s says %s, which %s never was", v.Tag, v.Item.Image, v.From)
 				}
+			}
+		}
+	})
+}
+
+// A policy never moves to a lower version, whatever lists say.
+func TestLawPolicyNeverLower(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.life()
+		highest := map[imagestream.TagRef]int{}
+		for _, c := range w.catalogs() {
+			for _, v := range c.Tags() {
+				if v.Source == nil || !strings.Contains(v.Source.From, ":1.") {
+					continue
+				}
+				var minor int
+				if _, err := fmt.Sscanf(v.Source.From[strings.LastIndex(v.Source.From, ":"):], ":1.%d.0", &minor); err != nil || strings.Contains(v.Source.From, "-rc") {
+					t.Errorf("%s chose %s", v.Tag, v.Source.From)
+				}
+				if minor < highest[v.Tag] {
+					t.Errorf("%s went from 1.%d.0 to %s", v.Tag, highest[v.Tag], v.Source.From)
+				}
+				highest[v.Tag] = minor
 			}
 		}
 	})
@@ -407,11 +564,7 @@ func TestLawPushFaultsHeal(t *testing.T) {
 		}
 		w.rest()
 		cats := w.catalogs()
-		for _, v := range cats[len(cats)-1].Tags() {
-			if v.Item == nil || v.Item.Image != w.now[v.From] {
-				t.Errorf("%s is %+v on record, and %s in the registry", v.Tag, v.Item, w.now[v.From])
-			}
-		}
+		w.settled(cats[len(cats)-1])
 		log := w.log()
 		for i := 1; i < len(log); i++ {
 			if ours(log[i]) && maps.Equal(log[i].Tree, log[i-1].Tree) {
@@ -439,11 +592,7 @@ func TestLawHints(t *testing.T) {
 		}
 		w.rest()
 		cats := w.catalogs()
-		for _, v := range cats[len(cats)-1].Tags() {
-			if v.Item == nil || v.Item.Image != w.now[v.From] {
-				t.Errorf("%s is %+v on record, and %s in the registry", v.Tag, v.Item, w.now[v.From])
-			}
-		}
+		w.settled(cats[len(cats)-1])
 	})
 }
 
@@ -505,9 +654,8 @@ func TestLawYoungerRecordStands(t *testing.T) {
 		w.rest()
 		path := "streams/s0.yaml"
 		mine := registrymemory.Digest("by hand")
-		refs := slices.Sorted(maps.Keys(w.now))
-		ref := refs[0] // quay.io/team/s0:v0
-		old := w.now[ref]
+		ref := w.sources[imagestream.TagRef{Stream: imagestream.Name{Namespace: "team", Name: "s0"}, Tag: "t0"}]
+		old := ref.now
 		var asked atomic.Int32
 		w.registry.Hook = func(context.Context, registrymemory.Call) error {
 			if asked.Add(1) == 1 {
@@ -516,8 +664,8 @@ func TestLawYoungerRecordStands(t *testing.T) {
 			}
 			return nil
 		}
-		for w.now[ref] == old {
-			w.move(ref)
+		for ref.now == old {
+			ref.move()
 		}
 		time.Sleep(time.Hour)
 		_, err := w.lines[0].Once(context.Background())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/policy"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -21,9 +22,12 @@ type TagView struct {
 	Spec      *imagestream.Tag // nil: spec does not name it, or what it says has a problem
 	Path      string
 	Line      int
-	From      string // reference as written; empty for a tag that is only in the status
+	From      string             // reference as written; empty for a tag that is only in the status
+	Alias     imagestream.TagRef // the tag that it is or, without a Tag, the stream whose image it is
+	Policy    *policy.Policy     // that chooses in the repository From; nil: From is the image
 	Scheduled bool
 	Interval  time.Duration // between two imports, where it is scheduled
+	Settle    time.Duration // how long an image must stand before it is recorded
 	State     TagState
 	Item      *imagestream.Item // what it is now, if anything is on record
 	Source    *imagestream.Source
@@ -102,12 +106,15 @@ func (c *Catalog) specView(s *Stream, t *imagestream.Tag) TagView {
 	switch {
 	case t.From.Kind == imagestream.DockerImage && !t.Reference:
 		q, _ := c.tagQuestion(s, *t)
-		v.Scheduled, v.State = s.scheduled(*t, q), s.state(q, st)
-		v.Interval = cmp.Or(t.Interval, s.Settings.Interval)
+		v.Scheduled, v.State, v.Policy, v.Settle = s.scheduled(*t, q), s.state(q, st), q.Policy, q.Settle
+		v.Interval = (&want{tag: t}).interval(s)
 	case t.From.Kind == "":
 		v.State = NotAsked
 	default:
 		v.State = s.copied(t, st)
+		if a, ok := aliasOf(s, t); ok && !t.Reference {
+			v.Alias = a.source
+		}
 	}
 	return v
 }
@@ -127,7 +134,7 @@ func (c *Catalog) statusViews(s *Stream) []TagView {
 		v := TagView{Line: s.Line, State: StatusOnly, Tag: imagestream.TagRef{Stream: s.Name, Tag: st.Tag}}
 		if s.Spec.Repository != "" {
 			v.From, v.Scheduled, v.State = s.Spec.Repository, s.Scheduled || s.Settings.Scheduled, s.state(repository, st)
-			v.Interval = s.Settings.Interval
+			v.Interval, v.Settle = (&want{}).interval(s), repository.Settle
 		}
 		views = append(views, v)
 	}
