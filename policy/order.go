@@ -37,6 +37,15 @@ type versions struct {
 	pre  bool // the range names a pre-release
 }
 
+// short is the range for a sentence.
+func (v versions) short() string {
+	const most = 60
+	if len(v.text) > most {
+		return v.text[:most] + "…"
+	}
+	return v.text
+}
+
 func (v versions) String() string { return "semver:" + v.text }
 func (v versions) strict() bool   { return false }
 func (v versions) words() words   { return words{"highest", "higher", "lower", ""} }
@@ -50,9 +59,9 @@ func (v versions) read(key string) (rank, string) {
 	case v.in.Check(version):
 		return version, ""
 	case version.Prerelease() != "" && !v.pre:
-		return version, "is a pre-release, and " + v.text + " names none"
+		return version, "is a pre-release, and " + v.short() + " names none"
 	}
-	return version, "is not in " + v.text
+	return version, "is not in " + v.short()
 }
 
 func (v versions) compare(a, b rank) int {
@@ -76,17 +85,17 @@ func comparePre(a, b string) int {
 	case b == "":
 		return -1
 	}
-	for {
-		x, restA, moreA := strings.Cut(a, ".")
-		y, restB, moreB := strings.Cut(b, ".")
-		if d := comparePart(x, y); d != 0 {
-			return d
-		}
-		if !moreA || !moreB {
-			return cmp.Compare(len(restA), len(restB))
-		}
-		a, b = restA, restB
+	i := 0
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
 	}
+	start := strings.LastIndexByte(a[:i], '.') + 1 // of the first part that differs
+	x, _, _ := strings.Cut(a[start:], ".")
+	y, _, _ := strings.Cut(b[start:], ".")
+	if x == y { // one ends where the other goes on
+		return cmp.Compare(len(a), len(b))
+	}
+	return comparePart(x, y)
 }
 
 func comparePart(a, b string) int {

@@ -195,20 +195,20 @@ func satisfiable(text string, in *semver.Constraints) bool {
 		for i := range n {
 			n[i], _ = strconv.ParseUint(m[i+1], 10, 64) // x and what is left out are 0
 		}
-		for _, v := range []*semver.Version{
-			semver.New(n[0], n[1], n[2], "", ""),
-			semver.New(n[0], n[1], n[2]+1, "", ""),
-			semver.New(n[0], n[1]+1, 0, "", ""),
-			semver.New(n[0]+1, 0, 0, "", ""),
-			semver.New(n[0], n[1], n[2], "0", ""),
-			semver.New(n[0], n[1], n[2], m[4], ""),
-			semver.New(n[0], n[1], n[2], m[4]+".0", ""),
-			semver.New(n[0], n[1], n[2]+1, "0", ""),
-			semver.New(n[0], n[1]+1, 0, "0", ""),
-			semver.New(n[0]+1, 0, 0, "0", ""),
-		} {
-			if in.Check(v) {
-				return true
+		pres := []string{"", "0"}
+		if m[4] != "" {
+			pres = append(pres, m[4], m[4]+".0")
+		}
+		for _, pre := range pres {
+			for _, v := range []*semver.Version{
+				semver.New(n[0], n[1], n[2], pre, ""),
+				semver.New(n[0], n[1], n[2]+1, pre, ""),
+				semver.New(n[0], n[1]+1, 0, pre, ""),
+				semver.New(n[0]+1, 0, 0, pre, ""),
+			} {
+				if in.Check(v) {
+					return true
+				}
 			}
 		}
 	}

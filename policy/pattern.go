@@ -14,7 +14,7 @@ import (
 // and by the steps of its program, which a short source can multiply.
 const (
 	maxSource  = 4 << 10
-	maxProgram = 2000
+	maxProgram = 1000
 	maxExtract = 256
 )
 
@@ -41,18 +41,25 @@ func parsePattern(key, text string) (*regexp.Regexp, *Error) {
 	return nil, wrong(key, text, "is no pattern", "write a regular expression (syntax RE2), such as "+line(key, examples[key]))
 }
 
-// steps is about how long a program a pattern compiles to, counted no further than
+// steps is how long a program a pattern compiles to, about, and no further than
 // needed.
 func steps(re *syntax.Regexp) int {
-	n := max(1, len(re.Rune))
-	if re.Op == syntax.OpCharClass {
-		n = 1 + len(re.Rune)/16
-	}
+	n := 0
 	for _, sub := range re.Sub {
-		n = min(n+1+steps(sub), maxProgram+1)
+		n = min(n+steps(sub), maxProgram+1)
 	}
-	if re.Op == syntax.OpRepeat {
-		n *= max(re.Max, re.Min+1)
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = len(re.Rune)
+	case syntax.OpCapture:
+		n += 2
+	case syntax.OpAlternate:
+		n += len(re.Sub) - 1
+	case syntax.OpConcat:
+	case syntax.OpRepeat:
+		n = (n + 1) * max(re.Max, re.Min+1)
+	default: // one step, with what it repeats
+		n++
 	}
 	return min(n, maxProgram+1)
 }

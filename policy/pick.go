@@ -57,7 +57,7 @@ func (s *Shortlist) Pick(current string, facts map[string]Facts, now time.Time) 
 	k := &pick{Shortlist: s, facts: facts, now: now}
 	k.current, k.holds = s.policy.admit(current)
 	k.holds = k.holds && k.current.refused == ""
-	k.listed = k.holds && slices.ContainsFunc(s.in, func(c candidate) bool { return c.tag == current })
+	k.listed = k.holds && s.in[current]
 	if s.policy.order == (ages{}) {
 		return k.byAge()
 	}
@@ -82,7 +82,7 @@ type rejection struct {
 }
 
 func (k *pick) byName() (Choice, []string) {
-	for i, c := range k.in {
+	for i, c := range k.candidates.best {
 		if k.guarded(c) {
 			return k.stay(c), nil
 		}
@@ -91,7 +91,7 @@ func (k *pick) byName() (Choice, []string) {
 		}
 		f, known := k.facts[c.tag]
 		if !known && k.policy.asks() {
-			return Choice{}, k.next(k.in[i:])
+			return Choice{}, k.next(k.candidates.best[i:])
 		}
 		if !known || k.judge(c.tag, f) {
 			return k.choose(c), nil
@@ -133,14 +133,14 @@ func (k *pick) next(rest []candidate) (need []string) {
 
 // byAge compares the ages of all candidates.
 func (k *pick) byAge() (Choice, []string) {
-	if len(k.in) > maxAges {
+	if k.count > maxAges {
 		return k.tooMany(), nil
 	}
 	if need := k.unknown(); len(need) > 0 {
 		return Choice{}, need
 	}
 	since := time.Time{} // when the tag on record was made, if it stands
-	if k.holds && k.stands() && len(k.in) > 0 {
+	if k.holds && k.stands() && k.count > 0 {
 		f := k.facts[k.current.tag]
 		switch why := k.unaged(f); {
 		case why == "":
@@ -164,12 +164,12 @@ func (k *pick) byAge() (Choice, []string) {
 // unknown are the tags whose age is missing: of all candidates, and of the tag on
 // record where the choice may not be older.
 func (k *pick) unknown() (need []string) {
-	for _, c := range k.in {
+	for _, c := range k.candidates.best {
 		if _, known := k.facts[c.tag]; !known {
 			need = append(need, c.tag)
 		}
 	}
-	if _, known := k.facts[k.current.tag]; k.holds && !k.listed && !known && !k.policy.downgrade && len(k.in) > 0 {
+	if _, known := k.facts[k.current.tag]; k.holds && !k.listed && !known && !k.policy.downgrade && k.count > 0 {
 		need = append(need, k.current.tag)
 	}
 	return need
@@ -177,7 +177,7 @@ func (k *pick) unknown() (need []string) {
 
 // byCreated are the candidates whose age is unknown, then all others, newest first.
 func (k *pick) byCreated() []candidate {
-	sorted := slices.Clone(k.in)
+	sorted := slices.Clone(k.candidates.best)
 	slices.SortStableFunc(sorted, func(a, b candidate) int {
 		fa, fb := k.facts[a.tag], k.facts[b.tag]
 		ua, ub := k.unaged(fa) != "", k.unaged(fb) != ""

@@ -13,7 +13,7 @@ var back = "only " + line("allow-downgrade", "true") + " lets it go back"
 func (k *pick) choose(c candidate) Choice {
 	words := k.policy.order.words()
 	why := words.best + " of " + k.crowd()
-	if len(k.in) == 1 {
+	if k.count == 1 {
 		why = "the only one " + k.policy.clause(false)
 	}
 	if n := len(k.passed); n > 0 {
@@ -61,7 +61,7 @@ func (k *pick) nothing() Choice {
 	switch {
 	case k.size == 0:
 		why = "the list of tags came back empty"
-	case len(k.in) == 0:
+	case k.count == 0:
 		why = fmt.Sprintf("none of the %d tags listed %s", k.size, k.unmet())
 	default:
 		why = fmt.Sprintf("none of %s can be chosen: %s", k.crowd(), k.tally())
@@ -77,11 +77,11 @@ func (k *pick) nothing() Choice {
 
 // unmet is what no tag does.
 func (k *pick) unmet() string {
-	if k.policy.match != nil && len(k.out) == 0 {
+	if k.policy.match != nil && k.odds+len(k.refused) == 0 {
 		return "matches " + clip(k.policy.match.String())
 	}
 	if v, ok := k.policy.order.(versions); ok {
-		return "is a version that satisfies " + v.text
+		return "is a version that satisfies " + v.short()
 	}
 	return "can be chosen by its name"
 }
@@ -103,21 +103,28 @@ func (k *pick) done(tag, why string, chosen *candidate) Choice {
 	c := Choice{Tag: tag, Why: why}
 	for _, r := range k.passed {
 		if r.Tag != tag {
-			c.pass(r.Rejection)
+			c.Passed = append(c.Passed, r.Rejection)
 		}
 	}
-	for _, o := range k.out {
-		if chosen == nil || o.rank == nil || k.policy.compare(o, *chosen) > 0 || k.policy.order == (ages{}) {
-			c.pass(Rejection{o.tag, o.refused})
+	before := func(r rank) bool {
+		return chosen == nil || k.policy.order == (ages{}) || k.policy.order.compare(r, chosen.rank) > 0
+	}
+	c.PassedOver = len(c.Passed) + k.odds
+	for _, r := range k.refused {
+		if before(r) {
+			c.PassedOver++
 		}
 	}
+	for _, o := range k.near.best {
+		if before(o.rank) {
+			c.Passed = append(c.Passed, Rejection{o.tag, o.refused})
+		}
+	}
+	for _, o := range k.odd.best {
+		c.Passed = append(c.Passed, Rejection{o.tag, o.refused})
+	}
+	c.Passed = c.Passed[:min(len(c.Passed), maxPassed)]
 	return c
-}
-
-func (c *Choice) pass(r Rejection) {
-	if c.PassedOver++; c.PassedOver <= maxPassed {
-		c.Passed = append(c.Passed, r)
-	}
 }
 
 // tally counts the images that were passed over by the kind of reason: "3 younger than
