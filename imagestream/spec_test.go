@@ -380,7 +380,7 @@ func otherLines(f *yamledit.File, docs []Document, e TagEdit) []string {
 				continue
 			}
 			first, last := tag.Line, lastLine(tag)
-			if e.Delete && len(elements(field(stream, part, "tags"))) == 1 {
+			if part == "status" && e.Delete && len(elements(field(stream, part, "tags"))) == 1 {
 				first = keyLine(field(stream, part), "tags") // the list goes, with comments in it
 			}
 			for ; last < len(all) && tag.Column > 1; last++ { // of a text on several lines
