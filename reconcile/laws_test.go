@@ -180,8 +180,8 @@ func (w *world) stream(i int) string {
 		fmt.Fprintf(&b, "    - name: t%d\n", k)
 		ref := fmt.Sprintf("quay.io/team/s%d:v%d", i, k)
 		kind := w.rand.IntN(6)
-		if i+k == 0 {
-			kind = 5
+		if k == 0 && i < 2 { // one of each that laws are about
+			kind = 5 - 2*i
 		}
 		switch kind {
 		case 0: // another tag, of this stream or an earlier one
@@ -272,18 +272,18 @@ func (w *world) pushFault(op string) (bool, error) {
 // step lets one thing happen.
 func (w *world) step() {
 	time.Sleep(time.Duration(w.rand.Int64N(int64(20 * time.Minute))))
-	switch n := w.rand.IntN(20); {
-	case n < 4:
+	switch n := w.rand.IntN(24); {
+	case n < 4, n < 7 && len(w.moving) > 6:
 		w.moving[w.rand.IntN(len(w.moving))].move()
-	case n < 5:
-		w.setSick(!w.sick)
-	case n < 7:
-		w.revert()
 	case n < 8:
+		w.setSick(!w.sick)
+	case n < 10:
+		w.revert()
+	case n < 11:
 		w.editImage()
-	case n < 9:
+	case n < 12:
 		w.faults = w.rand.IntN(3)
-	case n < 10: // a restart: what is not in Git is forgotten
+	case n < 13: // a restart: what is not in Git is forgotten
 		w.lines = nil
 		for range 1 + w.rand.IntN(2) {
 			w.daemon()
