@@ -91,8 +91,11 @@ func (q *question) ping(ctx context.Context) (endpoint, error) {
 		return ep, err
 	}
 	plain, plainErr := q.pingAt(ctx, at("http", q.repo.Host))
-	if plainErr != nil && isConnection(plainErr) && !errors.Is(err, http.ErrSchemeMismatch) {
-		return plain, err // neither answers: HTTPS is what was meant
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return plain, plainErr // HTTP is what is spoken there
+	}
+	if plainErr != nil && (isConnection(plainErr) || statusOf(plainErr) == http.StatusBadRequest) {
+		return plain, err // neither answers, and nothing says which one should
 	}
 	return plain, plainErr
 }
@@ -108,7 +111,9 @@ func (q *question) pingAt(ctx context.Context, home origin) (endpoint, error) {
 	if err != nil {
 		return endpoint{}, err
 	}
-	if s := resp.StatusCode; s == http.StatusTooManyRequests || s >= 500 {
+	switch s := resp.StatusCode; {
+	case s == http.StatusTooManyRequests, s >= 500,
+		s == http.StatusBadRequest && home.scheme == "http": // as a port that speaks TLS answers
 		return endpoint{}, refusal(resp, bodyOf(resp))
 	}
 	ep := endpoint{origin: home}

@@ -137,6 +137,8 @@ func refusal(resp *http.Response, body []byte) *failure {
 	case s == http.StatusTooManyRequests:
 		f.kind, f.message = registry.RateLimited, "too many requests"
 		f.retryAfter, _ = askedToWait(resp, readQuota(resp.Header, time.Now()), time.Now())
+	case s == http.StatusNotModified: // no question says what it has: a cache on the way is broken
+		f.kind, f.message = registry.InternalError, "answered that nothing has changed, which was not asked"
 	case s == http.StatusRequestTimeout || s >= 500:
 		f.kind, f.message = registry.InternalError, fmt.Sprintf("the registry failed with status %d", s)
 		f.retryAfter, _ = retryAfter(resp.Header, time.Now())

@@ -71,6 +71,11 @@ func (q *question) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := q.accept(resp); err != nil {
 		return nil, err
 	}
+	if strings.HasSuffix(req.URL.Path, "/tags/list") {
+		if err := acceptPage(resp); err != nil {
+			return nil, err
+		}
+	}
 	q.digest = resp.Header.Get("Docker-Content-Digest")
 	resp.Request = req
 	return resp, nil
@@ -101,10 +106,14 @@ func (q *question) accept(resp *http.Response) error {
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return invalid("the answer is compressed, which was not asked for", nil)
 	}
-	if strings.HasSuffix(resp.Request.URL.Path, "/tags/list") {
-		if _, err := object(bodyOf(resp)); err != nil {
-			return invalid("the list of tags is not well formed", err)
-		}
+	return nil
+}
+
+// acceptPage refuses a page of a list of tags that has two meanings, or that leads
+// elsewhere, and leaves no link but that to the next page.
+func acceptPage(resp *http.Response) error {
+	if _, err := object(bodyOf(resp)); err != nil {
+		return invalid("the list of tags is not well formed", err)
 	}
 	next, err := nextPage(resp)
 	if err != nil {

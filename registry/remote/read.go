@@ -13,8 +13,8 @@ import (
 )
 
 // head asks with HEAD, and with GET where the registry answers HEAD badly: not
-// at all, with 404 for what is there, or without a digest or a type that can be
-// used.
+// at all, with 404 for what is there, with 304 though nothing was said of what we
+// have, or without a digest or a type that can be used.
 func (q *question) head(ctx context.Context, ref registry.Ref) (registry.Image, error) {
 	puller, repo, err := q.puller()
 	if err != nil {
@@ -35,7 +35,7 @@ func (q *question) head(ctx context.Context, ref registry.Ref) (registry.Image, 
 // headless reports whether a HEAD failed in a way that a GET may not.
 func headless(err error) bool {
 	switch statusOf(err) {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed,
+	case http.StatusNotModified, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed,
 		http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
 		return true
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,38 @@ func TestStallInAnswer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A registry that speaks plain HTTP only, and hangs, is not one that speaks the
+// wrong protocol.
+func TestStallOverPlainHTTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		took(t, open(t, remote.Options{
+			Hosts: map[string]remote.Host{"registry.test": {Insecure: true}},
+			Dial:  p.dial, Resolve: somewhere,
+		}), 15*time.Second)
+	})
+}
+
+// A registry that hangs over HTTPS, and whose port refuses plain HTTP, hangs.
+func TestStallOverTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) })
+		var secure atomic.Bool
+		took(t, open(t, remote.Options{
+			Hosts: map[string]remote.Host{"registry.test": {Insecure: true}},
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if secure.Swap(true) {
+					return p.dial(ctx, network, addr)
+				}
+				near, far := net.Pipe()
+				go io.Copy(io.Discard, far)
+				return near, nil
+			},
+			Resolve: somewhere,
+		}), 5*time.Second)
+	})
 }
 
 // trickle sends n bytes now and again at each interval; at no interval, once.

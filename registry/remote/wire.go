@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -38,7 +39,7 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	resp, err := w.lane.transport(originOf(req.URL), w.insecure).RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return nil, causeOf(ctx, err)
+		return nil, causeOf(ctx, schemeMismatch(err))
 	}
 	defer resp.Body.Close()
 	if err := w.keep(ctx, cancel, resp); err != nil {
@@ -70,6 +71,16 @@ func (w wire) keep(ctx context.Context, cancel context.CancelCauseFunc, resp *ht
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
 	return nil
+}
+
+// schemeMismatch tells an answer in plain HTTP from other noise, as http.Client
+// does; a Transport by itself does not.
+func schemeMismatch(err error) error {
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+		return http.ErrSchemeMismatch
+	}
+	return err
 }
 
 // causeOf prefers the reason for which a request was cut short to the
