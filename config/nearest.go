@@ -44,7 +44,7 @@ func secret(key string, known []string) (file string, ok bool) {
 	if strings.HasSuffix(key, "file") {
 		return "", false
 	}
-	for _, word := range []string{"token", "password", "passphrase", "secret", "ssh-key", "private-key"} {
+	for _, word := range []string{"token", "password", "passphrase", "secret", "ssh-key", "client-key", "private-key"} {
 		if !strings.Contains(key, word) {
 			continue
 		}

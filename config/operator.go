@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,10 @@ type Operator struct {
 	Git         Git          `yaml:"git"`
 	Credentials []Credential `yaml:"credentials" max:"500"`
 	Registries  []Registry   `yaml:"registries" max:"500"`
+	Mirrors     []Mirror     `yaml:"mirrors" max:"100"`
+	Allowed     []Area       `yaml:"allowed-registries" max:"500"` // nil: all
+	Blocked     []Area       `yaml:"blocked-registries" max:"500"` // also where they are allowed
+	Proxy       Proxy        `yaml:"proxy"`
 
 	Listen      Address       `yaml:"listen"` // empty: no HTTP server
 	HooksListen notYet        `yaml:"hooks-listen"`
@@ -51,11 +56,12 @@ type Author struct {
 	Email personal `yaml:"email"`
 }
 
-// A Credential is a file in Docker's config.json form and the limits of its
-// use. Empty limits do not limit.
+// A Credential is a file in Docker's config.json form, or a directory with such
+// files for each namespace, and the limits of its use. Empty limits do not limit.
 type Credential struct {
 	At         Position
-	File       File   `yaml:"file" need:"true"`
+	File       File   `yaml:"file"`
+	Directory  File   `yaml:"directory"` // instead of File
 	Hosts      []Host `yaml:"hosts" max:"100"`
 	Namespaces []Glob `yaml:"namespaces" max:"100"` // of the stream that asks
 	Paths      []Glob `yaml:"paths" max:"100"`      // of the stream's file
@@ -67,7 +73,9 @@ type Registry struct {
 	Host              Host    `yaml:"host" need:"true"`
 	Insecure          bool    `yaml:"insecure"`                                   // plain HTTP or unverified TLS, where the tag allows it too
 	CAFile            File    `yaml:"ca-file"`                                    // PEM
-	Mirrors           notYet  `yaml:"mirrors"`                                    //
+	ClientCertFile    File    `yaml:"client-cert-file"`                           // PEM, shown to this host alone
+	ClientKeyFile     File    `yaml:"client-key-file"`                            // PEM, of the certificate
+	Proxy             bool    `yaml:"proxy"`                                      // ask it through the proxy, although it is listed
 	TokenHosts        []Host  `yaml:"token-hosts" max:"20"`                       // that may see its credential to issue tokens
 	Concurrency       int     `yaml:"concurrency" min:"1" max:"256"`              // 0: the default
 	RequestsPerSecond float64 `yaml:"requests-per-second" min:"0.01" max:"10000"` // 0: the default
@@ -98,6 +106,9 @@ func ParseOperator(path string, src []byte) (*Operator, []imagestream.Problem) {
 		d.checkGit(o)
 		d.checkCredentials(o.Credentials)
 		d.checkRegistries(o.Registries)
+		d.checkMirrors(o.Mirrors)
+		d.checkLists(o)
+		d.checkProxy(o.Proxy)
 	}
 	if len(d.problems) > 0 {
 		return nil, d.inOrder()
@@ -141,7 +152,16 @@ func hasUserinfo(repo string) bool {
 // that any author can write; what branch protection guards is the path.
 func (d *decoder) checkCredentials(cs []Credential) {
 	for _, c := range cs {
-		if len(cs) > 1 && len(c.Paths) == 0 {
+		switch {
+		case c.File == "" && c.Directory == "":
+			d.add(c.At, "the credential has neither file nor directory", "add a line with file:, or directory: for one of many namespaces")
+		case c.File != "" && c.Directory != "":
+			d.add(c.At, "the credential has a file and a directory", "write them as two credentials, each with its paths")
+		case c.Directory != "":
+			d.checkDirectory(c)
+		case slices.ContainsFunc(c.Paths, func(g Glob) bool { return strings.Contains(g.text, namespaceWord) }):
+			d.add(c.At, "{namespace} stands for something beside directory only", "write the paths out, or name a directory with a subdirectory for each namespace")
+		case len(cs) > 1 && len(c.Paths) == 0:
 			d.add(c.At, "the credential has no paths; with more than one credential each needs them", `write paths: ["team1/**"]: the files whose streams may use it`)
 		}
 	}
@@ -154,6 +174,9 @@ func (d *decoder) checkRegistries(rs []Registry) {
 			d.add(r.At, "registry "+string(r.Host)+" is there twice", "join the two entries")
 		}
 		seen[r.Host] = true
+		if (r.ClientCertFile == "") != (r.ClientKeyFile == "") {
+			d.add(r.At, "one of client-cert-file and client-key-file is missing", "name both, or none")
+		}
 	}
 }
 
@@ -164,12 +187,14 @@ func (o *Operator) In(dir string) {
 	files := []*File{
 		&o.CacheDir, &g.TokenFile, &g.UsernameFile, &g.PasswordFile,
 		&g.SSHKeyFile, &g.SSHPassphraseFile, &g.KnownHostsFile, &g.CAFile,
+		&o.Proxy.UsernameFile, &o.Proxy.PasswordFile,
 	}
 	for i := range o.Credentials {
-		files = append(files, &o.Credentials[i].File)
+		files = append(files, &o.Credentials[i].File, &o.Credentials[i].Directory)
 	}
 	for i := range o.Registries {
-		files = append(files, &o.Registries[i].CAFile)
+		r := &o.Registries[i]
+		files = append(files, &r.CAFile, &r.ClientCertFile, &r.ClientKeyFile)
 	}
 	for _, f := range files {
 		if *f != "" && !filepath.IsAbs(string(*f)) {

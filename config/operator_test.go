@@ -19,7 +19,16 @@ git: {ssh-key-file: key, known-hosts-file: /etc/known_hosts}
 credentials:
   - {file: a.json, paths: ["a/**"]}
   - {file: b.json, hosts: [quay.io, "[::1]:5000"], namespaces: ["b-*"], paths: ["b/**"]}
-registries: [{host: "127.0.0.1:5000", insecure: true, requests-per-second: 0.5}]
+  - {directory: /run/secrets, paths: ["tenants/{namespace}/**", "*/{namespace}/*.yaml"]}
+registries:
+  - {host: "127.0.0.1:5000", insecure: true, requests-per-second: 0.5}
+  - {host: docker.io, client-cert-file: c.pem, client-key-file: k.pem, proxy: true}
+mirrors:
+  - {prefix: docker.io/library, at: ["127.0.0.1:5000/hub", mirror.test]}
+  - {prefix: quay.io, at: [mirror.test/quay/a_b], upstream: false}
+allowed-registries: [quay.io, docker.io/library, "*.example.com:5000"]
+blocked-registries: [quay.io/unsafe]
+proxy: {url: "http://proxy.test:3128", no-proxy: [a.test, .b.test, "c.test:443", 10.0.0.0/8, 192.168.0.1, "fd00::/8", "::1", "[::1]:80"], username-file: u, password-file: p}
 listen: ":8080"
 poll: 5s
 `
@@ -33,8 +42,22 @@ poll: 5s
 	want.Credentials = []Credential{
 		{File: "a.json", Paths: globs("a/**")},
 		{File: "b.json", Hosts: []Host{"quay.io", "[::1]:5000"}, Namespaces: globs("b-*"), Paths: globs("b/**")},
+		{Directory: "/run/secrets", Paths: globs("tenants/{namespace}/**", "*/{namespace}/*.yaml")},
 	}
-	want.Registries = []Registry{{Host: "127.0.0.1:5000", Insecure: true, RequestsPerSecond: 0.5}}
+	want.Registries = []Registry{
+		{Host: "127.0.0.1:5000", Insecure: true, RequestsPerSecond: 0.5},
+		{Host: "docker.io", ClientCertFile: "c.pem", ClientKeyFile: "k.pem", Proxy: true},
+	}
+	no := false
+	want.Mirrors = []Mirror{
+		{Prefix: "docker.io/library", At: []Prefix{"127.0.0.1:5000/hub", "mirror.test"}},
+		{Prefix: "quay.io", At: []Prefix{"mirror.test/quay/a_b"}, Upstream: &no},
+	}
+	want.Allowed, want.Blocked = []Area{"quay.io", "docker.io/library", "*.example.com:5000"}, []Area{"quay.io/unsafe"}
+	want.Proxy = Proxy{
+		URL: "http://proxy.test:3128", UsernameFile: "u", PasswordFile: "p",
+		NoProxy: []Bypass{"a.test", ".b.test", "c.test:443", "10.0.0.0/8", "192.168.0.1", "fd00::/8", "::1", "[::1]:80"},
+	}
 	want.Listen, want.Poll = ":8080", 5*time.Second
 	opts := []cmp.Option{
 		cmp.Comparer(func(a, b Glob) bool { return a == b }),
@@ -72,7 +95,13 @@ func TestOperatorProblems(t *testing.T) {
 		{"git: {ssh-passphrase-file: b}\n", "1:6: git.ssh-passphrase-file has no key", "git.ssh-key-file"},
 		{"git: {author: {name: 'a <b>'}}\n", "1:22: git.author.name cannot stand in a commit", "< and >"},
 		{"git: {author: {email: \"a\\nb\"}}\n", "1:23: git.author.email holds a control character", "one line"},
-		{"credentials: [{hosts: [a]}]\n", "1:15: credentials[0].file is missing", "add a line with file:"},
+		{"credentials: [{hosts: [a]}]\n", "1:15: the credential has neither file nor directory", "directory:"},
+		{"credentials: [{file: a, directory: b, paths: ['{namespace}/**']}]\n", "1:15: the credential has a file and a directory", "two credentials"},
+		{"credentials: [{directory: b}]\n", "1:15: the credential has a directory and no paths", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['tenants/**']}]\n", "1:15: a path of the credential has no part {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['{namespace}*/**']}]\n", "1:15: a path of the credential has no part {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['**/{namespace}/**']}]\n", "1:15: a path of the credential has ** before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{file: b, paths: ['{namespace}/**']}]\n", "1:15: {namespace} stands for something beside directory only", "write the paths out"},
 		{"credentials: [{file: a, paths: [a]}, {file: b}]\n", "1:38: the credential has no paths", "paths:"},
 		{"credentials: [{file: a, hosts: [https://quay.io/]}]\n", "1:33: credentials[0].hosts[0] is not a registry host alone", "write quay.io"},
 		{"credentials: [{file: a, hosts: [Quay.IO]}]\n", "1:33: credentials[0].hosts[0] is not a registry host alone", "write quay.io"},
@@ -84,7 +113,31 @@ func TestOperatorProblems(t *testing.T) {
 		{"credentials: [{file: a, hosts: ['*.example.com']}]\n", "1:33: credentials[0].hosts[0] is not a registry host", "without"},
 		{"registries: [{host: a}, {host: a}]\n", "1:25: registry a is there twice", "join"},
 		{"registries: [{insecure: true}]\n", "1:14: registries[0].host is missing", "host:"},
-		{"registries: [{host: a, mirrors: []}]\n", "1:33: registries[0].mirrors is known but does nothing", "remove"},
+		{"registries: [{host: a, client-cert-file: c}]\n", "1:14: one of client-cert-file and client-key-file is missing", "both"},
+		{"registries: [{host: a, client-key: c}]\n", "1:24: registries[0].client-key would be a secret", "as client-key-file:"},
+		{"mirrors: [{at: [a]}]\n", "1:11: mirrors[0].prefix is missing", "prefix:"},
+		{"mirrors: [{prefix: a}]\n", "1:11: mirrors[0].at is missing", "at:"},
+		{"mirrors: [{prefix: a, at: []}]\n", "1:11: the entry names no mirrors", "at: ["},
+		{"mirrors: [{prefix: a, at: [b]}, {prefix: a, at: [c]}]\n", "1:33: mirrors of a are there twice", "join"},
+		{"mirrors: [{prefix: a/b, at: [a/b]}]\n", "1:11: a/b mirrors itself", "another place"},
+		{"mirrors: [{prefix: 'a/b/', at: [c]}]\n", "1:20: mirrors[0].prefix is not the path of repositories", "whole parts"},
+		{"mirrors: [{prefix: a/B, at: [c]}]\n", "1:20: mirrors[0].prefix is not the path of repositories", "lower case"},
+		{"mirrors: [{prefix: a, at: ['https://c']}]\n", "1:28: mirrors[0].at[0] is not a registry", "HOST/PATH"},
+		{"mirrors: [{prefix: a, at: [index.docker.io]}]\n", "1:28: mirrors[0].at[0] is not a registry", "docker.io"},
+		{"mirrors: [{prefix: a, at: [b], upstream: maybe}]\n", "1:42: mirrors[0].upstream must be true or false", "quotes"},
+		{"allowed-registries: []\n", "1:1: allowed-registries is empty", "remove the line"},
+		{"blocked-registries: []\n", "1:1: blocked-registries is empty", "remove the line"},
+		{"allowed-registries: ['*']\n", "1:22: allowed-registries[0] is not a registry", "*.DOMAIN"},
+		{"allowed-registries: ['a.*.test']\n", "1:22: allowed-registries[0] is not a registry", "*.DOMAIN"},
+		{"blocked-registries: ['quay.io/*']\n", "1:22: blocked-registries[0] is not a registry", "*.DOMAIN"},
+		{"proxy: {no-proxy: [a]}\n", "1:8: proxy.url is missing", "url:"},
+		{"proxy: {url: 'http://u:p@proxy:3128'}\n", "1:14: proxy.url holds a user name or password", "proxy.password-file"},
+		{"proxy: {url: 'u:p@proxy:3128'}\n", "1:14: proxy.url is not the URL of a proxy", "http://HOST:PORT"},
+		{"proxy: {url: 'ftp://proxy'}\n", "1:14: proxy.url is not the URL of a proxy", "http://HOST:PORT"},
+		{"proxy: {url: 'http://proxy/x'}\n", "1:14: proxy.url is not the URL of a proxy", "without a path"},
+		{"proxy: {url: 'http://proxy', no-proxy: ['10.0.0.0/99']}\n", "1:41: proxy.no-proxy[0] is not what can be asked without a proxy", "10.0.0.0/8"},
+		{"proxy: {url: 'http://proxy', password-file: p}\n", "1:8: one of proxy.username-file and proxy.password-file is missing", "both"},
+		{"proxy: {url: 'http://proxy', password: p}\n", "1:30: proxy.password would be a secret", "as password-file:"},
 		{"registries: [{host: a, concurrency: 0}]\n", "1:37: registries[0].concurrency must be a whole number from 1 to 256", "range"},
 		{"registries: [{host: a, requests-per-second: .nan}]\n", "1:45: registries[0].requests-per-second must be a number from 0.01", "range"},
 		{"registries: [{host: a, requests-per-second: '5'}]\n", "1:45: registries[0].requests-per-second must be a number", "range"},
@@ -126,6 +179,12 @@ func TestSecretsAreNotTold(t *testing.T) {
 		"listen: %s\n",
 		"log-level: %s\n",
 		"registries: [{host: 'a b %s'}]\n",
+		"proxy: {url: 'http://u:%s@proxy:3128'}\n",
+		"proxy: {url: '%s@proxy:3128'}\n",
+		"proxy: {url: 'http://proxy', no-proxy: ['%s@x']}\n",
+		"mirrors: [{prefix: 'u:%s@quay.io', at: [a]}]\n",
+		"mirrors: [{prefix: a, at: ['u:%s@quay.io']}]\n",
+		"allowed-registries: ['u:%s@quay.io']\n",
 		"limits: {pushes-per-hour: %s}\n",
 		"git: {token-file: '%s\n",
 		"git:\n  token: %s: %[1]s\n",

@@ -5,58 +5,76 @@ import "reflect"
 // descriptions say what each key means, by the way to it: the last column of the tables
 // in docs/configuration.md, held equal by a test.
 var descriptions = map[string]string{
-	"version":                  "the version of this file's format; must be there",
-	"include":                  "the files that are read; replaces the default",
-	"exclude":                  "the files among them that are not",
-	"namespaces":               "the namespace of objects whose file names none; the glob with most characters that are not wildcards decides, of equal ones the first; without a match it is `default`",
-	"platform":                 "what a `Legacy` import takes out of an image for many platforms, where the tag prefers nothing",
-	"paused":                   "nothing is written to this repository; no rule lifts it",
-	"defaults.interval":        "between two imports of a scheduled tag",
-	"defaults.history":         "images that a tag remembers in its status",
-	"defaults.import-mode":     "for tags without `importPolicy.importMode`",
-	"defaults.scheduled":       "`true` imports every tag again and again, as `importPolicy.scheduled` does for one",
-	"defaults.failure-after":   "how long a failure that may pass by itself lasts before it is recorded",
-	"defaults.group":           "what one trigger commit holds: all places that follow one tag",
-	"defaults.tags-cap":        "tags that a `spec.dockerImageRepository` brings in at most",
-	"defaults.paused":          "nothing is asked, recorded or rewritten",
-	"defaults.settle":          "how long an image must stand unchanged before it is recorded: a tag whose platforms are pushed one by one moves once then",
-	"defaults.min-age":         "how old an image must be for a policy that has no `towpath.dev/min-age`",
-	"defaults.record":          "`labels` also records what an image's labels say of its revision, source, version and time, from its next move on",
-	"rules":                    "changes of the `defaults` keys for some files or namespaces; all rules that match apply in order, for each key the last decides",
-	"rules[].paths":            "the files that the rule is for",
-	"rules[].namespaces":       "the namespaces that it is for; with `paths`, both must match",
-	"repo":                     "the repository; a relative path is relative to this file's directory; a user name or password in an https URL is refused",
-	"branch":                   "the branch that is watched and written",
-	"git.token-file":           "a token for https, sent as the password",
-	"git.username":             "the user for https, beside a token or password",
-	"git.username-file":        "the same, in a file",
-	"git.password-file":        "the password for https; needs a user name",
-	"git.ssh-key-file":         "the private key for ssh",
-	"git.ssh-passphrase-file":  "its passphrase",
-	"git.known-hosts-file":     "host keys that are trusted; ssh trusts no others",
-	"git.ca-file":              "certificates, PEM, that are trusted beside the system's",
-	"git.author.name":          "who towpath's commits are by",
-	"credentials":              "credentials for registries, and where each may be used",
-	"credentials[].file":       "in the form of Docker's `config.json`; must be there",
-	"credentials[].hosts":      "where it may be sent",
-	"credentials[].namespaces": "namespaces whose streams may use it",
-	"credentials[].paths":      "files whose streams may use it; must be there as soon as there are two credentials",
-	"registries":               "how single hosts are treated; loopback, private and link-local addresses are reached only for hosts that stand here",
-	"registries[].host":        "such as `quay.io` or `127.0.0.1:5000`; Docker Hub is `docker.io`; must be there",
-	"registries[].insecure":    "plain HTTP and unverified certificates are allowed, for tags that allow them too",
-	"registries[].ca-file":     "certificates, PEM, that are trusted beside the system's",
-	"registries[].token-hosts": "other hosts that may see its credential to issue tokens",
-	"registries[].concurrency": "requests at once",
-	"listen":                   "address of health, metrics and the last report",
-	"cache-dir":                "where the copy of the repository is kept; may be deleted at any time",
-	"poll":                     "how often the repository is looked at",
-	"limits.pushes-per-hour":   "beyond it, what moved goes into one later push",
+	"version":                       "the version of this file's format; must be there",
+	"include":                       "the files that are read; replaces the default",
+	"exclude":                       "the files among them that are not",
+	"namespaces":                    "the namespace of objects whose file names none; the glob with most characters that are not wildcards decides, of equal ones the first; without a match it is `default`",
+	"platform":                      "what a `Legacy` import takes out of an image for many platforms, where the tag prefers nothing",
+	"paused":                        "nothing is written to this repository; no rule lifts it",
+	"defaults.interval":             "between two imports of a scheduled tag",
+	"defaults.history":              "images that a tag remembers in its status",
+	"defaults.import-mode":          "for tags without `importPolicy.importMode`",
+	"defaults.scheduled":            "`true` imports every tag again and again, as `importPolicy.scheduled` does for one",
+	"defaults.failure-after":        "how long a failure that may pass by itself lasts before it is recorded",
+	"defaults.group":                "what one trigger commit holds: all places that follow one tag",
+	"defaults.tags-cap":             "tags that a `spec.dockerImageRepository` brings in at most",
+	"defaults.paused":               "nothing is asked, recorded or rewritten",
+	"defaults.settle":               "how long an image must stand unchanged before it is recorded: a tag whose platforms are pushed one by one moves once then",
+	"defaults.min-age":              "how old an image must be for a policy that has no `towpath.dev/min-age`",
+	"defaults.record":               "`labels` also records what an image's labels say of its revision, source, version and time, from its next move on",
+	"rules":                         "changes of the `defaults` keys for some files or namespaces; all rules that match apply in order, for each key the last decides",
+	"rules[].paths":                 "the files that the rule is for",
+	"rules[].namespaces":            "the namespaces that it is for; with `paths`, both must match",
+	"repo":                          "the repository; a relative path is relative to this file's directory; a user name or password in an https URL is refused",
+	"branch":                        "the branch that is watched and written",
+	"git.token-file":                "a token for https, sent as the password",
+	"git.username":                  "the user for https, beside a token or password",
+	"git.username-file":             "the same, in a file",
+	"git.password-file":             "the password for https; needs a user name",
+	"git.ssh-key-file":              "the private key for ssh",
+	"git.ssh-passphrase-file":       "its passphrase",
+	"git.known-hosts-file":          "host keys that are trusted; ssh trusts no others",
+	"git.ca-file":                   "certificates, PEM, that are trusted beside the system's",
+	"git.author.name":               "who towpath's commits are by",
+	"credentials":                   "credentials for registries, and where each may be used",
+	"credentials[].file":            "in the form of Docker's `config.json`; either this or `directory` must be there",
+	"credentials[].directory":       "a subdirectory for each namespace, with secrets as Kubernetes mounts them; see below",
+	"credentials[].hosts":           "where it may be sent",
+	"credentials[].namespaces":      "namespaces whose streams may use it",
+	"credentials[].paths":           "files whose streams may use it; must be there as soon as there are two credentials; beside `directory` each has a part `{namespace}`",
+	"registries":                    "how single hosts are treated; loopback, private and link-local addresses are reached only for hosts that stand here",
+	"registries[].host":             "such as `quay.io` or `127.0.0.1:5000`; Docker Hub is `docker.io`; must be there",
+	"registries[].insecure":         "plain HTTP and unverified certificates are allowed, for tags that allow them too",
+	"registries[].ca-file":          "certificates, PEM, that are trusted beside the system's",
+	"registries[].token-hosts":      "other hosts that may see its credential to issue tokens",
+	"registries[].client-cert-file": "our certificate, PEM, where the registry asks for one; shown to this host alone, whoever's stream asks",
+	"registries[].client-key-file":  "its key, PEM",
+	"registries[].proxy":            "`true` asks it through the proxy; without that, what is listed here is asked directly",
+	"registries[].concurrency":      "requests at once",
+	"mirrors":                       "where copies of images are read before the registry itself is asked",
+	"mirrors[].prefix":              "host, or host/path in whole parts, of the repositories; of several that fit the longest counts; must be there",
+	"mirrors[].at":                  "host, or host/path, in the order they are asked; the rest of the repository's path is appended; must be there",
+	"mirrors[].upstream":            "`false`: the registry itself is never asked",
+	"allowed-registries":            "what may be asked at all; `*.example.com` is all hosts below that domain; a host without a port is the one at the usual ports",
+	"blocked-registries":            "what may not be asked, also where it is allowed; a host without a port is all its ports",
+	"proxy.url":                     "what registries that are not listed are asked through; a user name or password in it is refused; without `proxy` the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` hold",
+	"proxy.no-proxy":                "what is asked directly: a host and all below it, `.example.com` without that host itself, an address, a range",
+	"proxy.username-file":           "the user for the proxy; needs `password-file`",
+	"proxy.password-file":           "the password for the proxy; needs `username-file`",
+	"listen":                        "address of health, metrics and the last report",
+	"cache-dir":                     "where the copy of the repository is kept; may be deleted at any time",
+	"poll":                          "how often the repository is looked at",
+	"limits.pushes-per-hour":        "beyond it, what moved goes into one later push",
 }
 
 // Patterns are read alike by Go and by JavaScript.
 const (
 	aName = `[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?`
 	aHost = `(?:` + aName + `(?:\.` + aName + `)*|\[[0-9a-f:.]*:[0-9a-f:.]*\])`
+	aPort = `(?::[0-9]+)?`
+	aPart = `[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*`
+	aPath = aPart + `(?:/` + aPart + `)*`
+	hubs  = `^(?:\*\.)?(?:index|registry-1)\.docker\.io(?:/|$)`
 )
 
 var (
@@ -79,6 +97,24 @@ var forms = map[reflect.Type]jsonSchema{
 		"type": "string", "pattern": `^` + aHost + `(?::[0-9]+)?$`,
 		"patternErrorMessage": "write a registry such as quay.io or 127.0.0.1:5000, in lower case, without scheme, user or path; docker.io is Docker Hub",
 		"not":                 jsonSchema{"enum": []string{"index.docker.io", "registry-1.docker.io"}},
+	},
+	reflect.TypeFor[Prefix](): {
+		"type": "string", "pattern": `^` + aHost + aPort + `(?:/` + aPath + `)?$`,
+		"patternErrorMessage": "write HOST or HOST/PATH in lower case, such as quay.io/team1; docker.io is Docker Hub",
+		"not":                 jsonSchema{"pattern": hubs},
+	},
+	reflect.TypeFor[Area](): {
+		"type": "string", "pattern": `^(?:\*\.)?` + aHost + aPort + `(?:/` + aPath + `)?$`,
+		"patternErrorMessage": "write HOST, HOST/PATH or *.DOMAIN in lower case, such as quay.io, quay.io/team1 or *.example.com",
+		"not":                 jsonSchema{"pattern": hubs},
+	},
+	reflect.TypeFor[ProxyURL](): {
+		"type": "string", "pattern": `^(?:https?|socks5)://` + aHost + aPort + `$`,
+		"patternErrorMessage": "write http://HOST:PORT, https or socks5 too, without a user, a password or a path",
+	},
+	reflect.TypeFor[Bypass](): {
+		"type": "string", "pattern": `^(?:\.?` + aHost + aPort + `|[0-9a-fA-F:.]+(?:/[0-9]+)?)$`,
+		"patternErrorMessage": "write a host, .DOMAIN, an address or a range such as 10.0.0.0/8",
 	},
 	reflect.TypeFor[Address](): {
 		"type": "string", "pattern": `^(?:` + aHost + `)?:[0-9]+$`,
@@ -111,11 +147,25 @@ var together = map[string]jsonSchema{
 		},
 	},
 	"credentials": {"if": jsonSchema{"minItems": 2}, "then": jsonSchema{"items": some("paths")}},
+	"credentials[]": {
+		"oneOf":        []jsonSchema{{"required": []string{"file"}}, {"required": []string{"directory"}}},
+		"dependencies": jsonSchema{"directory": some("paths")},
+	},
+	"registries[]":       {"dependencies": pair("client-cert-file", "client-key-file")},
+	"mirrors[].at":       {"minItems": 1},
+	"allowed-registries": {"minItems": 1},
+	"blocked-registries": {"minItems": 1},
+	"proxy":              {"dependencies": pair("username-file", "password-file")},
 }
 
 // some wants a list that is not empty.
 func some(key string) jsonSchema {
 	return jsonSchema{"required": []string{key}, "properties": jsonSchema{key: jsonSchema{"minItems": 1}}}
+}
+
+// pair wants both or none.
+func pair(a, b string) jsonSchema {
+	return jsonSchema{a: []string{b}, b: []string{a}}
 }
 
 func notBoth(a, b string) jsonSchema {
