@@ -125,12 +125,21 @@ func (a *app) readerOptions(op *config.Operator, log *slog.Logger) remote.Option
 	for _, r := range op.Registries {
 		o.Hosts[string(r.Host)] = remote.Host{
 			Insecure: r.Insecure, CAFile: string(r.CAFile), TokenHosts: stringsOf(r.TokenHosts),
+			ClientCertFile: string(r.ClientCertFile), ClientKeyFile: string(r.ClientKeyFile), Proxy: r.Proxy,
 			Concurrency: r.Concurrency, RequestsPerSecond: r.RequestsPerSecond,
 		}
 	}
+	for _, m := range op.Mirrors {
+		o.Mirrors = append(o.Mirrors, remote.Mirror{Prefix: string(m.Prefix), At: stringsOf(m.At), Only: m.Only()})
+	}
+	o.Allowed, o.Blocked = stringsOf(op.Allowed), stringsOf(op.Blocked)
+	o.Proxy = remote.Proxy{
+		URL: string(op.Proxy.URL), NoProxy: stringsOf(op.Proxy.NoProxy), Environment: op.Proxy.URL == "",
+		UsernameFile: string(op.Proxy.UsernameFile), PasswordFile: string(op.Proxy.PasswordFile),
+	}
 	for _, c := range op.Credentials {
 		o.Credentials = append(o.Credentials, remote.Credential{
-			File: string(c.File), Hosts: stringsOf(c.Hosts), Namespaces: textsOf(c.Namespaces), Paths: textsOf(c.Paths),
+			File: string(c.File), Directory: string(c.Directory), Hosts: stringsOf(c.Hosts), Namespaces: textsOf(c.Namespaces), Paths: textsOf(c.Paths),
 		})
 	}
 	return o
