@@ -204,7 +204,7 @@ func recordIn(src []byte, changes []StatusChange) ([]byte, error) {
 		return nil, err
 	}
 	docs, _ := imagestream.Parse(f)
-	var edits []yamledit.Change
+	var updates []imagestream.Update
 	for _, c := range changes {
 		i := slices.IndexFunc(docs, func(d imagestream.Document) bool {
 			return d.Doc == c.Stream.Doc && reflect.DeepEqual(d.At, c.Stream.At)
@@ -212,9 +212,9 @@ func recordIn(src []byte, changes []StatusChange) ([]byte, error) {
 		if i < 0 {
 			return nil, errors.New("the image stream is no longer where it was")
 		}
-		edits = append(edits, imagestream.Edits(f, docs[i], docs[i].After(c.Events, c.Options), c.Options)...)
+		updates = append(updates, imagestream.Update{Document: docs[i], After: docs[i].After(c.Events, c.Options), Options: c.Options})
 	}
-	return f.Apply(edits...)
+	return imagestream.Write(f, updates)
 }
 
 // rewriteIn gives the sites of one file their images.
