@@ -79,7 +79,10 @@ type Child struct {
 type Config struct {
 	Created  time.Time // zero where it says none, or none that is a time
 	Platform Platform
-	Labels   map[string]string // short ones only: see the limits of the Reader
+	// Labels are short ones only, see the limits of the Reader. Their names and
+	// values may hold anything, control characters included: whoever writes them
+	// down makes them harmless first.
+	Labels map[string]string
 }
 
 // A Platform is what an image runs on.
