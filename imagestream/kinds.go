@@ -7,6 +7,13 @@ const (
 	ImageStreamImage = "ImageStreamImage"
 )
 
+// otherKinds are those of the API that are not read. groupOnly are not among those of
+// apiVersion v1.
+var (
+	otherKinds = []string{"Image", "ImageSignature", "ImageStreamImage", "ImageStreamImport", "ImageStreamLayers", "ImageStreamMapping", "ImageStreamTag", "ImageTag", "SecretList"}
+	groupOnly  = []string{"ImageStreamLayers", "ImageTag", "SecretList"}
+)
+
 // Import modes: of a manifest list, Legacy records the entry for one platform,
 // PreserveOriginal the list itself.
 const (

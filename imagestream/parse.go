@@ -77,6 +77,23 @@ func (p *parser) object(d Document, n *yamledit.Node, kind string) {
 		p.items(d, n, "ImageStream")
 	case kind == "Template" && holdsStream(n):
 		p.note(n, "a template is read when somebody has processed it: its image streams are left alone")
+	default:
+		p.otherKind(n, kind, version)
+	}
+}
+
+// otherKind says of the API's other kinds that nothing comes of them, and of a kind that
+// the API has not that it may be misspelt.
+func (p *parser) otherKind(n *yamledit.Node, kind, version string) {
+	group := imagev1.GroupVersion
+	legacy := version == "v1" && !slices.Contains(groupOnly, kind)
+	switch ours := strings.HasPrefix(version, group.Group+"/"); {
+	case ours && kind == "ImageStreamList", kind == "":
+	case slices.Contains(otherKinds, kind) && (ours || legacy):
+		p.note(n, fmt.Sprintf("the %s is not read: what is wanted stands in spec.tags of an ImageStream", kind))
+	case ours && !isPlaceholder(field(n, "kind")):
+		fix := "write " + p.line("kind", "ImageStream") + " if that is meant, else remove this object"
+		p.problem(nearest(n, "kind"), fmt.Sprintf("%s has no kind %q", group.Group, clip(kind)), fix)
 	}
 }
 
@@ -85,15 +102,20 @@ func (p *parser) items(d Document, n *yamledit.Node, kind string) {
 	if isNull(list) || !p.keys(n) || !p.wants(list, yaml.SequenceNode, "items") {
 		return
 	}
+	said := map[string]bool{} // of other kinds, once
 	for i, item := range list.Content {
 		item := follow(item)
 		at := append(slices.Clone(d.At), "items", i)
-		if k := scalar(item, "kind"); k == "ImageStream" || k == "" && kind == "ImageStream" {
+		k := scalar(item, "kind")
+		if k == "ImageStream" || k == "" && kind == "ImageStream" {
 			if scalar(item, "apiVersion") != "" || k != "" {
 				p.object(Document{Doc: d.Doc, At: at}, item, kind)
 			} else {
 				p.find(Document{Doc: d.Doc, At: at}, item)
 			}
+		} else if !said[k] {
+			said[k] = true
+			p.otherKind(item, k, scalar(item, "apiVersion"))
 		}
 	}
 }
@@ -278,6 +300,9 @@ func (p *parser) tag(n *yamledit.Node, raw json.RawMessage) (Tag, bool) {
 	}
 	good := p.checkTag(n, t)
 	good = p.tagWishes(n, &tag, t) && good
+	if t.Generation != nil && *t.Generation == 0 {
+		p.note(nearest(n, "generation"), fmt.Sprintf("tag %s: generation 0 asks for nothing here: towpath import asks at once, and a new from by itself", t.Name))
+	}
 	return tag, good
 }
 

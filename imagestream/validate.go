@@ -2,7 +2,10 @@ package imagestream
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	imagev1 "github.com/openshift/api/image/v1"
@@ -17,6 +20,8 @@ var (
 	imageID    = regexp.MustCompile(`^(?:sha(?:256|512):)?[0-9a-f]{1,128}$`)
 	host       = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$`)
 	component  = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+
+	hostLabel = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 )
 
 // names reports whether the stream is named as it may be; if not, that has
@@ -101,7 +106,7 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 	case DockerImage:
 		if name == "" {
 			bad("from has no name", p.line("name", p.quoted("quay.io/team1/web:latest"))+", with the image that is meant")
-		} else if strings.Contains(name, "PLACEHOLDER") {
+		} else if isStandIn(name) {
 			bad(fmt.Sprintf("from.name %q is yet to be filled in", name), "write the image, or leave this file out: exclude it in .towpath.yaml")
 		} else if what, fix := checkReference(name); what != "" {
 			bad(fmt.Sprintf("from.name %q: %s", name, what), fix)
@@ -112,7 +117,9 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 		if !ok {
 			stream, tag = "", name
 		}
-		if !tagName.MatchString(tag) || ok && !streamName.MatchString(stream) {
+		if name == "" {
+			bad("from has no name", p.line("name", p.quoted("latest"))+", with the tag that is meant")
+		} else if !tagName.MatchString(tag) || ok && !streamName.MatchString(stream) {
 			bad(fmt.Sprintf("from.name %q names no tag of a stream", name), "write TAG for a tag of this stream, or STREAM:TAG")
 		}
 	case ImageStreamImage:
@@ -120,7 +127,9 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 		if !ok {
 			stream, id = "", name
 		}
-		if !imageID.MatchString(id) || ok && !streamName.MatchString(stream) {
+		if name == "" {
+			bad("from has no name", p.line("name", p.quoted("web@sha256:…"))+", with the image that is meant")
+		} else if !imageID.MatchString(id) || ok && !streamName.MatchString(stream) {
 			bad(fmt.Sprintf("from.name %q names no image of a stream", name), "write the image's digest, or STREAM@DIGEST")
 		}
 	default:
@@ -138,12 +147,23 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 	}
 }
 
+// isStandIn knows the names that kustomize is to replace, as people write them.
+func isStandIn(name string) bool {
+	return strings.Contains(name, "PLACEHOLDER") || strings.HasSuffix(name, "-placeholder") && !strings.Contains(name, "/")
+}
+
+// imageShape is what to write where the whole of a reference is wrong.
+const imageShape = "write HOST/PATH:TAG or HOST/PATH@sha256:…"
+
 // checkReference says what is wrong with an image reference, and what to write.
 // It looks at the text only: who is dialled, and by which defaults, is not its
 // matter.
 func checkReference(text string) (what, fix string) {
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
-		return "a reference has no " + scheme + "://", "write " + rest
+		if fix = imageShape; slices.Contains([]string{"docker", "oci", "http", "https"}, scheme) {
+			fix = "write " + rest
+		}
+		return "a reference has no " + scheme + "://", fix
 	}
 	name, id, hasID := strings.Cut(text, "@")
 	if hasID && !isDigest(id) {
@@ -154,19 +174,21 @@ func checkReference(text string) (what, fix string) {
 
 // checkName is checkReference for what stands before the digest.
 func checkName(name string) (what, fix string) {
-	const shape = "write HOST/PATH:TAG or HOST/PATH@sha256:…"
 	path, tag, hasTag := cutTag(name)
 	if hasTag && !tagName.MatchString(tag) {
 		return fmt.Sprintf("%q is no tag", tag), "use at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'"
 	}
+	if len(path) > 255 {
+		return "the name of the repository is longer than 255 characters", imageShape
+	}
 	first, rest, several := strings.Cut(path, "/")
 	if several && (strings.ContainsAny(first, ".:") || first == "localhost") {
-		if !host.MatchString(first) {
-			return fmt.Sprintf("%q is no host", first), shape
+		if !isHost(first) {
+			return fmt.Sprintf("%q is no host", first), imageShape
 		}
 		path = rest
-	} else if !several && strings.Contains(path, ".") {
-		return fmt.Sprintf("%q is read as a registry without a repository", path), shape
+	} else if !several && (strings.Contains(path, ".") || strings.HasPrefix(path, "localhost")) {
+		return fmt.Sprintf("%q is read as a registry without a repository", path), imageShape
 	}
 	for c := range strings.SplitSeq(path, "/") {
 		switch {
@@ -174,13 +196,36 @@ func checkName(name string) (what, fix string) {
 		case component.MatchString(strings.ToLower(c)):
 			return "a repository is written in lower case", "write " + strings.ToLower(path) + " in place of " + path
 		default:
-			return fmt.Sprintf("%q cannot stand in a repository's path", c), shape
+			return fmt.Sprintf("%q cannot stand in a repository's path", c), imageShape
 		}
 	}
 	return "", ""
 }
 
-// isDigest knows the digests that registries give today.
+// isHost takes names of DNS and addresses, with a port or without. An address has one
+// form: resolvers differ on what others mean.
+func isHost(text string) bool {
+	if !host.MatchString(text) {
+		return false
+	}
+	name := text
+	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
+		if n, _ := strconv.Atoi(text[i+1:]); n > 65535 || text[i+1] == '0' {
+			return false
+		}
+		name = text[:i]
+	}
+	labels := strings.Split(name, ".")
+	if last := labels[len(labels)-1]; name[0] == '[' || isDigits(last) || strings.HasPrefix(strings.ToLower(last), "0x") {
+		a, err := netip.ParseAddr(strings.Trim(name, "[]"))
+		return err == nil && a.Is4() == (name[0] != '[')
+	}
+	return len(name) <= 253 && !slices.ContainsFunc(labels, func(l string) bool { return !hostLabel.MatchString(l) })
+}
+
+// isDigest knows the digests that registries give, and that can be checked: the
+// algorithms sha256 and sha512, all digits, lower case. The API takes any algorithm with
+// 32 digits or more; nothing could be recorded of such an image.
 func isDigest(s string) bool {
 	hex, ok := strings.CutPrefix(s, "sha256:")
 	if ok {
