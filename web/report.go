@@ -19,7 +19,9 @@ type Report struct {
 	Error       string    `json:"error,omitempty"`      // what broke the pass off, or kept its writes from landing
 	Waits       string    `json:"waits,omitempty"`      // why a write waits
 	WritesAfter time.Time `json:"writesAfter,omitzero"` // nothing is written before
-	Tags        []Tag     `json:"tags"`
+	// Settling are images that must stand unchanged before they are recorded.
+	Settling []Settling `json:"settling,omitempty"`
+	Tags     []Tag      `json:"tags"`
 }
 
 // A Tag is when one tag is asked.
@@ -29,6 +31,14 @@ type Tag struct {
 	Asked   time.Time `json:"asked,omitzero"`    // zero: not since the daemon started
 	Asking  bool      `json:"asking,omitempty"`  // a question is under way
 	Failure *Failure  `json:"failure,omitempty"` // of the last answer, on record or not
+}
+
+// Settling is an image that is not recorded yet.
+type Settling struct {
+	Tag   string    `json:"tag"`
+	From  string    `json:"from"` // reference as written
+	Image string    `json:"image"`
+	Until time.Time `json:"until"`
 }
 
 // A Failure is why a tag could not be imported.
@@ -62,7 +72,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, "starting: the first pass has not finished\n")
 		return
 	}
-	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Tags: []Tag{}})
+	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Settling: s.Settling, Tags: []Tag{}})
 	if err != nil {
 		answer(w, http.StatusInternalServerError, "the report cannot be written\n")
 		return

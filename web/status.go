@@ -19,7 +19,8 @@ type Status struct {
 	// For programs, beside Report. They must hold no secret, either.
 	Error, Waits string    // what went wrong; why a write waits
 	Writes       time.Time // nothing is written before; zero: any time
-	Schedule     Schedule  // when tags are asked; nil: as before
+	Settling     []Settling
+	Schedule     Schedule // when tags are asked; nil: as before
 
 	// As things stand after the pass.
 	Streams   int  // image streams

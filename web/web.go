@@ -61,7 +61,7 @@ func New(o Options) *Handler {
 // Set hands over how the daemon stands. It is called once after each pass; where
 // Schedule is nil, that of the pass before holds.
 func (h *Handler) Set(s Status) {
-	s.Report = slices.Clone(s.Report)
+	s.Report, s.Settling = slices.Clone(s.Report), slices.Clone(s.Settling)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total = h.total.add(s)

@@ -77,35 +77,6 @@ type problemJSON struct {
 	Note   bool   `json:"note,omitempty"`
 }
 
-type statusJSON struct {
-	Revision   string           `json:"revision"`
-	Tags       []tagJSON        `json:"tags"`
-	Held       []heldJSON       `json:"held"`
-	Unresolved []unresolvedJSON `json:"unresolved"`
-	Problems   []problemJSON    `json:"problems"`
-}
-
-type tagJSON struct {
-	Tag       string       `json:"tag"`
-	Path      string       `json:"path"`
-	Line      int          `json:"line"`
-	State     string       `json:"state"`
-	From      string       `json:"from,omitempty"`
-	Scheduled bool         `json:"scheduled"`
-	Image     string       `json:"image,omitempty"`
-	Reference string       `json:"reference,omitempty"`
-	Created   *time.Time   `json:"created,omitempty"`
-	Source    string       `json:"source,omitempty"`
-	Failure   *failureJSON `json:"failure,omitempty"`
-	Sites     []siteJSON   `json:"sites"`
-}
-
-type failureJSON struct {
-	Reason  string    `json:"reason"`
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"`
-}
-
 func planOf(rep reconcile.Report, cat *reconcile.Catalog) planJSON {
 	p := planJSON{
 		Revision: string(rep.Rev), Commits: []commitJSON{}, Adopted: []string{},
@@ -182,29 +153,6 @@ func problemsOf(ps []imagestream.Problem) []problemJSON {
 	out := []problemJSON{}
 	for _, p := range ps {
 		out = append(out, problemJSON{p.Path, p.Line, p.Col, p.What, p.Fix, p.Note})
-	}
-	return out
-}
-
-func tagsOf(views []reconcile.TagView) []tagJSON {
-	out := []tagJSON{}
-	for _, v := range views {
-		t := tagJSON{
-			Tag: v.Tag.String(), Path: v.Path, Line: v.Line, State: string(v.State), From: v.From, Scheduled: v.Scheduled, Sites: []siteJSON{},
-		}
-		if v.Item != nil {
-			t.Image, t.Reference, t.Created = v.Item.Image, v.Item.Reference, &v.Item.Created
-		}
-		if v.Source != nil {
-			t.Source = v.Source.String()
-		}
-		if v.Failure != nil {
-			t.Failure = &failureJSON{v.Failure.Reason, v.Failure.Message, v.Failure.Since}
-		}
-		for _, s := range v.Sites {
-			t.Sites = append(t.Sites, siteOf(s))
-		}
-		out = append(out, t)
 	}
 	return out
 }

@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"iter"
+	"strings"
 	"time"
 
+	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/web"
 )
@@ -35,6 +38,49 @@ func statusOf(rep reconcile.Report) web.Status {
 	return s
 }
 
+// pageOf is statusOf with what programs are told of tags. It is called where
+// Passed is.
+func pageOf(r *reconcile.Reconciler, rep reconcile.Report) web.Status {
+	s := statusOf(rep)
+	if rep.Err != nil {
+		s.Error = rep.Err.Error()
+	}
+	if rep.Waits != nil {
+		s.Waits = rep.Waits.Error()
+	}
+	for _, w := range rep.Settling {
+		s.Settling = append(s.Settling, web.Settling{Tag: w.Tag.String(), From: w.From, Image: w.Image, Until: w.Until.UTC()})
+	}
+	if rep.Idle || rep.Cut {
+		return s // nothing new was learned of tags
+	}
+	schedule := r.Schedule()
+	s.Writes, s.Schedule = schedule.Writes, scheduleOf(schedule, rep)
+	return s
+}
+
+func scheduleOf(schedule reconcile.Schedule, rep reconcile.Report) web.Schedule {
+	failures := map[imagestream.TagRef]*web.Failure{}
+	for _, f := range rep.Failing {
+		failures[f.Tag] = &web.Failure{Reason: string(f.Err.Kind), Message: f.Err.Message, Since: f.Since.UTC(), Retry: f.Retry.UTC()}
+	}
+	return func(streams ...string) iter.Seq[web.Tag] {
+		var names []imagestream.Name
+		for _, s := range streams {
+			namespace, name, _ := strings.Cut(s, "/")
+			names = append(names, imagestream.Name{Namespace: namespace, Name: name})
+		}
+		return func(yield func(web.Tag) bool) {
+			for n := range schedule.Of(names...) {
+				t := web.Tag{Tag: n.Tag.String(), Due: n.Due, Asked: n.Asked, Asking: n.Asking, Failure: failures[n.Tag]}
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func linesOf(rep reconcile.Report) []string {
 	var lines []string
 	if rep.Err != nil {
@@ -49,11 +95,14 @@ func linesOf(rep reconcile.Report) []string {
 	for _, f := range rep.Failing {
 		lines = append(lines, fmt.Sprintf("failing: %s: %s: %s", f.Tag, f.Err.Kind, f.Err.Message))
 	}
+	for _, w := range rep.Settling {
+		lines = append(lines, fmt.Sprintf("settling: %s: %s (%s) is recorded at %s if it stands until then", w.Tag, w.From, shortDigest(w.Image), w.Until.UTC().Format(time.RFC3339)))
+	}
 	for _, h := range rep.Held {
 		lines = append(lines, "held: "+heldLine(h))
 	}
 	for _, u := range rep.Unresolved {
-		lines = append(lines, fmt.Sprintf("left alone: %s: %s: %s", u.Site.Path, u.Site.ID, u.Why))
+		lines = append(lines, "left alone: "+leftAloneLine(u))
 	}
 	return lines
 }

@@ -95,7 +95,7 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explain bo
 		fmt.Fprintf(a.stdout, "held: %s\n", heldLine(h))
 	}
 	for _, u := range rep.Unresolved {
-		fmt.Fprintf(a.stdout, "left alone: %s: %s: %s\n", u.Site.Path, u.Site.ID, u.Why)
+		fmt.Fprintf(a.stdout, "left alone: %s\n", leftAloneLine(u))
 	}
 	printProblems(a.stderr, rep.Problems)
 	printFailing(a.stderr, rep.Failing)
@@ -142,11 +142,16 @@ func explainTags(w io.Writer, rep reconcile.Report, cat *reconcile.Catalog) {
 
 func heldLine(h reconcile.Hold) string {
 	site := h.Change.Site
+	id := printable(site.ID.String())
 	if h.By == "" {
-		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", site.Path, site.ID, site.Follows, h.Change.Image)
+		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", site.Path, id, site.Follows, h.Change.Image)
 	}
 	return fmt.Sprintf("%s: %s follows %s, but commit %s (%s) took %s back; it stays until the tag moves",
-		site.Path, site.ID, site.Follows, h.By.Short(), h.About.Subject, h.Change.Image)
+		site.Path, id, site.Follows, h.By.Short(), printable(h.About.Subject), h.Change.Image)
+}
+
+func leftAloneLine(u reconcile.Unresolved) string {
+	return fmt.Sprintf("%s: %s: %s", u.Site.Path, printable(u.Site.ID.String()), u.Why)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -42,7 +43,7 @@ func fixOf(err error) string {
 // printProblems prints a problem a line, with the next step below it.
 func printProblems(w io.Writer, problems []imagestream.Problem) {
 	for _, p := range problems {
-		what := p.What
+		what := printable(p.What)
 		if p.Note {
 			what = "note: " + what
 		}
@@ -71,6 +72,20 @@ func diffOf(w reconcile.Write) string {
 // shortDigest is a digest as people compare it, or - where there is none.
 func shortDigest(digest string) string {
 	return cmp.Or(digest[:min(len(digest), len("sha256:")+12)], "-")
+}
+
+// printable is text of strangers in one line, without characters that command
+// a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsPrint(r):
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // count is "1 file", "2 files".

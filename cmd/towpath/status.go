@@ -1,12 +1,11 @@
 package main
 
 import (
-	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,80 +15,186 @@ import (
 )
 
 func newStatus(a *app) *cobra.Command {
-	var sites bool
-	var output string
+	var o statusOptions
 	c := &cobra.Command{
 		Use: "status [[NS/]STREAM[:TAG]…]", Short: "Show what is on record, and who follows it",
-		Long: `Read the branch and print what is on record of each tag, what is wrong, and which
-sites are held or left alone. No registry is asked.`,
-		Example: `  towpath status --repo /srv/git/streams.git
-  towpath status --sites team1/web
+		Long: `Read the branch and print a line for each image stream, what is wrong, and which
+sites are held or left alone. With --tags, a line for each tag. For streams or tags that are
+named, everything: where each tag comes from, its history, why it fails, who follows it.
+No registry is asked.
+
+When a tag is asked next is the daemon's to know: where the operator's config says that one
+listens on this machine, or --server names one, it is asked, too.`,
+		Example: `  towpath status --repo /srv/git/streams.git       a line for each stream  (oc get is)
+  towpath status --tags                            a line for each tag     (oc get istag)
+  towpath status --sites                           …and below it the sites that follow it
+  towpath status team1/web                         everything about one    (oc describe is)
+  towpath status web:stable                        everything about one tag
+  towpath status --server http://127.0.0.1:8080    when tags are asked next, to the second
   towpath status -o json | jq '.tags[] | select(.failure)'`,
 	}
-	c.Flags().BoolVar(&sites, "sites", false, "list the sites that follow each tag")
-	c.Flags().StringVarP(&output, "output", "o", "text", "`text|json`")
+	f := c.Flags()
+	f.BoolVarP(&o.tags, "tags", "t", false, "print a line for each tag")
+	f.BoolVar(&o.sites, "sites", false, "print a line for each tag and, below it, the sites that follow it")
+	f.StringVarP(&o.output, "output", "o", "text", "`text|json`")
+	f.StringVar(&o.server, "server", "", "ask the daemon that serves `URL`, such as http://127.0.0.1:8080")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := oneOf("-o", output, "text", "json"); err != nil {
+		if err := oneOf("-o", o.output, "text", "json"); err != nil {
 			return err
 		}
-		r, _, err := a.open(c.Context())
-		if err != nil {
+		if err := checkServer(o.server); err != nil {
 			return err
 		}
-		defer r.Store.Close()
-		bar := a.progress()
-		r.Progress = bar.set
-		cat, rep, err := r.Survey(c.Context())
-		bar.done()
-		if err != nil {
-			return failed(err)
-		}
-		views, err := selected(cat, args)
-		if err != nil {
-			return err
-		}
-		if output == "json" {
-			if err := writeJSON(a.stdout, statusJSON{string(rep.Rev), tagsOf(views), heldOf(rep.Held), unresolvedOf(rep.Unresolved), problemsOf(rep.Problems)}); err != nil {
-				return failed(err)
-			}
-		} else {
-			printTags(a.stdout, views, sites)
-			for _, h := range rep.Held {
-				fmt.Fprintf(a.stdout, "held: %s\n", heldLine(h))
-			}
-			for _, u := range rep.Unresolved {
-				fmt.Fprintf(a.stdout, "left alone: %s: %s: %s\n", u.Site.Path, u.Site.ID, u.Why)
-			}
-			printProblems(a.stderr, rep.Problems)
-		}
-		failing := slices.ContainsFunc(views, func(v reconcile.TagView) bool { return v.Failure != nil })
-		if len(rep.Bad()) > 0 || failing {
-			return &exit{code: exitProblems}
-		}
-		return nil
+		return a.status(c.Context(), o, args)
 	}
 	return c
 }
 
-// selected are the tags that the arguments name; all without any.
-func selected(cat *reconcile.Catalog, args []string) ([]reconcile.TagView, error) {
-	all := cat.Tags()
-	if len(args) == 0 {
-		return all, nil
+type statusOptions struct {
+	tags, sites    bool
+	output, server string
+}
+
+func (a *app) status(ctx context.Context, o statusOptions, args []string) error {
+	r, op, err := a.open(ctx)
+	if err != nil {
+		return err
 	}
-	var views []reconcile.TagView
+	defer r.Store.Close()
+	bar := a.progress()
+	r.Progress = bar.set
+	cat, rep, err := r.Survey(ctx)
+	bar.done()
+	if err != nil {
+		return failed(err)
+	}
+	targets, err := targetsOf(cat, args)
+	if err != nil {
+		return err
+	}
+	told, unheard := ask(ctx, o.server, string(op.Listen), targets, rep.Rev)
+	s := newSurvey(cat, rep, selected(cat, targets), told)
+	if err := s.describe(ctx, targets); err != nil {
+		return failed(err)
+	}
+	if o.output == "json" {
+		if err := writeJSON(a.stdout, surveyOf(s)); err != nil {
+			return failed(err)
+		}
+	} else {
+		s.print(a.stdout, o)
+		printProblems(a.stderr, rep.Problems)
+	}
+	if unheard != nil {
+		return failed(unheard)
+	}
+	if len(rep.Bad()) > 0 || s.fails() {
+		return &exit{code: exitProblems}
+	}
+	return nil
+}
+
+// A survey is what status shows: what Git says and, where a daemon was asked, what
+// it knows besides.
+type survey struct {
+	cat  *reconcile.Catalog
+	rep  reconcile.Report
+	tags []reconcile.TagView // that are shown
+	told *told               // nil: no daemon was asked, or none answered
+	now  time.Time
+	// named are the streams that were named, once each, in full.
+	named    []named
+	byStream map[imagestream.Name][]reconcile.TagView // parts of tags
+}
+
+// newSurvey sorts tags, which come stream by stream, by these.
+func newSurvey(cat *reconcile.Catalog, rep reconcile.Report, tags []reconcile.TagView, told *told) *survey {
+	s := &survey{cat: cat, rep: rep, tags: tags, told: told, now: time.Now(), byStream: map[imagestream.Name][]reconcile.TagView{}}
+	for first, i := 0, 0; i < len(tags); i++ {
+		stream := tags[i].Tag.Stream
+		if stream != tags[first].Tag.Stream {
+			first = i
+		}
+		s.byStream[stream] = tags[first : i+1]
+	}
+	return s
+}
+
+// named is a stream that was named.
+type named struct {
+	stream *reconcile.Stream
+	reconcile.Description
+}
+
+func (s *survey) print(w io.Writer, o statusOptions) {
+	switch {
+	case o.tags || o.sites:
+		s.printTags(w, o.sites)
+	case len(s.named) > 0:
+		s.printDescriptions(w)
+	default:
+		s.printStreams(w)
+	}
+	s.printRest(w)
+}
+
+// describe reads the streams that are named in full.
+func (s *survey) describe(ctx context.Context, targets []imagestream.TagRef) error {
+	seen := map[imagestream.Name]bool{}
+	for _, t := range targets {
+		if seen[t.Stream] {
+			continue
+		}
+		seen[t.Stream] = true
+		stream := s.cat.Stream(t.Stream)
+		d, err := s.cat.Describe(ctx, stream)
+		if err != nil {
+			return err
+		}
+		s.named = append(s.named, named{stream, d})
+	}
+	return nil
+}
+
+// of are the tags of a stream that are shown.
+func (s *survey) of(stream imagestream.Name) []reconcile.TagView { return s.byStream[stream] }
+
+// failure is why a tag fails: what is on record, else what the daemon met.
+func (s *survey) failure(v reconcile.TagView) *failureJSON {
+	if v.Failure != nil {
+		return &failureJSON{v.Failure.Reason, v.Failure.Message, v.Failure.Since}
+	}
+	if u := s.unrecorded(v); u != nil {
+		return &failureJSON{u.Reason, u.Message, u.Since}
+	}
+	return nil
+}
+
+// fails reports whether a tag that is shown fails, or a repository of one.
+func (s *survey) fails() bool {
+	return slices.ContainsFunc(s.tags, func(v reconcile.TagView) bool { return s.failure(v) != nil || s.unlisted(v.Tag.Stream) != nil })
+}
+
+// targetsOf finds what the arguments name.
+func targetsOf(cat *reconcile.Catalog, args []string) ([]imagestream.TagRef, error) {
+	var targets []imagestream.TagRef
 	for _, arg := range args {
 		target, err := targetOf(cat, arg)
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range all {
-			if v.Tag.Stream == target.Stream && (target.Tag == "" || target.Tag == v.Tag.Tag) {
-				views = append(views, v)
-			}
-		}
+		targets = append(targets, target)
 	}
-	return views, nil
+	return targets, nil
+}
+
+// selected are the tags that are named, by name; all without any.
+func selected(cat *reconcile.Catalog, targets []imagestream.TagRef) []reconcile.TagView {
+	return slices.DeleteFunc(cat.Tags(), func(v reconcile.TagView) bool {
+		return len(targets) > 0 && !slices.ContainsFunc(targets, func(t imagestream.TagRef) bool {
+			return t.Stream == v.Tag.Stream && (t.Tag == "" || t.Tag == v.Tag.Tag)
+		})
+	})
 }
 
 // targetOf finds the stream that [NS/]STREAM[:TAG] names. Without a namespace
@@ -124,50 +229,4 @@ func checkTag(cat *reconcile.Catalog, stream imagestream.Name, tag string) error
 		return nil
 	}
 	return failed(hint{fmt.Errorf("image stream %s has no tag %s", stream, tag), fmt.Sprintf("towpath status %s lists them", stream)})
-}
-
-func printTags(w io.Writer, views []reconcile.TagView, sites bool) {
-	if len(views) == 0 {
-		fmt.Fprintln(w, "no image streams")
-		return
-	}
-	lines := strings.SplitAfter(tableOf(views), "\n")
-	fmt.Fprint(w, lines[0])
-	for i, v := range views {
-		fmt.Fprint(w, lines[i+1])
-		for _, s := range v.Sites {
-			if sites {
-				fmt.Fprintf(w, "  %s:%d: %s: %s\n", s.Path, s.Line, s.ID, cmp.Or(strings.TrimSpace(s.Current), "-"))
-			}
-		}
-	}
-	for _, v := range views {
-		if v.Failure != nil {
-			fmt.Fprintf(w, "%s fails since %s: %s: %s\n", v.Tag, v.Failure.Since.UTC().Format(time.RFC3339), v.Failure.Reason, v.Failure.Message)
-		}
-	}
-}
-
-// tableOf is a heading, and a line a tag.
-func tableOf(views []reconcile.TagView) string {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "TAG\tSTATE\tIMAGE\tSINCE\tFROM\tSITES")
-	for _, v := range views {
-		image, since := "-", "-"
-		if v.Item != nil {
-			image, since = shortDigest(v.Item.Image), v.Item.Created.UTC().Format(time.DateOnly)
-		}
-		state := string(v.State)
-		if v.Failure != nil {
-			state += ", " + v.Failure.Reason
-		}
-		from := v.From
-		if v.Source != nil {
-			from = v.Source.From
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", v.Tag, state, image, since, cmp.Or(from, "-"), len(v.Sites))
-	}
-	t.Flush()
-	return b.String()
 }
