@@ -67,6 +67,14 @@ func statusMessage(changes []StatusChange) string {
 		fmt.Fprintf(&b, "%s left out by the repository cap\n", count(leftOut, "tag"))
 	}
 	fmt.Fprintf(&b, "\nTowpath-Commit: %s\n", StatusCommit)
+	for _, t := range []struct {
+		key   string
+		count int
+	}{{"Towpath-Moved", len(moved)}, {"Towpath-Failing", len(failing)}, {"Towpath-Left-Out", leftOut}} {
+		if t.count > 0 {
+			fmt.Fprintf(&b, "%s: %d\n", t.key, t.count)
+		}
+	}
 	return b.String()
 }
 

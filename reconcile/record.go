@@ -79,9 +79,18 @@ func Record(c *Catalog, answers []Answer, now time.Time) *Recorded {
 		}
 		r.add(s, a.LeftOut, r.eventsOf(s, a, now)...)
 	}
+	for name, ch := range r.changes {
+		r.after[name] = ch.Stream.Document.After(ch.Events, ch.Options)
+	}
 	for i := range c.aliases {
-		if a := &c.aliases[i]; c.records(a.stream) {
-			r.add(a.stream, 0, r.aliased(a)...)
+		a := &c.aliases[i]
+		if !c.records(a.stream) {
+			continue
+		}
+		if es := r.aliased(a); len(es) > 0 {
+			document := a.stream.Document
+			document.Status = r.Status(a.stream)
+			r.after[a.stream.Name] = document.After(es, r.add(a.stream, 0, es...).Options)
 		}
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(r.changes), compareNames) {
@@ -95,20 +104,19 @@ func (c *Catalog) records(s *Stream) bool {
 	return !s.Malformed && !c.Invalid && !c.Config.Paused() && !s.Settings.Paused
 }
 
-// add takes events into a stream's record as it will stand.
-func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) {
-	if len(events) == 0 {
-		return
-	}
+// add puts events to what changes in a stream's record; nil where there are none.
+func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *StatusChange {
 	ch := r.changes[s.Name]
-	if ch == nil {
+	if ch == nil && len(events) > 0 {
 		ch = &StatusChange{Stream: s, Options: r.options}
 		ch.Options.History = s.Settings.History
 		r.changes[s.Name] = ch
 	}
-	ch.Events = append(ch.Events, events...)
-	ch.LeftOut += leftOut
-	r.after[s.Name] = s.Document.After(ch.Events, ch.Options)
+	if ch != nil {
+		ch.Events = append(ch.Events, events...)
+		ch.LeftOut += leftOut
+	}
+	return ch
 }
 
 // outran reports whether the stream changed since a question was asked: what it
