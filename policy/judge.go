@@ -14,11 +14,16 @@ const ahead = 24 * time.Hour
 
 // judge reports whether an image can be chosen; if not, it has been passed over.
 func (k *pick) judge(tag string, f Facts) bool {
-	why, kind := k.refuse(f)
-	if why != "" {
-		k.passed = append(k.passed, rejection{Rejection{tag, why}, kind})
+	r := k.rejection(tag, f)
+	if r.Why != "" {
+		k.passed = append(k.passed, r)
 	}
-	return why == ""
+	return r.Why == ""
+}
+
+func (k *pick) rejection(tag string, f Facts) rejection {
+	why, kind := k.refuse(f)
+	return rejection{Rejection{tag, why}, kind}
 }
 
 // refuse is why an image cannot be chosen, and the kind of reason.
@@ -27,7 +32,7 @@ func (k *pick) refuse(f Facts) (why, kind string) {
 		return "is listed, but there is no such image", "without an image"
 	}
 	if f.Unfit != "" {
-		return printable(f.Unfit), "not fit"
+		return printable(f.Unfit), "not fit (" + printable(f.Unfit) + ")"
 	}
 	for _, want := range k.policy.platforms {
 		if !offers(f.Platforms, want) {
@@ -37,7 +42,7 @@ func (k *pick) refuse(f Facts) (why, kind string) {
 	if k.policy.minAge == 0 && k.policy.order != (ages{}) {
 		return "", ""
 	}
-	if why := k.unaged(f); why != "" {
+	if why := k.ageless(f); why != "" {
 		return why, "of unknown age"
 	}
 	if age := k.now.Sub(f.Created); age < k.policy.minAge {
@@ -47,8 +52,8 @@ func (k *pick) refuse(f Facts) (why, kind string) {
 	return "", ""
 }
 
-// unaged is why the age of an image is unknown; empty if it is known.
-func (k *pick) unaged(f Facts) string {
+// ageless is why the age of an image is unknown; empty if it is known.
+func (k *pick) ageless(f Facts) string {
 	switch made := f.Created; {
 	case f.Gone, f.Unfit != "":
 		why, _ := k.refuse(f)

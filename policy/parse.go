@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/Masterminds/semver/v3"
 )
 
 // An Error is an annotation that cannot be used. There is no policy then: an
@@ -155,66 +153,6 @@ func parseDirection(kind, text string, colon bool) (desc bool, err *Error) {
 	return false, wrong("policy", kind+":"+text, "names no order that there is", "write "+line("policy", kind+":"+want)+"; asc takes the last, desc the first")
 }
 
-func isRange(text string) bool {
-	_, err := semver.NewConstraint(text)
-	return err == nil
-}
-
-// parseRange reads a range of versions, and refuses one that no version is in.
-func parseRange(text string) (order, *Error) {
-	const example = `such as "semver:>=1.4 <2", "semver:~1.4" or "semver:*"`
-	text = strings.Join(strings.Fields(text), " ")
-	if text == "" {
-		return nil, wrong("policy", "semver:", "names no range", "write one, "+example)
-	}
-	if len(text) > semver.MaxConstraintLen {
-		return nil, wrong("policy", "semver:"+text, fmt.Sprintf("is longer than %d bytes", semver.MaxConstraintLen), "write a shorter range, "+example)
-	}
-	in, err := semver.NewConstraint(text)
-	if err != nil {
-		return nil, wrong("policy", "semver:"+text, "is no range of versions", "write one, "+example)
-	}
-	if !satisfiable(text, in) {
-		return nil, wrong("policy", "semver:"+text, "is a range that no version is in", `write one that has versions, such as ">=1.4 <2"; alternatives stand on both sides of ||`)
-	}
-	return versions{text: text, in: in, pre: bound.MatchString(text) && namesPre(text)}, nil
-}
-
-// bound is a version as a range may name it.
-var bound = regexp.MustCompile(`([0-9]+)(?:\.([0-9]+|[xX*]))?(?:\.([0-9]+|[xX*]))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?`)
-
-func namesPre(text string) bool {
-	return slices.ContainsFunc(bound.FindAllStringSubmatch(text, -1), func(m []string) bool { return m[4] != "" })
-}
-
-// satisfiable reports whether a version is in the range. Where one is, then also one of
-// those at or right above its bounds: each stretch of a range begins at one.
-func satisfiable(text string, in *semver.Constraints) bool {
-	for _, m := range append(bound.FindAllStringSubmatch(text, -1), make([]string, 5)) {
-		var n [3]uint64
-		for i := range n {
-			n[i], _ = strconv.ParseUint(m[i+1], 10, 64) // x and what is left out are 0
-		}
-		pres := []string{"", "0"}
-		if m[4] != "" {
-			pres = append(pres, m[4], m[4]+".0")
-		}
-		for _, pre := range pres {
-			for _, v := range []*semver.Version{
-				semver.New(n[0], n[1], n[2], pre, ""),
-				semver.New(n[0], n[1], n[2]+1, pre, ""),
-				semver.New(n[0], n[1]+1, 0, pre, ""),
-				semver.New(n[0]+1, 0, 0, pre, ""),
-			} {
-				if in.Check(v) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
 const year = 366 * 24 * time.Hour
 
 var days = regexp.MustCompile(`^([0-9]{1,4})d(.*)$`)
@@ -238,90 +176,4 @@ func parseAge(text string) (time.Duration, *Error) {
 		return 0, wrong("min-age", text, "must be more than nothing and at most 366d", "write "+line("min-age", "72h")+", or remove it for any age")
 	}
 	return d, nil
-}
-
-var (
-	platform = regexp.MustCompile(`^[a-z0-9_]{1,32}/[a-z0-9_]{1,32}(/[a-z0-9_.]{1,32})?$`)
-	// architectures are called otherwise by compilers and kernels.
-	architectures = map[string]string{
-		"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64", "arm64v8": "arm64",
-		"i386": "386", "i686": "386", "armhf": "arm/v7", "armv7": "arm/v7", "armv6": "arm/v6", "ppc64el": "ppc64le",
-	}
-)
-
-// parsePlatforms reads a list; it comes back sorted, each platform once.
-func parsePlatforms(text string) ([]string, *Error) {
-	const most = 20
-	var all []string
-	for part := range strings.SplitSeq(text, ",") {
-		part = strings.TrimSpace(part)
-		os, arch, slash := strings.Cut(part, "/")
-		name, known := architectures[strings.ToLower(arch)]
-		if bare, ok := architectures[strings.ToLower(part)]; ok && !slash {
-			os, name, known = "linux", bare, true
-		}
-		switch {
-		case known && len(os) <= 32:
-			return nil, wrong("platforms", part, "is no platform", fmt.Sprintf("did you mean %q?", strings.ToLower(os)+"/"+name))
-		case !platform.MatchString(part):
-			return nil, wrong("platforms", part, "is no platform", "write os/architecture or os/architecture/variant, with commas between them: "+line("platforms", examples["platforms"]))
-		}
-		if all = append(all, plainPlatform(part)); len(all) > most {
-			return nil, wrong("platforms", text, fmt.Sprintf("names more than %d platforms", most), "name those that the image runs on")
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
-}
-
-// plainPlatform leaves out the variant that is meant without one.
-func plainPlatform(text string) string {
-	if os, ok := strings.CutSuffix(text, "/arm64/v8"); ok {
-		return os + "/arm64"
-	}
-	return text
-}
-
-// offers reports whether one of the platforms serves the wanted one: without a variant
-// each does.
-func offers(offered []string, want string) bool {
-	return slices.ContainsFunc(offered, func(have string) bool {
-		have = plainPlatform(have)
-		return have == want || strings.HasPrefix(have, want+"/")
-	})
-}
-
-// closest is the name that a typing error makes of it, empty if none is near.
-func closest(text string, names []string) string {
-	best, least := "", 3
-	for _, name := range names {
-		if d := distance(text, name); d < least && d < len(name) {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be put in, taken out or replaced; those of long
-// texts are not counted.
-func distance(a, b string) int {
-	if len(a) > 32 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -70,9 +70,10 @@ type pick struct {
 	facts   map[string]Facts
 	now     time.Time
 	current candidate
-	holds   bool // current satisfies the policy's names
-	listed  bool // and is among the candidates
-	passed  []rejection
+	holds   bool        // current satisfies the policy's names
+	listed  bool        // and is among the candidates
+	passed  []rejection // images that came before, best first
+	unaged  []rejection // images that no other can be compared with by age
 }
 
 // A rejection is a Rejection whose reason is counted under its kind.
@@ -141,17 +142,16 @@ func (k *pick) byAge() (Choice, []string) {
 	}
 	since := time.Time{} // when the tag on record was made, if it stands
 	if k.holds && k.stands() && k.count > 0 {
-		f := k.facts[k.current.tag]
-		switch why := k.unaged(f); {
-		case why == "":
+		switch f := k.facts[k.current.tag]; {
+		case k.ageless(f) == "":
 			since = f.Created
 		case !k.policy.downgrade:
-			return k.stayUnaged(why), nil
+			return k.stayAgeless(f), nil
 		}
 	}
 	for _, c := range k.byCreated() {
 		f := k.facts[c.tag]
-		if !since.IsZero() && k.unaged(f) == "" && !f.Created.After(since) {
+		if !since.IsZero() && !f.Created.After(since) {
 			return k.stay(c), nil
 		}
 		if k.judge(c.tag, f) {
@@ -175,27 +175,30 @@ func (k *pick) unknown() (need []string) {
 	return need
 }
 
-// byCreated are the candidates whose age is unknown, then all others, newest first.
+// byCreated are the candidates whose age is known, newest first and of those the tag
+// on record. All others have been passed over.
 func (k *pick) byCreated() []candidate {
-	sorted := slices.Clone(k.candidates.best)
-	slices.SortStableFunc(sorted, func(a, b candidate) int {
-		fa, fb := k.facts[a.tag], k.facts[b.tag]
-		ua, ub := k.unaged(fa) != "", k.unaged(fb) != ""
-		switch {
-		case ua && ub:
-			return 0
-		case ua:
-			return -1
-		case ub:
-			return 1
+	var aged []candidate
+	for _, c := range k.candidates.best {
+		if f := k.facts[c.tag]; k.ageless(f) == "" {
+			aged = append(aged, c)
+		} else {
+			k.unaged = append(k.unaged, k.rejection(c.tag, f))
 		}
-		first := func(tag string) int {
-			if tag == k.current.tag {
-				return 0
-			}
-			return 1
+	}
+	slices.SortStableFunc(aged, func(a, b candidate) int {
+		if d := k.facts[b.tag].Created.Compare(k.facts[a.tag].Created); d != 0 {
+			return d
 		}
-		return cmp.Or(fb.Created.Compare(fa.Created), cmp.Compare(first(a.tag), first(b.tag)))
+		return cmp.Compare(k.isOther(a), k.isOther(b))
 	})
-	return sorted
+	return aged
+}
+
+// isOther is 0 for the tag on record, 1 for all others.
+func (k *pick) isOther(c candidate) int {
+	if c.tag == k.current.tag {
+		return 0
+	}
+	return 1
 }

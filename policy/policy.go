@@ -154,7 +154,7 @@ func span(d time.Duration) string {
 // clip makes text of others fit for a message: quoted, printable, short.
 func clip(text string) string {
 	const most = 60
-	if r := []rune(text); len(r) > most {
+	if r := []rune(text[:min(len(text), 8*most)]); len(r) > most {
 		text = string(r[:most]) + "…"
 	}
 	return strconv.Quote(text)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ func (k *pick) choose(c candidate) Choice {
 	if k.count == 1 {
 		why = "the only one " + k.policy.clause(false)
 	}
-	if n := len(k.passed); n > 0 {
+	if len(k.passed)+len(k.unaged) > 0 {
 		why += fmt.Sprintf("; passed over: %s", k.tally())
 	}
 	return k.done(c.tag, why, &c)
@@ -49,8 +50,15 @@ func (k *pick) tied(c candidate) bool {
 	return k.policy.order.compare(c.rank, k.current.rank) == 0
 }
 
-// stayUnaged keeps a tag on record that no other can be told newer than.
-func (k *pick) stayUnaged(why string) Choice {
+// stayAgeless keeps a tag on record that no other can be told newer than.
+func (k *pick) stayAgeless(f Facts) Choice {
+	why := k.ageless(f)
+	switch {
+	case f.Gone:
+		why = "there is no such image any more"
+	case f.Unfit != "":
+		why = "it " + why
+	}
 	return k.remain(fmt.Sprintf("stays: %s, so that none can be told newer; %s", why, back))
 }
 
@@ -63,6 +71,8 @@ func (k *pick) nothing() Choice {
 		why = "the list of tags came back empty"
 	case k.count == 0:
 		why = fmt.Sprintf("none of the %d tags listed %s", k.size, k.unmet())
+	case k.count == 1:
+		why = fmt.Sprintf("the only one %s cannot be chosen: %s", k.policy.clause(false), k.tally())
 	default:
 		why = fmt.Sprintf("none of %s can be chosen: %s", k.crowd(), k.tally())
 	}
@@ -90,7 +100,8 @@ func (k *pick) unmet() string {
 // record is not the choice: it would hide that.
 func (k *pick) tooMany() Choice {
 	if k.policy.order == (ages{}) {
-		return k.done("", fmt.Sprintf("%s, more than the %d whose ages are compared; narrow them with towpath.dev/match", k.crowd(), maxAges), nil)
+		return k.done("", fmt.Sprintf("%d %s are more than the %d whose ages are compared; narrow them with towpath.dev/match",
+			k.count, k.policy.clause(true), maxAges), nil)
 	}
 	return k.done("", fmt.Sprintf("the %d %s of %s cannot be chosen: %s; narrow them with towpath.dev/match or towpath.dev/ignore",
 		len(k.passed), k.policy.order.words().best, k.crowd(), k.tally()), nil)
@@ -101,7 +112,7 @@ func (k *pick) remain(why string) Choice { return k.done(k.current.tag, why, &k.
 // done makes the Choice; what came before it, or might have, was passed over.
 func (k *pick) done(tag, why string, chosen *candidate) Choice {
 	c := Choice{Tag: tag, Why: why}
-	for _, r := range k.passed {
+	for _, r := range slices.Concat(k.passed, k.unaged) {
 		if r.Tag != tag {
 			c.Passed = append(c.Passed, r.Rejection)
 		}
@@ -130,16 +141,22 @@ func (k *pick) done(tag, why string, chosen *candidate) Choice {
 // tally counts the images that were passed over by the kind of reason: "3 younger than
 // 72h, 1 without linux/arm64".
 func (k *pick) tally() string {
+	const most = 5
 	var kinds []string
 	count := map[string]int{}
-	for _, r := range k.passed {
+	for _, r := range slices.Concat(k.passed, k.unaged) {
 		if count[r.kind]++; count[r.kind] == 1 {
 			kinds = append(kinds, r.kind)
 		}
 	}
-	slices.Sort(kinds)
+	slices.SortFunc(kinds, func(a, b string) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), strings.Compare(a, b))
+	})
 	for i, kind := range kinds {
 		kinds[i] = fmt.Sprintf("%d %s", count[kind], kind)
+	}
+	if len(kinds) > most {
+		kinds = append(kinds[:most], "…")
 	}
 	return strings.Join(kinds, ", ")
 }
