@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -53,13 +52,29 @@ func compile(t *testing.T, text []byte) *jsonschema.Schema {
 // instance is a file as an editor's language server sees it: YAML that means JSON.
 func instance(t *testing.T, src []byte) any {
 	t.Helper()
+	var doc yaml.Node
 	var v any
-	if err := yaml.Unmarshal(src, &v); err != nil {
+	if err := yaml.Unmarshal(src, &doc); err != nil {
+		t.Fatalf("%v\n%s", err, src)
+	}
+	if err := plainly(&doc).Decode(&v); err != nil {
 		t.Fatalf("%v\n%s", err, src)
 	}
 	return meaning(v)
 }
 
+// plainly makes text of what only YAML 1.1 takes for a time.
+func plainly(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!timestamp" {
+		n.Tag = "!!str"
+	}
+	for _, c := range n.Content {
+		plainly(c)
+	}
+	return n
+}
+
+// meaning is a value as JSON has it, with texts for keys.
 func meaning(v any) any {
 	switch v := v.(type) {
 	case map[any]any:
@@ -76,8 +91,6 @@ func meaning(v any) any {
 		for i, e := range v {
 			v[i] = meaning(e)
 		}
-	case time.Time: // YAML 1.2 knows no times
-		return v.Format(time.RFC3339)
 	}
 	return v
 }
