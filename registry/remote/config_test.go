@@ -390,8 +390,8 @@ func TestTagMoves(t *testing.T) {
 func TestNotModified(t *testing.T) {
 	unchanged := registrytest.Status(304, `Etag: "x"`)
 	s, r := one(t)
-	s.On("HEAD "+manifestV1, unchanged)
 	s.On("GET "+manifestV1, manifest(ociImage, webImage))
+	s.On("HEAD "+manifestV1, unchanged)
 	if image, err := r.Head(t.Context(), team1, web("registry.test")); err != nil || image.Digest != digestOf(webImage) {
 		t.Errorf("head: %v, %v", image, err)
 	}

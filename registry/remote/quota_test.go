@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"context"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 )
@@ -57,6 +59,54 @@ func TestQuota(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The pace is of the origin that spoke of it: a registry's token service and what
+// it redirects to are asked as ever.
+func TestPace(t *testing.T) {
+	now := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
+	here, elsewhere := at("https", "registry.test"), at("https", "token.test")
+	says := func(of origin, remaining string) *http.Response {
+		return &http.Response{
+			Header:  http.Header{"Ratelimit-Remaining": {remaining}, "Ratelimit-Limit": {"100"}, "Ratelimit-Reset": {"600"}},
+			Request: &http.Request{URL: &url.URL{Scheme: of.scheme, Host: of.host}},
+		}
+	}
+	g := newGate(1, 0)
+	take := func(to origin, after, want time.Duration) {
+		t.Helper()
+		got, err := g.take(t.Context(), to, now.Add(after))
+		if err != nil || got != want {
+			t.Errorf("%s after %s: a turn in %s, %v; want %s", to, after, got, err, want)
+		}
+	}
+	take(here, 0, 0)
+	g.heed(says(here, "9"), now)
+	g.heed(says(elsewhere, "90"), now)
+	take(elsewhere, 0, 0)
+	take(here, 0, 30*time.Second)
+	if left, err := g.take(t.Context(), here, now); err == nil {
+		t.Errorf("a turn in %s, want none: it is further off than 30s", left)
+	}
+	take(here, time.Minute, 0)
+	take(here, time.Minute, 30*time.Second)
+	ctx, cancel := context.WithDeadline(t.Context(), now.Add(119*time.Second))
+	defer cancel()
+	if left, err := g.take(ctx, here, now.Add(100*time.Second)); err == nil {
+		t.Errorf("a turn in %s, want none: it is after the deadline", left)
+	}
+	if g.idle(now.Add(2 * time.Minute)) {
+		t.Error("the gate is forgotten while it keeps a pace")
+	}
+	g.heed(says(here, "8"), now.Add(2*time.Minute)) // keeps the turn
+	take(here, 2*time.Minute, 0)
+	take(here, 2*time.Minute, 30*time.Second)
+	g.heed(says(here, "90"), now.Add(3*time.Minute))
+	take(here, 3*time.Minute, 0)
+	take(here, 3*time.Minute, 0)
+	g.heed(says(here, "9"), now)
+	take(here, time.Hour, 0) // forgotten
+	take(here, time.Hour, 0)
 }
 
 // Whatever a registry says, it is waited for a bounded while.
