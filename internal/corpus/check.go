@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -36,7 +37,7 @@ func check(src []byte) (r result) {
 	for _, d := range docs {
 		r.tags += len(d.Spec.Tags)
 	}
-	r.err = cmp.Or(checkFields(src, docs), checkStatus(f, docs), checkSites(f, sites))
+	r.err = cmp.Or(checkFields(src, docs), checkReferences(docs), checkStatus(f, docs), checkAnnotations(f, docs), checkSites(f, sites))
 	return r
 }
 
@@ -68,13 +69,15 @@ func checkStatus(f *yamledit.File, docs []imagestream.Document) error {
 	if err := unchanged(f, out, statusParts(f), statusParts(out)); err != nil {
 		return err
 	}
+	if bytes.Count(out.Src, []byte("generation")) > bytes.Count(f.Src, []byte("generation")) {
+		return errors.New("a generation was written")
+	}
 	read, _ := imagestream.Parse(out)
 	if len(read) != len(docs) {
 		return fmt.Errorf("%d streams became %d", len(docs), len(read))
 	}
-	places := gocmp.Options{cmpopts.IgnoreFields(imagestream.Document{}, "Line", "Col", "Status", "Checked"), cmpopts.IgnoreFields(imagestream.Tag{}, "Line", "Col")}
 	for i, d := range read {
-		if diff := gocmp.Diff(docs[i], d, places); diff != "" {
+		if diff := gocmp.Diff(docs[i], d, places, cmpopts.IgnoreFields(imagestream.Document{}, "Status", "Checked")); diff != "" {
 			return fmt.Errorf("image stream %s is not what it was (-before +after):\n%s", d.Name, diff)
 		}
 		if diff := gocmp.Diff(after[i], d.Status, cmpopts.EquateEmpty()); diff != "" {
@@ -88,10 +91,13 @@ func checkStatus(f *yamledit.File, docs []imagestream.Document) error {
 	return err
 }
 
+// places are where something stands in a file, which is not what it says.
+var places = gocmp.Options{cmpopts.IgnoreFields(imagestream.Document{}, "Line", "Col"), cmpopts.IgnoreFields(imagestream.Tag{}, "Line", "Col")}
+
 // record writes what an import of every tag would, and tells the records that
 // are meant to stand there then.
 func record(f *yamledit.File, docs []imagestream.Document) (*yamledit.File, []imagestream.Status, error) {
-	var changes []yamledit.Change
+	var updates []imagestream.Update
 	after := make([]imagestream.Status, len(docs))
 	for i, d := range docs {
 		if after[i] = d.Status; d.Malformed {
@@ -99,14 +105,19 @@ func record(f *yamledit.File, docs []imagestream.Document) (*yamledit.File, []im
 		}
 		o := imagestream.Options{Now: now}
 		after[i] = d.After(events(d), o)
-		changes = append(changes, imagestream.Edits(f, d, after[i], o)...)
+		updates = append(updates, imagestream.Update{Document: d, After: after[i], Options: o})
 	}
-	out, err := apply(f, changes)
+	src, err := imagestream.Write(f, updates)
+	out, err := parsed(src, err)
 	return out, after, err
 }
 
 func apply(f *yamledit.File, changes []yamledit.Change) (*yamledit.File, error) {
-	src, err := f.Apply(changes...)
+	return parsed(f.Apply(changes...))
+}
+
+// parsed is what came of an edit.
+func parsed(src []byte, err error) (*yamledit.File, error) {
 	if e := (*yamledit.Refused)(nil); errors.As(err, &e) {
 		return nil, fmt.Errorf("%d:%d: the edit is refused: %s", e.Line, e.Col, e.What)
 	}
@@ -120,13 +131,21 @@ func apply(f *yamledit.File, changes []yamledit.Change) (*yamledit.File, error) 
 	return out, nil
 }
 
-// events are imports of every tag that spec names in a registry, and of latest where
-// it names a whole repository.
+// events are imports of every tag that spec names in a registry, and of latest where it
+// names a whole repository; aliases take an image, and references their own name.
 func events(d imagestream.Document) []imagestream.Event {
 	var es []imagestream.Event
 	for _, t := range d.Spec.Tags {
-		if t.From.Kind == imagestream.DockerImage && !t.Reference {
+		switch {
+		case t.From.Name == "":
+		case t.From.Kind == imagestream.DockerImage && t.Reference:
+			es = append(es, imagestream.Event{Tag: t.Name, Item: &imagestream.Item{Reference: t.From.Name}})
+		case t.From.Kind == imagestream.DockerImage:
 			es = append(es, imported(t.Name, t.From.Name, t.From.Inputs))
+		default:
+			e := imported(t.Name, "registry.example.com/canal/"+d.Name.Name, t.From.Inputs)
+			e.Source = nil
+			es = append(es, e)
 		}
 	}
 	if d.Spec.Repository != "" {
@@ -147,6 +166,81 @@ func imported(tag, from string, inputs func(mode, platform string, more ...strin
 		Source: &imagestream.Source{From: from, Mode: mode, Platform: platform, Inputs: inputs(mode, platform)},
 		Clear:  true,
 	}
+}
+
+// checkReferences: what passes as a reference can be dialled.
+func checkReferences(docs []imagestream.Document) error {
+	for _, d := range docs {
+		var names []string
+		for _, t := range d.Spec.Tags {
+			if t.From.Kind == imagestream.DockerImage {
+				names = append(names, t.From.Name)
+			}
+		}
+		for _, t := range d.Status.Tags {
+			for _, i := range t.Items {
+				names = append(names, i.Reference)
+			}
+		}
+		if d.Spec.Repository != "" {
+			names = append(names, d.Spec.Repository)
+		}
+		for _, name := range names {
+			if _, err := registry.ParseRef(name); err != nil {
+				return fmt.Errorf("image stream %s: %q: %w", d.Name, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkAnnotations gives every tag that is imported an interval, and every repository a
+// schedule.
+func checkAnnotations(f *yamledit.File, docs []imagestream.Document) error {
+	var changes []yamledit.Change
+	var before, after parts
+	annotate := func(doc int, value string, at ...any) {
+		changes = append(changes, yamledit.Change{Doc: doc, At: at, Value: value})
+		before.add(f, doc, at[:len(at)-1])
+	}
+	want := slices.Clone(docs)
+	for i, d := range docs {
+		want[i].Spec.Tags = slices.Clone(d.Spec.Tags)
+		if d.Spec.Repository != "" {
+			annotate(d.Doc, "true", append(slices.Clone(d.At), "metadata", "annotations", "towpath.dev/scheduled")...)
+			want[i].Scheduled = true
+		}
+		list := append(slices.Clone(d.At), "spec", "tags")
+		for j, t := range d.Spec.Tags {
+			if t.From.Kind != imagestream.DockerImage || t.Reference {
+				continue
+			}
+			at := append(slices.Clone(list), indexOf(yamledit.Lookup(f.Docs[d.Doc].Root, list), t))
+			annotate(d.Doc, "7m", append(slices.Clone(at), "annotations", "towpath.dev/interval")...)
+			_, explicit := yamledit.Get(f.Docs[d.Doc].Root, append(slices.Clone(at), "importPolicy", "scheduled"))
+			want[i].Spec.Tags[j].Interval, want[i].Spec.Tags[j].Scheduled = 7*time.Minute, t.Scheduled || !explicit
+		}
+	}
+	out, err := apply(f, changes)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		after.add(out, c.Doc, c.At[:len(c.At)-1])
+	}
+	if err := unchanged(f, out, before, after); err != nil {
+		return err
+	}
+	read, _ := imagestream.Parse(out)
+	if diff := gocmp.Diff(want, read, places, cmpopts.EquateEmpty()); diff != "" {
+		return fmt.Errorf("with annotations the streams are others (-want +got):\n%s", diff)
+	}
+	return nil
+}
+
+// indexOf is where in the list a tag stands.
+func indexOf(list *yamledit.Node, t imagestream.Tag) int {
+	return slices.IndexFunc(list.Content, func(n *yamledit.Node) bool { return n.Line == t.Line && n.Column == t.Col })
 }
 
 // checkSites rewrites every site.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -8,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -118,6 +121,35 @@ func parse(t *testing.T, src string) *yamledit.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// TestReferencesAgree: what a file may name is what can be dialled, no less and no more.
+func TestReferencesAgree(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	pieces := []string{
+		"a", "b0", "A", ".", "..", "_", "__", "-", "/", "/", ":", ":", "@", "5000", "0", "65536", "127.0.0.1", "0x7f", "[::1]", "localhost", "quay.io", " ", "é",
+		"sha256:", "sha512:", "md5:", strings.Repeat("a", 64), strings.Repeat("a", 128), strings.Repeat("b", 64), strings.Repeat("c", 60), "://", "%", "\u212a",
+	}
+	agreed := map[bool]int{}
+	for range 5_000 {
+		var b strings.Builder
+		for range 1 + r.IntN(7) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		name := b.String()
+		src := fmt.Sprintf("{apiVersion: v1, kind: ImageStream, metadata: {name: web}, spec: {tags: [{name: a, from: {kind: DockerImage, name: %q}}]}}", name)
+		docs, problems := imagestream.Parse(parse(t, src))
+		_, err := registry.ParseRef(name)
+		if ok := len(docs[0].Spec.Tags) == 1; ok != (err == nil) {
+			t.Errorf("%q: a file may name it: %t, %v; dialled: %v", name, ok, problems, err)
+		}
+		agreed[err == nil]++
+	}
+	if agreed[true] < 100 || agreed[false] < 100 {
+		t.Errorf("good and bad references: %v; want a hundred of each at least", agreed)
+	}
 }
 
 // TestExplain: what a person has to put right stands below the file's line.
