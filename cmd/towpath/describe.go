@@ -55,7 +55,7 @@ func (s *survey) printStream(out sheet, n named) {
 	}
 	out.row("Labels", pairsOf(n.Labels)...)
 	out.row("Annotations", pairsOf(n.Annotations)...)
-	out.row("Image repository", cmp.Or(printable(stream.Status.Repository), "-"))
+	out.row("Image repository", cmp.Or(printable(repositoryOf(stream, s.of(stream.Name))), "-"))
 	if n.Public != "" {
 		out.row("Public", printable(n.Public))
 	}
@@ -71,13 +71,28 @@ func (s *survey) printStream(out sheet, n named) {
 	}
 	out.row("Image lookup", lookup)
 	out.row("Unique images", fmt.Sprint(n.images()))
-	out.row("Tags", fmt.Sprint(len(s.of(stream.Name))))
+	out.row("Tags", fmt.Sprint(n.tags()))
 	switch {
 	case stream.Malformed:
 		out.row("Malformed", "its status cannot be read: nothing follows from it")
 	case stream.Settings.Paused:
 		out.row("Paused", "by the repository's config: nothing is asked or written")
 	}
+}
+
+// tags counts the tags of spec, and those that are only on record.
+func (n named) tags() int {
+	names := map[string]bool{}
+	for _, t := range n.Spec.Tags {
+		names[t.Name] = true
+	}
+	for _, name := range n.Spec.Broken {
+		names[name] = true
+	}
+	for _, t := range n.Status.Tags {
+		names[t.Tag] = true
+	}
+	return len(names)
 }
 
 // images counts the images of all histories.

@@ -18,6 +18,8 @@ type planJSON struct {
 	Unresolved []unresolvedJSON `json:"unresolved"`
 	Failing    []failingJSON    `json:"failing"`
 	Problems   []problemJSON    `json:"problems"`
+	Settling   []settlingJSON   `json:"settling,omitempty"` // not recorded yet
+	Explain    []explainJSON    `json:"explain,omitempty"`  // with --explain
 }
 
 type commitJSON struct {
@@ -31,10 +33,11 @@ type commitJSON struct {
 }
 
 type moveJSON struct {
-	Tag    string `json:"tag"`
-	Image  string `json:"image,omitempty"`
-	From   string `json:"from,omitempty"`
-	Reason string `json:"reason,omitempty"` // of a failure
+	Tag       string `json:"tag"`
+	Image     string `json:"image,omitempty"`
+	Reference string `json:"reference,omitempty"` // that goes on record
+	From      string `json:"from,omitempty"`      // that it was resolved from
+	Reason    string `json:"reason,omitempty"`    // of a failure
 }
 
 type siteJSON struct {
@@ -88,6 +91,9 @@ func planOf(rep reconcile.Report, cat *reconcile.Catalog) planJSON {
 	for _, f := range rep.Failing {
 		p.Failing = append(p.Failing, failingJSON{f.Tag.String(), string(f.Err.Kind), f.Err.Message, f.Since.UTC()})
 	}
+	for _, w := range rep.Settling {
+		p.Settling = append(p.Settling, settlingJSON{w.Tag.String(), w.From, w.Image, w.Until.UTC()})
+	}
 	for _, v := range cat.Tags() {
 		if v.State == reconcile.Adopted {
 			p.Adopted = append(p.Adopted, v.Tag.String())
@@ -108,7 +114,10 @@ func commitOf(w reconcile.Write) commitJSON {
 		for _, e := range s.Events {
 			m := moveJSON{Tag: imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}.String()}
 			if e.Item != nil {
-				m.Image, m.From = e.Item.Image, e.Source.From
+				m.Image, m.Reference = e.Item.Image, e.Item.Reference
+			}
+			if e.Source != nil { // aliases and references have none
+				m.From = e.Source.From
 			}
 			if e.Failure != nil {
 				m.Reason = e.Failure.Reason

@@ -62,6 +62,9 @@ func (n *narrator) pass(rep reconcile.Report) {
 	for _, f := range rep.Failing {
 		tell(slog.LevelWarn, f.Tag.String()+string(f.Err.Kind), "import fails", "tag", f.Tag, "reason", f.Err.Kind, "err", f.Err, "fix", importFix(f.Err))
 	}
+	for _, w := range rep.Settling {
+		tell(slog.LevelInfo, w.Tag.String()+w.Image, "settling: recorded if it stands unchanged", "tag", w.Tag, "from", w.From, "image", w.Image, "until", w.Until.UTC())
+	}
 	for _, h := range rep.Held {
 		tell(slog.LevelInfo, h.Change.Site.Path+h.Change.Site.ID.String()+h.Change.Image, "held: a person took this image back",
 			"path", h.Change.Site.Path, "site", h.Change.Site.ID, "tag", h.Change.Site.Follows, "image", h.Change.Image, "commit", h.By.Short())

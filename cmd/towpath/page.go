@@ -96,7 +96,7 @@ func linesOf(rep reconcile.Report) []string {
 		lines = append(lines, fmt.Sprintf("failing: %s: %s: %s", f.Tag, f.Err.Kind, f.Err.Message))
 	}
 	for _, w := range rep.Settling {
-		lines = append(lines, fmt.Sprintf("settling: %s: %s (%s) is recorded at %s if it stands until then", w.Tag, w.From, shortDigest(w.Image), w.Until.UTC().Format(time.RFC3339)))
+		lines = append(lines, "settling: "+settlingLine(w))
 	}
 	for _, h := range rep.Held {
 		lines = append(lines, "held: "+heldLine(h))

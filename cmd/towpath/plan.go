@@ -12,17 +12,18 @@ import (
 )
 
 func newPlan(a *app) *cobra.Command {
-	var explain bool
+	var explained bool
 	var output string
 	c := &cobra.Command{
 		Use: "plan", Short: "Show what a run would commit, and why", Args: cobra.NoArgs,
 		Long: `Ask the registries as run would, and print the commits that run would make as
 unified diffs. Nothing is written. Exits 4 when there are changes.`,
 		Example: `  towpath plan --repo https://git.example/team/streams
-  towpath plan --explain --repo .        every tag: what is on record, what the registry says
+  towpath plan --explain --repo .        every tag: what is on record, what the registry says,
+                                         what its policy chose and passed over, and why
   towpath plan -o json | jq .commits`,
 	}
-	c.Flags().BoolVar(&explain, "explain", false, "say of every tag what is on record and what is done about it")
+	c.Flags().BoolVar(&explained, "explain", false, "say of every tag what is on record and what is done about it")
 	c.Flags().StringVarP(&output, "output", "o", "text", "`text|json`")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := oneOf("-o", output, "text", "json"); err != nil {
@@ -41,11 +42,15 @@ unified diffs. Nothing is written. Exits 4 when there are changes.`,
 			return failed(err)
 		}
 		if output == "json" {
-			if err := writeJSON(a.stdout, planOf(rep, r.Catalog())); err != nil {
+			p := planOf(rep, r.Catalog())
+			if explained {
+				p.Explain = explain(rep, r.Catalog())
+			}
+			if err := writeJSON(a.stdout, p); err != nil {
 				return failed(err)
 			}
 		} else {
-			a.printPlan(rep, r.Catalog(), explain)
+			a.printPlan(rep, r.Catalog(), explained)
 		}
 		switch {
 		case len(rep.Bad()) > 0 || len(rep.Failing) > 0:
@@ -71,7 +76,7 @@ func oneOf(flag, word string, known ...string) error {
 	return usage("%s %s: say %s", flag, word, strings.Join(known, " or "))
 }
 
-func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explain bool) {
+func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained bool) {
 	for _, w := range rep.Planned {
 		for i, line := range strings.Split(strings.TrimRight(w.Commit.Message, "\n"), "\n") {
 			if i == 0 {
@@ -83,9 +88,11 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explain bo
 		}
 		fmt.Fprintf(a.stdout, "\n%s\n", diffOf(w))
 	}
-	if explain {
-		explainTags(a.stdout, rep, cat)
+	if explained {
+		printLeftOut(a.stdout, rep)
+		printExplained(a.stdout, explain(rep, cat))
 	}
+	printSettling(a.stdout, rep)
 	for _, v := range cat.Tags() {
 		if v.State == reconcile.Adopted {
 			fmt.Fprintf(a.stdout, "adopted: %s is on record as OpenShift wrote it; towpath import asks for it\n", v.Tag)
@@ -110,33 +117,12 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explain bo
 	}
 }
 
-// explainTags prints a line a tag: what is on record, and why nothing or
-// something is done.
-func explainTags(w io.Writer, rep reconcile.Report, cat *reconcile.Catalog) {
-	said := map[string]string{}
-	for _, ans := range rep.Answers {
-		for _, res := range ans.Results {
-			tag := ans.Target
-			tag.Tag = res.Tag
-			if res.Err == nil {
-				said[tag.String()] = "the registry says " + shortDigest(res.Image)
-			} else {
-				said[tag.String()] = string(res.Err.Kind) + ": " + res.Err.Message
-			}
+// printLeftOut says of which repositories not all tags are imported.
+func printLeftOut(w io.Writer, rep reconcile.Report) {
+	for _, a := range rep.Answers {
+		if a.LeftOut > 0 {
+			fmt.Fprintf(w, "%s: %s of the repository left out by tags-cap: %d\n", a.Target.Stream, count(a.LeftOut, "tag"), a.Cap)
 		}
-		if ans.LeftOut > 0 {
-			fmt.Fprintf(w, "%s: %s of the repository left out by tags-cap: %d\n", ans.Target.Stream, count(ans.LeftOut, "tag"), ans.Cap)
-		}
-	}
-	for _, v := range cat.Tags() {
-		record, answer := "nothing is on record", said[v.Tag.String()]
-		if v.Item != nil {
-			record = "on record is " + shortDigest(v.Item.Image)
-		}
-		if answer == "" {
-			answer = "not asked"
-		}
-		fmt.Fprintf(w, "%s: %s; %s; %s\n", v.Tag, v.State, record, answer)
 	}
 }
 

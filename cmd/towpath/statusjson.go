@@ -79,6 +79,7 @@ type failureJSON struct {
 }
 
 type settlingJSON struct {
+	Tag   string    `json:"tag"`
 	From  string    `json:"from"`
 	Image string    `json:"image"`
 	Until time.Time `json:"until"`
@@ -157,7 +158,7 @@ func settlingOf(w *web.Settling) *settlingJSON {
 	if w == nil {
 		return nil
 	}
-	return &settlingJSON{w.From, w.Image, w.Until}
+	return &settlingJSON{w.Tag, w.From, w.Image, w.Until}
 }
 
 func (s *survey) tagOf(v reconcile.TagView) tagJSON {
