@@ -102,7 +102,7 @@ func (p *parser) streamWishes(d *Document, n *yamledit.Node, annotations map[str
 		return
 	}
 	for key := range w.text {
-		if !isText(field(w.at, "annotations", prefix+key)) { // a problem already
+		if n := field(w.at, "annotations", prefix+key); !isNull(n) && !isText(n) { // a problem already
 			delete(w.text, key)
 			w.bad = true
 		}

@@ -2,6 +2,8 @@ package imagestream
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +163,7 @@ func TestStreamAnnotations(t *testing.T) {
 		{`towpath.dev/settle: 1h`, repository, Document{Settle: &hour}, ""},
 		{`towpath.dev/scheduled: "yes"`, repository, Document{}, "problem: towpath.dev/scheduled must be true or false, not \"yes\""},
 		{`towpath.dev/scheduled: true`, repository, Document{}, "problem: towpath.dev/scheduled: a string belongs here, but true is read as a boolean"},
+		{`towpath.dev/scheduled: null`, repository, Document{}, "problem: towpath.dev/scheduled must be true or false, not \"\""},
 		{`towpath.dev/interval: 0s`, repository, Document{}, "problem: towpath.dev/interval must be a duration from 1s to 720h"},
 		{`towpath.dev/policy: newest`, repository, Document{}, "problem: towpath.dev/policy belongs to a tag"},
 		{`towpath.dev/shceduled: "true"`, repository, Document{}, "fix: did you mean towpath.dev/scheduled?"},
@@ -177,5 +180,31 @@ func TestStreamAnnotations(t *testing.T) {
 		if imports := tt.problem == "" && tt.spec == repository; imports != (d.Spec.Repository != "") || len(d.Spec.Tags) != 1 {
 			t.Errorf("%s, %s: got repository %q and tags %v; want it imported: %t", tt.annotations, tt.spec, d.Spec.Repository, d.Spec.Tags, imports)
 		}
+	}
+}
+
+// TestAnnotationsAreDocumented: the table has the annotations that there are, of streams
+// and of tags.
+func TestAnnotationsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(doc), "\n## Annotations of image streams\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	got := map[string][]string{}
+	for line := range strings.Lines(text) {
+		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| `") && len(cells) == 4 {
+			for on := range strings.SplitSeq(cells[1], ", ") {
+				got[on] = append(got[on], strings.Trim(cells[0], "|` "))
+			}
+		}
+	}
+	want := map[string][]string{"tag": slices.Sorted(slices.Values(tagKeys)), "stream": slices.Clone(streamKeys)}
+	for on := range got {
+		slices.Sort(got[on])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-code +document):\n%s", diff)
 	}
 }
