@@ -44,8 +44,8 @@ type Edited struct {
 
 // EditSpec makes edits of what is wanted, all or none. The text that it returns has been
 // parsed again: it says what the file said, with those tags as they were asked for, and
-// brings no problem that was not there. Otherwise the problems say what is in the way; a
-// line is that of the file as it is, or 0.
+// brings no problem that was not there. Otherwise the problems say what is in the way: in
+// a line of the file as it is, or, where the line is 0, in what was asked for.
 func EditSpec(f *yamledit.File, edits ...TagEdit) (Edited, []Problem) {
 	before, known := Parse(f)
 	var changes []yamledit.Change
@@ -291,43 +291,39 @@ func verdict(before, after []Document, edits []TagEdit, known, found []Problem) 
 		}
 		same = asWanted(before[i], after[i], of)
 	}
-	fresh := newProblems(known, found)
-	if same && count(found) <= count(known) {
+	known, found = bad(known), bad(found)
+	fresh, old := compared(known, found)
+	switch {
+	case same && len(found) <= len(known): // some speak of lines, which may have moved
 		return nil
-	}
-	if len(fresh) == 0 {
-		fresh = slices.DeleteFunc(found, func(p Problem) bool { return p.Note })
-	}
-	for i := range fresh {
-		fresh[i].Line, fresh[i].Col = 0, 0 // of a text that nobody has
-	}
-	if len(fresh) == 0 {
-		return []Problem{{What: "the file would not say what is asked for", Fix: "make this edit by hand"}}
-	}
-	return fresh
-}
-
-func count(problems []Problem) (n int) {
-	for _, p := range problems {
-		if !p.Note {
-			n++
+	case len(fresh) > 0:
+		for i := range fresh {
+			fresh[i].Line, fresh[i].Col = 0, 0 // of a text that nobody has
 		}
+		return fresh
+	case len(old) > 0:
+		return old
 	}
-	return n
+	return []Problem{{What: "the file would not say what is asked for", Fix: "make this edit by hand"}}
 }
 
-// newProblems are those found that were not known.
-func newProblems(known, found []Problem) []Problem {
-	var fresh []Problem
+// bad are the problems that are no notes.
+func bad(problems []Problem) []Problem {
+	return slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return p.Note })
+}
+
+// compared are the problems found that were not known, and those known that stay.
+func compared(known, found []Problem) (fresh, old []Problem) {
 	for _, p := range found {
 		i := slices.IndexFunc(known, func(k Problem) bool { return k.What == p.What })
-		if i >= 0 {
-			known = slices.Delete(slices.Clone(known), i, i+1)
-		} else if !p.Note {
+		if i < 0 {
 			fresh = append(fresh, p)
+			continue
 		}
+		old = append(old, known[i])
+		known = slices.Delete(slices.Clone(known), i, i+1)
 	}
-	return fresh
+	return fresh, old
 }
 
 // asWanted reports whether a stream is what it was, but for the tags that were edited,
