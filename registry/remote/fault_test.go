@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -35,7 +36,7 @@ func TestLedToPrivateAddresses(t *testing.T) {
 		"[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "private.test", "listed.test",
 	}
 	for _, host := range targets {
-		for _, way := range []string{"realm", "redirect"} {
+		for _, way := range []string{"realm", "redirect", "blob"} {
 			t.Run(host+" "+way, func(t *testing.T) {
 				w := newWorld(t)
 				s := w.registry(t, "registry.test")
@@ -47,6 +48,10 @@ func TestLedToPrivateAddresses(t *testing.T) {
 				}
 				r := w.reader(t, remote.Options{}, "registry.test", "listed.test")
 				_, err := r.Detail(t.Context(), team1, web("registry.test"))
+				if way == "blob" {
+					s.On("GET "+blobs+digestOf(webImage), registrytest.Redirect(307, "https://"+host+"/x"))
+					_, err = r.Config(t.Context(), team1, repo, digestOf(webImage))
+				}
 				failed(t, err, registry.Forbidden, "led to an address that is not public")
 				if len(w.dialled) != 1 {
 					t.Errorf("dialled %v, want the registry alone", w.dialled)
@@ -323,6 +328,23 @@ func TestPages(t *testing.T) {
 				t.Errorf("error %q, want …%q…", err, c.cause)
 			}
 		})
+	}
+}
+
+// fault: H-20
+//
+// How many names were left out is said; the names are not.
+func TestDroppedNames(t *testing.T) {
+	w := newWorld(t)
+	s := w.registry(t, "registry.test")
+	s.Tags("team1/web", "ok", "-rf", "x\nSigned-off-by: evil", "ok")
+	var log bytes.Buffer
+	r := w.reader(t, remote.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, "registry.test")
+	if _, err := r.Tags(t.Context(), team1, repo); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); !strings.Contains(got, "repository=registry.test/team1/web names=2") || strings.Contains(got, "evil") {
+		t.Errorf("log:\n%s", got)
 	}
 }
 

@@ -100,6 +100,9 @@ func (q *question) list(ctx context.Context) ([]string, error) {
 		}
 		return nil, err
 	}
+	if l.dropped > 0 {
+		q.reader.log.InfoContext(ctx, "left out names that cannot be tags", "repository", q.repo.String(), "names", l.dropped)
+	}
 	return l.tags, nil
 }
 

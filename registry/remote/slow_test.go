@@ -100,6 +100,15 @@ func TestStallInAnswer(t *testing.T) {
 		"body":   {trickle(100, 0), 15 * time.Second},
 		"drip":   {trickle(1, 10*time.Second), 15 * time.Second},
 		"slow":   {trickle(2<<10, time.Second), 60 * time.Second}, // steady, but without end
+		"trailer": {func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\nContent-Type: "+ociImage+"\r\n\r\n2\r\n{}\r\n0\r\nX: ")
+			io.Copy(io.Discard, conn) // until the client leaves
+			conn.Close()
+		}, 15 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -23,15 +23,20 @@ const (
 
 // A list is the tags of a repository in the making.
 type list struct {
-	tags []string
-	seen map[string]bool
+	tags    []string
+	seen    map[string]bool
+	dropped int // names that are no tags
 }
 
 // add takes the tags of one page. What is no tag is dropped: a registry must not
 // be able to write anything else into a file or a commit message.
 func (l *list) add(page *remote.Tags) error {
 	for _, tag := range page.Tags {
-		if l.seen[tag] || !registry.ValidTag(tag) {
+		if l.seen[tag] {
+			continue
+		}
+		if !registry.ValidTag(tag) {
+			l.dropped++
 			continue
 		}
 		if len(l.tags) == maxTags {
