@@ -24,7 +24,7 @@ func Schema() []byte {
 		"type":        "object",
 		"required":    []string{"apiVersion", "kind"},
 		"properties":  jsonSchema{"apiVersion": enum(versions...), "kind": enum("ImageStream", "List", "ImageStreamList")},
-		"if":          jsonSchema{"properties": jsonSchema{"kind": enum("List", "ImageStreamList")}},
+		"if":          jsonSchema{"required": []string{"kind"}, "properties": jsonSchema{"kind": enum("List", "ImageStreamList")}},
 		"then":        jsonSchema{"$ref": list},
 		"else":        jsonSchema{"$ref": stream},
 		"definitions": jsonSchema{
