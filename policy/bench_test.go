@@ -34,7 +34,7 @@ var lots = []struct {
 		many(lot, func(i int) string { return fmt.Sprintf("%09d", i*2654435761%(1<<29)) })},
 	{"alphabetical", map[string]string{"policy": "alphabetical:asc", "match": "^main-", "ignore": "-(alpha|beta)"},
 		many(lot, func(i int) string { return fmt.Sprintf("main-%08x-%d", i*2654435761%(1<<32), 1700000000+i) })},
-	{"wide match", map[string]string{"policy": "alphabetical:asc", "match": "(a?){120}(a{8}.*){20}=$"},
+	{"wide match", map[string]string{"policy": "alphabetical:asc", "match": "(.*a){5}=$"},
 		many(lot, func(i int) string { return fmt.Sprintf("%s%d", strings.Repeat("a", 110), i) })},
 	{"none", map[string]string{"policy": "semver:*"},
 		many(lot, func(i int) string { return fmt.Sprintf("sha-%040x", i) })},

@@ -45,7 +45,7 @@ func (k *pick) refuse(f Facts) (why, kind string) {
 	if why := k.ageless(f); why != "" {
 		return why, "of unknown age"
 	}
-	if age := k.now.Sub(f.Created); age < k.policy.minAge {
+	if age := k.now.Sub(f.Created); k.policy.minAge > 0 && age < k.policy.minAge {
 		least := span(k.policy.minAge)
 		return fmt.Sprintf("%s old, younger than %s", roughly(age), least), "younger than " + least
 	}

@@ -72,11 +72,11 @@ func (p *Policy) set(key, text string) (err *Error) {
 	case "policy":
 		p.order, err = parseOrder(text)
 	case "match":
-		p.match, err = parsePattern(key, text)
+		p.match, err = p.pattern(key, text)
 	case "extract":
 		p.extract, err = text, p.checkExtract(text)
 	case "ignore":
-		p.ignore, err = parsePattern(key, text)
+		p.ignore, err = p.pattern(key, text)
 	case "min-age":
 		p.minAge, err = parseAge(text)
 	case "platforms":

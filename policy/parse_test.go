@@ -251,6 +251,20 @@ func TestPatternsAreBounded(t *testing.T) {
 	}
 }
 
+// fault: C-23
+func TestMatchingIsBounded(t *testing.T) {
+	tags := many(lot, func(i int) string { return fmt.Sprintf("%s%d", strings.Repeat("a", 110), i) })
+	p := parse(t, "alphabetical", "match: (a?){100}(a.*){20}=$")
+	start := time.Now()
+	c, need := p.Shortlist(tags).Pick(tags[0], nil, now)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if c.Tag != "" || len(need) > 0 || !strings.HasPrefix(c.Why, "the patterns are too large for 100000 tags; write towpath.dev/match") {
+		t.Errorf("got %+v, needs %q", c, need)
+	}
+}
+
 // A range that has a version is never refused, whatever it is made of.
 func TestSatisfiable(t *testing.T) {
 	rnd := newRand(t)

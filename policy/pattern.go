@@ -11,21 +11,24 @@ import (
 )
 
 // What a pattern costs is bounded before it is compiled: by the length of its source,
-// and by the steps of its program, which a short source can multiply.
+// and by the steps of its program, which a short source can multiply. Each step may be
+// tried at each byte of a tag, so that their product is bounded before tags are read.
 const (
 	maxSource  = 4 << 10
 	maxProgram = 1000
+	maxWork    = 1 << 29 // steps times bytes of all tags: some seconds
 	maxExtract = 256
 )
 
-func parsePattern(key, text string) (*regexp.Regexp, *Error) {
+// pattern compiles what match or ignore says; it is part of what reading a tag costs.
+func (p *Policy) pattern(key, text string) (*regexp.Regexp, *Error) {
 	if len(text) > maxSource {
 		return nil, wrong(key, text, fmt.Sprintf("is longer than %d bytes", maxSource), "write a shorter pattern")
 	}
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err == nil && steps(tree) <= maxProgram {
-		re, err := regexp.Compile(text)
-		if err == nil {
+		if re, err := regexp.Compile(text); err == nil {
+			p.cost += steps(tree)
 			return re, nil
 		}
 	}

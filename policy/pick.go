@@ -58,7 +58,10 @@ func (s *Shortlist) Pick(current string, facts map[string]Facts, now time.Time) 
 	k.current, k.holds = s.policy.admit(current)
 	k.holds = k.holds && k.current.refused == ""
 	k.listed = k.holds && s.in[current]
-	if s.policy.order == (ages{}) {
+	switch {
+	case s.heavy:
+		return k.tooHeavy(), nil
+	case s.policy.order == (ages{}):
 		return k.byAge()
 	}
 	return k.byName()

@@ -17,6 +17,7 @@ var Keys = []string{"policy", "match", "extract", "ignore", "min-age", "platform
 type Policy struct {
 	order         order
 	match, ignore *regexp.Regexp // nil: every tag, no tag
+	cost          int            // steps of both
 	extract       string         // a template for match; empty: the tag is its own key
 	minAge        time.Duration  // zero: any age
 	platforms     []string       // sorted; all of them must be offered

@@ -10,6 +10,7 @@ import (
 type Shortlist struct {
 	policy *Policy
 	size   int             // tags of the repository
+	heavy  bool            // the patterns are too large for so many; no tag was read
 	in     map[string]bool // tags that the policy is about: true for candidates
 	count  int             // candidates
 
@@ -29,6 +30,9 @@ func (p *Policy) Shortlist(tags []string) *Shortlist {
 	if p.order == (ages{}) {
 		s.candidates.most = maxAges
 	}
+	if s.heavy = p.heavy(tags); s.heavy {
+		return s
+	}
 	for _, tag := range tags {
 		if _, again := s.in[tag]; !again {
 			s.add(tag)
@@ -38,6 +42,17 @@ func (p *Policy) Shortlist(tags []string) *Shortlist {
 	s.near.sort()
 	s.odd.sort()
 	return s
+}
+
+// heavy reports whether the patterns take too long on these tags.
+func (p *Policy) heavy(tags []string) bool {
+	bytes := 0
+	for _, tag := range tags {
+		if isTag(tag) {
+			bytes += len(tag)
+		}
+	}
+	return p.cost > 0 && bytes > maxWork/p.cost
 }
 
 func (s *Shortlist) add(tag string) {

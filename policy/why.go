@@ -107,6 +107,11 @@ func (k *pick) tooMany() Choice {
 		len(k.passed), k.policy.order.words().best, k.crowd(), k.tally()), nil)
 }
 
+// tooHeavy says that the tags were not even read.
+func (k *pick) tooHeavy() Choice {
+	return k.done("", fmt.Sprintf("the patterns are too large for %d tags; write towpath.dev/match and towpath.dev/ignore with fewer counts and alternatives", k.size), nil)
+}
+
 func (k *pick) remain(why string) Choice { return k.done(k.current.tag, why, &k.current) }
 
 // done makes the Choice; what came before it, or might have, was passed over.
