@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,7 @@ type proxy struct {
 	login  *fresh[*url.Userinfo] // nil: that of the URL itself, if any
 	secure map[string]string     // the proxies that are spoken to over TLS, host:port → name
 	addrs  []string              // host:port of all
+	roots  *x509.CertPool        // that vouch for those; nil, but in tests: the system's
 }
 
 // newProxy is nil where there is none.
@@ -158,7 +160,7 @@ func (p *proxy) dial(ctx context.Context, n network, netw, addr string) (net.Con
 func (p *proxy) greet(ctx context.Context, conn net.Conn, name string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, tlsDeadline)
 	defer cancel()
-	secure := tls.Client(conn, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name})
+	secure := tls.Client(conn, &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name, RootCAs: p.roots})
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, err
