@@ -210,10 +210,7 @@ func succeeded(st *imagestream.TagStatus, r Result, a Answer, now time.Time) []i
 	if st == nil || len(st.Items) == 0 || st.Items[0].Image != item.Image || st.Items[0].Reference != item.Reference {
 		return []imagestream.Event{e}
 	}
-	if st.Source != nil {
-		source.Labels = st.Source.Labels // of this very image
-	}
-	recorded := st.Source == nil && !a.Forced && a.Policy == nil || st.Source != nil && st.Source.String() == source.String()
+	recorded := st.Source == nil && !a.Forced && a.Policy == nil || st.Source != nil && st.Source.Same(&source)
 	over := st.Failure != nil && (a.Forced || now.Sub(st.Failure.Since) >= clearAfter)
 	switch {
 	case !recorded:
