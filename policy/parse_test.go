@@ -335,6 +335,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("newest", "(a{1000}){1000}", "${x}", "(", "1d", "linux/arm64/v8,", "")
 	f.Add("numerical:desc", "(?P<n>x)", "$n$$", "\x00", "-1s", "/", "\u202e")
 	f.Add(">=1 || 2 - 3", "", "", "", "", "", "")
+	f.Add(strings.Repeat("0", 59)+"\xbc0", "0", "0", "0", "0", "0", "")
 	f.Fuzz(func(t *testing.T, policy, match, extract, ignore, age, platforms, downgrade string) {
 		annotations := map[string]string{}
 		for i, text := range []string{policy, match, extract, ignore, age, platforms, downgrade} {

@@ -155,8 +155,11 @@ func span(d time.Duration) string {
 // clip makes text of others fit for a message: quoted, printable, short.
 func clip(text string) string {
 	const most = 60
-	if r := []rune(text[:min(len(text), 8*most)]); len(r) > most {
-		text = string(r[:most]) + "…"
+	runes := 0
+	for at := range text {
+		if runes++; runes > most {
+			return strconv.Quote(text[:at] + "…")
+		}
 	}
 	return strconv.Quote(text)
 }
