@@ -38,8 +38,7 @@ type streamJSON struct {
 	Paused     bool      `json:"paused,omitempty"`
 	// Unrecorded is why the daemon could not import its repository.
 	Unrecorded *failureJSON `json:"unrecorded,omitempty"`
-
-	*detailJSON // only of streams that are named
+	Detail     *detailJSON  `json:"detail,omitempty"` // only of streams that are named
 }
 
 type detailJSON struct {
@@ -149,7 +148,7 @@ func (s *survey) streamOf(stream *reconcile.Stream, n *named) streamJSON {
 		out.Unrecorded = &failureJSON{f.Reason, f.Message, f.Since}
 	}
 	if n != nil {
-		out.detailJSON = &detailJSON{n.Labels, n.Annotations, n.Created.UTC(), n.LocalLookup, n.images()}
+		out.Detail = &detailJSON{n.Labels, n.Annotations, n.Created.UTC(), n.LocalLookup, n.images()}
 	}
 	return out
 }
