@@ -119,7 +119,10 @@ func (s *specEditor) tag(e *TagEdit) (dropped []string) {
 	for _, group := range e.contradicted(n) {
 		s.drop(at, n, group)
 		for _, key := range group.keys {
-			dropped = append(dropped, strings.TrimPrefix(group.in+"."+key, "."))
+			if group.in == "importPolicy" {
+				key = group.in + "." + key
+			}
+			dropped = append(dropped, key)
 		}
 	}
 	return dropped

@@ -123,7 +123,7 @@ func TestEditSpec(t *testing.T) {
 			in:      "spec:\n  tags:\n  - name: stable\n    annotations:\n      towpath.dev/interval: 5m\n      iconClass: icon-tug\n    from: {kind: DockerImage, name: redis}\n",
 			edit:    TagEdit{Tag: "stable", From: From{Kind: ImageStreamImage, Name: "tug@" + word("a")}},
 			want:    "spec:\n  tags:\n  - name: stable\n    annotations:\n      iconClass: icon-tug\n    from: {kind: ImageStreamImage, name: tug@" + word("a") + "}\n",
-			dropped: "annotations.towpath.dev/interval",
+			dropped: "towpath.dev/interval",
 		},
 		{
 			name:    "a reference that is to be imported",
