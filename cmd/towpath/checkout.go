@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -206,9 +207,9 @@ func notFile(mode fs.FileMode, file bool) string {
 	return "not a directory"
 }
 
-// write puts content in the place of a file at once, or nothing: whoever reads it finds
-// the old text or the new one.
-func (co *checkout) write(name string, content []byte) (err error) {
+// write puts content in the place of a file that still is as it was, or makes it where
+// before is nil. It does so at once: whoever reads the file finds the old text or the new one.
+func (co *checkout) write(name string, before, content []byte) (err error) {
 	root, err := os.OpenRoot(co.dir)
 	if err != nil {
 		return err
@@ -217,6 +218,13 @@ func (co *checkout) write(name string, content []byte) (err error) {
 	info, err := co.lookAt(root, name)
 	if err != nil {
 		return err
+	}
+	now, err := co.readFile(name)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, before) {
+		return hint{errors.New("it has changed meanwhile"), "try again"}
 	}
 	mode := fs.FileMode(0o644)
 	if info != nil {

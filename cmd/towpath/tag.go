@@ -374,7 +374,7 @@ func (t *tagging) finish() error {
 	}
 	for _, d := range t.drafts {
 		if err := t.put(d); err != nil {
-			return failed(hint{fmt.Errorf("%s: %w", t.shown(d.path), err), "nothing in this file has changed; towpath tag can be run again"})
+			return failed(hint{fmt.Errorf("%s: %w", t.shown(d.path), err), "towpath has changed nothing in this file; run it again"})
 		}
 	}
 	for _, note := range t.notes {
@@ -397,7 +397,7 @@ func (t *tagging) put(d *tagDraft) error {
 		t.report(t.stderr, d)
 		return nil
 	}
-	if err := t.write(d.path, d.edited.Src); err != nil {
+	if err := t.write(d.path, d.before, d.edited.Src); err != nil {
 		return err
 	}
 	t.report(t.stdout, d)

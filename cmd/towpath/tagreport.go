@@ -23,7 +23,7 @@ func (t *tagging) report(w io.Writer, d *tagDraft) {
 			fmt.Fprintf(w, "%s dropped%s\n", at, recordOf(d.docs[e.Stream].Status.Tag(ref.Tag)))
 			t.left(ref)
 		default:
-			fmt.Fprintf(w, "%s now from %s%s%s%s\n", at, fromWords(e.From), editWords(e), oldWords(old, e.From), droppedWords(d.edited.Dropped[i]))
+			fmt.Fprintf(w, "%s now from %s%s%s%s\n", at, fromWords(e.From), editWords(e, now), oldWords(old, e.From), droppedWords(d.edited.Dropped[i]))
 		}
 	}
 }
@@ -55,8 +55,9 @@ func fromWords(f imagestream.From) string {
 	return f.Kind + " " + f.Name
 }
 
-// editWords are what was said beside the source, as it stands in the file.
-func editWords(e imagestream.TagEdit) string {
+// editWords are what was said beside the source, as it stands in the file, and the policy
+// that chooses where nobody spoke of it.
+func editWords(e imagestream.TagEdit, now *imagestream.Tag) string {
 	var b strings.Builder
 	for _, f := range []struct {
 		name  string
@@ -76,6 +77,9 @@ func editWords(e imagestream.TagEdit) string {
 		if text, ok := e.Annotations[key]; ok {
 			fmt.Fprintf(&b, ", %s: %s", key, text)
 		}
+	}
+	if now.Policy != nil && e.Annotations["policy"] == "" {
+		fmt.Fprintf(&b, ", chosen by its %s", now.Policy)
 	}
 	return b.String()
 }
