@@ -46,8 +46,8 @@ static: build
 race: tools
 	$(GO) test -race ./...
 
-bench: ## Measure against native git, go-git alone and plain net/http; print the ratios
-	$(GO) run ./internal/bench
+bench: ## Measure against native git, go-git alone and plain net/http; print the ratios: make bench BENCH="-only steady"
+	$(GO) run ./internal/bench $(BENCH)
 
 corpus: ## Write a status into every stream below DIR, in memory, and prove that nothing else changes: make corpus DIR=path
 	$(GO) run ./internal/corpus $(DIR)

@@ -75,3 +75,49 @@ func TestMedian(t *testing.T) {
 		}
 	}
 }
+
+// TestFake: what measures count on. It wants the token of the repository, lists every
+// tag once, and has another digest for each tag and generation.
+func TestFake(t *testing.T) {
+	f := &fake{tags: manyTags(2*pageOfTags + 1)}
+	server, err := f.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	c := newRaw(f.host, 1)
+	defer c.close()
+	if n, err := c.pages(t.Context(), web.Path); n != len(f.tags) || err != nil {
+		t.Errorf("got %d tags, %v; want %d", n, err, len(f.tags))
+	}
+	if err := c.head(t.Context(), web.Path, "1.0", tokenOf("team1/other")); err == nil {
+		t.Error("another repository's token opens this one")
+	}
+	if err := c.head(t.Context(), web.Path, "1.0", tokenOf(web.Path)); err != nil {
+		t.Error(err)
+	}
+	got, err := countsAt(t.Context(), f.host)
+	if want := (counts{Heads: 1, Tokens: 1, Rest: 4}); got != want || err != nil {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+	seen := map[string]bool{}
+	for _, tag := range []string{"1.0", "1.1"} {
+		for generation := range int64(2) {
+			_, digest := manifest(web.Path, tag, generation)
+			seen[digest] = true
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d digests, not 4", len(seen))
+	}
+}
+
+func TestP99(t *testing.T) {
+	var of []float64
+	for i := range 1000 {
+		of = append(of, float64((i*7+3)%1000))
+	}
+	if got := p99(of); got != 989 {
+		t.Errorf("got %v, want 989", got)
+	}
+}

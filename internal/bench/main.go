@@ -70,10 +70,10 @@ var measures = []measure{
 	{name: "steady-rss", goal: 256, most: 1, unit: megabytes, run: told("steady-rss", (*bed).watched)},
 	{name: "cold", goal: 1.3, most: 2, floor: "net/http, git clone --bare --depth 1, git fast-import of the same result, and git push", run: (*bed).cold},
 	{name: "cold-peak", goal: 512, most: 2, unit: megabytes, run: told("cold-peak", (*bed).cold)},
-	{name: "list-100k", goal: 1.5, floor: "net/http, page after page, decoded", run: (*bed).list},
-	{name: "list-peak", goal: 256, unit: megabytes, run: told("list-peak", (*bed).list)},
-	{name: "slow-50", goal: 2, most: 3, floor: "without the slow ones, from due to answered", run: (*bed).slow},
-	{name: "slow-landed", goal: 2, most: 3, floor: "without the slow ones, from due to committed", run: told("slow-landed", (*bed).slow)},
+	{name: "list-100k", goal: 1.5, most: 3, floor: "net/http, page after page, decoded", run: (*bed).list},
+	{name: "list-peak", goal: 256, most: 3, unit: megabytes, run: told("list-peak", (*bed).list)},
+	{name: "slow-50", goal: 2, most: 2, floor: "without the slow ones, from due to answered", run: (*bed).slow},
+	{name: "slow-landed", goal: 2, most: 2, floor: "without the slow ones, from due to committed", run: told("slow-landed", (*bed).slow)},
 	{name: "tags-2000", goal: 3, floor: "one sigs.k8s.io/yaml decode of the file", run: (*bed).manyTags},
 }
 

@@ -18,8 +18,8 @@ import (
 const (
 	slowRegistries = 50
 	slowLatency    = 5 * time.Second
-	slowApart      = 20 * time.Millisecond // from one slow registry to the next, so that they fall into no step
-	slowRounds     = 12                    // of news from the fast one
+	slowApart      = slowLatency / slowRegistries // from one slow registry to the next, so that an answer comes at any time
+	slowRounds     = 12                           // of news from the fast one
 )
 
 // slow imports from one fast registry, time and again, with slow ones beside it and
