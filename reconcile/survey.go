@@ -263,8 +263,6 @@ func nodeAt(n *yamledit.Node, at yamledit.Path) *yamledit.Node {
 // A Schedule says when each tag is asked next. It is a value: what the walker
 // does later does not change it.
 type Schedule struct {
-	Writes time.Time // nothing is written before; zero: any time
-
 	cat   *Catalog
 	whens []when // by stream, then by want
 }
@@ -290,7 +288,7 @@ func (r *Reconciler) Schedule() Schedule {
 	if r.cat == nil || r.mem == nil {
 		return Schedule{}
 	}
-	s := Schedule{Writes: r.mem.pushAfter, cat: r.cat}
+	s := Schedule{cat: r.cat}
 	n := 0
 	for _, stream := range r.cat.Streams {
 		n += len(stream.wants)
@@ -303,6 +301,15 @@ func (r *Reconciler) Schedule() Schedule {
 		}
 	}
 	return s
+}
+
+// WritesAfter is when something may be written again; zero: any time. It is called
+// where Schedule is.
+func (r *Reconciler) WritesAfter() time.Time {
+	if r.mem == nil {
+		return time.Time{}
+	}
+	return r.mem.pushAfter
 }
 
 func (m *Memory) when(s *Stream, w *want, idle bool) when {

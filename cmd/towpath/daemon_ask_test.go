@@ -116,7 +116,7 @@ func walk(t *testing.T, config string, page *web.Handler, hints ...reconcile.Hin
 	if err != nil {
 		t.Fatal(err)
 	}
-	page.Set(pageOf(r, rep))
+	page.Set((&teller{r: r}).pass(rep))
 }
 
 // Only addresses of this machine are asked without being named.

@@ -38,9 +38,18 @@ func statusOf(rep reconcile.Report) web.Status {
 	return s
 }
 
-// pageOf is statusOf with what programs are told of tags. It is called where
-// Passed is.
-func pageOf(r *reconcile.Reconciler, rep reconcile.Report) web.Status {
+// A teller says what became of passes, with what only programs are told: when
+// tags are asked. With very many tags that takes a while to put together; it is done
+// after a pass that learned something, but takes a hundredth of the time at most.
+type teller struct {
+	r     *reconcile.Reconciler
+	stale bool          // something was learned since
+	made  time.Time     // when the schedule was
+	took  time.Duration // how long that took
+}
+
+// pass is called where Passed is.
+func (t *teller) pass(rep reconcile.Report) web.Status {
 	s := statusOf(rep)
 	if rep.Err != nil {
 		s.Error = rep.Err.Error()
@@ -51,11 +60,13 @@ func pageOf(r *reconcile.Reconciler, rep reconcile.Report) web.Status {
 	for _, w := range rep.Settling {
 		s.Settling = append(s.Settling, web.Settling{Tag: w.Tag.String(), From: w.From, Image: w.Image, Until: w.Until.UTC()})
 	}
-	if rep.Idle || rep.Cut {
-		return s // nothing new was learned of tags
+	t.stale = t.stale || !rep.Idle && !rep.Cut
+	if now := time.Now(); t.stale && now.Sub(t.made) >= 100*t.took {
+		schedule := t.r.Schedule()
+		t.stale, t.made, t.took = false, now, time.Since(now)
+		s.Schedule = scheduleOf(schedule, rep)
 	}
-	schedule := r.Schedule()
-	s.Writes, s.Schedule = schedule.Writes, scheduleOf(schedule, rep)
+	s.Writes = t.r.WritesAfter()
 	return s
 }
 
