@@ -228,9 +228,15 @@ func TestPatternsAreBounded(t *testing.T) {
 		"at least so many":     "(?:ab){500,}",
 	} {
 		for _, key := range []string{"match", "ignore"} {
-			start := time.Now()
-			p, err := Parse(given("newest", key+": "+pattern))
-			if took := time.Since(start); took > 50*time.Millisecond {
+			var p *Policy
+			var err *Error
+			took := time.Hour
+			for range 3 { // the best of them: others may use this machine
+				start := time.Now()
+				p, err = Parse(given("newest", key+": "+pattern))
+				took = min(took, time.Since(start))
+			}
+			if took > 50*time.Millisecond {
 				t.Errorf("%s: %v", name, took)
 			}
 			if p != nil || err == nil || err.Key != key {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -178,8 +177,8 @@ func (k *pick) unknown() (need []string) {
 	return need
 }
 
-// byCreated are the candidates whose age is known, newest first and of those the tag
-// on record. All others have been passed over.
+// byCreated are the candidates whose age is known, newest first. All others have been
+// passed over.
 func (k *pick) byCreated() []candidate {
 	var aged []candidate
 	for _, c := range k.candidates.best {
@@ -190,18 +189,7 @@ func (k *pick) byCreated() []candidate {
 		}
 	}
 	slices.SortStableFunc(aged, func(a, b candidate) int {
-		if d := k.facts[b.tag].Created.Compare(k.facts[a.tag].Created); d != 0 {
-			return d
-		}
-		return cmp.Compare(k.isOther(a), k.isOther(b))
+		return k.facts[b.tag].Created.Compare(k.facts[a.tag].Created)
 	})
 	return aged
-}
-
-// isOther is 0 for the tag on record, 1 for all others.
-func (k *pick) isOther(c candidate) int {
-	if c.tag == k.current.tag {
-		return 0
-	}
-	return 1
 }
