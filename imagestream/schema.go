@@ -16,26 +16,20 @@ type jsonSchema map[string]any
 // Schema is the JSON Schema of an ImageStream, or a List of them, with the annotations
 // that towpath reads.
 func Schema() []byte {
-	const list, stream = "#/definitions/list", "#/definitions/stream"
-	s := jsonSchema{
-		"$schema": "http://json-schema.org/draft-07/schema#", "$id": "https://towpath.dev/schemas/imagestream.json",
-		"title":       "ImageStream",
-		"description": "An OpenShift ImageStream with the annotations of towpath, or a List of them.",
-		"type":        "object",
-		"required":    []string{"apiVersion", "kind"},
-		"properties":  jsonSchema{"apiVersion": enum(versions...), "kind": enum("ImageStream", "List", "ImageStreamList")},
-		"if":          jsonSchema{"required": []string{"kind"}, "properties": jsonSchema{"kind": enum("List", "ImageStreamList")}},
-		"then":        jsonSchema{"$ref": list},
-		"else":        jsonSchema{"$ref": stream},
-		"definitions": jsonSchema{
-			"stream": streamForm(),
-			"list": jsonSchema{
-				"type": "object",
-				"properties": jsonSchema{"items": jsonSchema{"type": []string{"array", "null"}, "items": jsonSchema{
-					"if": jsonSchema{"required": []string{"kind"}, "properties": jsonSchema{"kind": enum("ImageStream")}}, "then": jsonSchema{"$ref": stream},
-				}}},
-			},
-		},
+	s := objectForm("ImageStream", "List", "ImageStreamList")
+	s["$schema"], s["$id"] = "http://json-schema.org/draft-07/schema#", "https://towpath.dev/schemas/imagestream.json"
+	s["title"], s["description"] = "ImageStream", "An OpenShift ImageStream with the annotations of towpath, or a List of them."
+	// Editors complete what stands here, and not what depends on a condition.
+	s["properties"].(jsonSchema)["items"] = jsonSchema{"type": []string{"array", "null"}, "items": when(ofKind("ImageStream"), ref("stream"))}
+	s["required"] = []string{"apiVersion", "kind"}
+	s["if"], s["else"] = ofKind("List", "ImageStreamList"), streamForm()
+	docs := docsOf(reflect.TypeFor[imagev1.ImageStream]())
+	s["definitions"] = jsonSchema{
+		"stream":   jsonSchema{"allOf": []jsonSchema{objectForm("ImageStream"), streamForm()}},
+		"metadata": metadataForm(),
+		"spec":     formOf("spec", reflect.TypeFor[imagev1.ImageStreamSpec](), true).describe(docs["spec"]),
+		"status": formOf("status", reflect.TypeFor[imagev1.ImageStreamStatus](), false).
+			describe("What is on record: what each tag is, was, and was resolved from. Written by towpath; nothing to write by hand."),
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -44,36 +38,43 @@ func Schema() []byte {
 	return append(text, '\n')
 }
 
-// versions are the apiVersions that are read.
-var versions = []string{imagev1.GroupVersion.String(), "v1"}
-
-func streamForm() jsonSchema {
-	docs := docsOf(reflect.TypeFor[imagev1.ImageStream]())
+// objectForm has the fields of a stream.
+func objectForm(kinds ...string) jsonSchema {
 	return jsonSchema{
-		"type": "object", "additionalProperties": false,
-		"required": []string{"apiVersion", "kind", "metadata"},
+		"type": "object",
 		"properties": jsonSchema{
-			"apiVersion": enum(versions...),
-			"kind":       enum("ImageStream"),
-			"metadata":   metadataForm(),
-			"spec":       formOf("spec", reflect.TypeFor[imagev1.ImageStreamSpec](), true).describe(docs["spec"]),
-			"status": formOf("status", reflect.TypeFor[imagev1.ImageStreamStatus](), false).
-				describe("What is on record: what each tag is, was, and was resolved from. Written by towpath; nothing to write by hand."),
+			"apiVersion": enum(imagev1.GroupVersion.String(), "v1"), "kind": enum(kinds...),
+			"metadata": ref("metadata"), "spec": ref("spec"), "status": ref("status"),
 		},
 	}
 }
+
+// streamForm is what a stream must have, and all that it may have.
+func streamForm() jsonSchema {
+	return jsonSchema{
+		"required":      []string{"apiVersion", "kind", "metadata"},
+		"properties":    jsonSchema{"metadata": jsonSchema{"type": "object", "required": []string{"name"}}},
+		"propertyNames": enum("apiVersion", "kind", "metadata", "spec", "status"),
+	}
+}
+
+func ofKind(kinds ...string) jsonSchema {
+	return jsonSchema{"required": []string{"kind"}, "properties": jsonSchema{"kind": enum(kinds...)}}
+}
+
+func ref(definition string) jsonSchema { return jsonSchema{"$ref": "#/definitions/" + definition} }
 
 // metadataForm has what people write; whatever else there may be is left to the API.
 func metadataForm() jsonSchema {
 	labels := jsonSchema{"type": []string{"object", "null"}, "additionalProperties": jsonSchema{"type": []string{"string", "null"}}}
 	return jsonSchema{
-		"type": "object", "required": []string{"name"},
+		"type": []string{"object", "null"},
 		"properties": jsonSchema{
 			"name": jsonSchema{
 				"type": "string", "pattern": streamName.String(), "maxLength": 254,
 				"patternErrorMessage": "use lower case letters and digits, with single '.', '_' or '-' between them",
 			},
-			"namespace":   jsonSchema{"allOf": []jsonSchema{namespaceForm}, "description": "Where it is left out, `namespaces` of .towpath.yaml says which; else `default`."},
+			"namespace":   jsonSchema{"allOf": []jsonSchema{namespaceForm}, "description": "Where it is left out, namespaces of .towpath.yaml says which; else default."},
 			"labels":      labels,
 			"annotations": annotations(streamKeys, streamAnnotations),
 		},

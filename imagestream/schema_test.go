@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	imagev1 "github.com/openshift/api/image/v1"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"go.yaml.in/yaml/v4"
@@ -198,7 +200,7 @@ func TestSchemaTypos(t *testing.T) {
 	}
 	for _, tt := range []struct{ old, new, at string }{
 		{"apiVersion: image.openshift.io/v1", "apiVersion: image.openshift.io/v2", "/apiVersion"},
-		{"spec:\n", "specs:\n", "/"},
+		{"spec:\n", "specs:\n", "key specs"},
 		{"name: barge\n", "nam: barge\n", "/metadata"},
 		{"name: barge\n", "name: Barge\n", "/metadata/name"},
 		{"namespace: canal", "namespace: -canal", "/metadata/namespace"},
@@ -290,12 +292,18 @@ func TestSchemaForEditors(t *testing.T) {
 		ID          string `json:"$id"`
 		Title       string
 		Description string
+		Properties  map[string]any
 	}
 	if err := json.Unmarshal(Schema(), &s); err != nil {
 		t.Fatal(err)
 	}
 	if s.Schema != "http://json-schema.org/draft-07/schema#" || s.ID == "" || s.Title == "" || s.Description == "" {
 		t.Errorf("got %+v", s)
+	}
+	for _, key := range []string{"metadata", "spec", "status"} {
+		if s.Properties[key] == nil {
+			t.Errorf("%s depends on a condition: it would not be completed", key)
+		}
 	}
 	alike := regexp.MustCompile(`^(?:[^\\(]|\\[][wdsSn.+*?(){}|/^$]|\((?:\?:|[^?]))*$`)
 	patterns := regexp.MustCompile(`"pattern": ("(?:[^"\\]|\\.)*")`).FindAllSubmatch(Schema(), -1)
@@ -319,7 +327,7 @@ func TestSchemaForEditors(t *testing.T) {
 			described(way+"[]", items)
 		}
 	}
-	described("spec", streamForm()["properties"].(jsonSchema)["spec"].(jsonSchema))
+	described("spec", formOf("spec", reflect.TypeFor[imagev1.ImageStreamSpec](), true).describe("-"))
 	for _, known := range []map[string]jsonSchema{streamAnnotations, tagAnnotations} {
 		for key, form := range known {
 			described(key, form)

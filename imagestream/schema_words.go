@@ -28,7 +28,7 @@ func part(whole *regexp.Regexp) string {
 var special = map[string]jsonSchema{
 	"spec.dockerImageRepository": {
 		"pattern": `^(?:` + repositoryPart + `)?$`, "patternErrorMessage": "write a repository without tag or digest: HOST/PATH",
-		"description": "A repository whose tags are all imported, the best first up to `tags-cap` of .towpath.yaml. Asked again where the annotation `towpath.dev/scheduled` says so.",
+		"description": "A repository whose tags are all imported, the best first up to tags-cap of .towpath.yaml. Asked again where the annotation towpath.dev/scheduled says so.",
 		"examples":    []string{"quay.io/team1/web"},
 	},
 	"spec.tags": {"description": "The tags that are wanted. Each has a name of its own."},
@@ -43,29 +43,29 @@ var special = map[string]jsonSchema{
 	},
 	"spec.tags[].from.kind": {
 		"type": "string", "enum": []string{DockerImage, ImageStreamTag, ImageStreamImage},
-		"description": "`DockerImage`: an image of a registry. `ImageStreamTag`: a tag of a stream, which is followed. `ImageStreamImage`: an image that a stream has on record, which stays.",
+		"description": "DockerImage: an image of a registry. ImageStreamTag: a tag of a stream, which is followed. ImageStreamImage: an image that a stream has on record, which stays.",
 	},
 	"spec.tags[].from.name": {
 		"type": "string", "minLength": 1,
-		"description": "The image: `HOST/PATH:TAG` or `HOST/PATH@sha256:…`; with `towpath.dev/policy` the repository alone. Of a stream: `TAG`, `STREAM:TAG` or `STREAM@sha256:…`.",
+		"description": "The image: HOST/PATH:TAG or HOST/PATH@sha256:…; with towpath.dev/policy the repository alone. Of a stream: TAG, STREAM:TAG or STREAM@sha256:….",
 		"examples":    []string{"quay.io/team1/web:1.4"},
 	},
 	"spec.tags[].from.namespace": {"description": "The namespace of the stream; its own where left out."},
-	"spec.tags[].reference":      {"description": "true takes `from.name` as it stands: nothing is asked, nothing imported."},
+	"spec.tags[].reference":      {"description": "true takes from.name as it stands: nothing is asked, nothing imported."},
 	"spec.tags[].generation":     {"description": "A counter of OpenShift's servers. towpath neither reads nor writes it."},
 	"spec.tags[].importPolicy.scheduled": {
-		"description": "true asks the registry again and again, each `towpath.dev/interval` or `interval` of .towpath.yaml.",
+		"description": "true asks the registry again and again, each towpath.dev/interval or interval of .towpath.yaml.",
 	},
 	"spec.tags[].importPolicy.insecure": {
 		"description": "true allows plain HTTP and unverified certificates, where the operator's configuration allows them for the host, too.",
 	},
 	"spec.tags[].importPolicy.importMode": {
 		"enum":        []any{Legacy, PreserveOriginal, "", nil},
-		"description": "Of an image for many platforms, `Legacy` records that of one platform, `PreserveOriginal` the whole list.",
+		"description": "Of an image for many platforms, Legacy records that of one platform, PreserveOriginal the whole list.",
 	},
 	"spec.tags[].referencePolicy.type": {
 		"enum":        []any{"Source", "Local", "", nil},
-		"description": "`Source` refers to the image where it came from, `Local` to the stream's own repository.",
+		"description": "Source refers to the image where it came from, Local to the stream's own repository.",
 	},
 	"spec.tags[]":             tagForm(),
 	"spec.tags[].annotations": tagAnnotationsForm(),
@@ -81,13 +81,13 @@ var (
 	streamAnnotations = map[string]jsonSchema{
 		prefix + "scheduled": {
 			"type": "string", "enum": []string{"true", "false"},
-			"description": "\"true\" lists `spec.dockerImageRepository` again and again.",
+			"description": "\"true\" lists spec.dockerImageRepository again and again.",
 		},
 		prefix + "interval": intervalForm,
 		prefix + "settle":   settleForm,
 		annotationInsecure: {
 			"type": []string{"string", "null"}, "examples": []string{"true"},
-			"description": "\"true\" allows plain HTTP and unverified certificates for `spec.dockerImageRepository`, where the operator's configuration allows them for the host, too.",
+			"description": "\"true\" allows plain HTTP and unverified certificates for spec.dockerImageRepository, where the operator's configuration allows them for the host, too.",
 		},
 		annotationChecked: {"type": []string{"string", "null"}, "description": "When the repository's import last changed the stream. Written by towpath."},
 	}
@@ -95,7 +95,7 @@ var (
 		prefix + "policy": {
 			"type": "string", "pattern": `^\s*(?:newest|(?:alphabetical|numerical)(?:\s*:\s*(?:asc|desc))?|semver\s*:\s*\S[\s\S]*)\s*$`,
 			"patternErrorMessage": `write "semver:RANGE", "newest", "alphabetical:asc" or "numerical:asc" (or desc)`,
-			"description":         "Which tag of the repository that `from.name` names is imported. `semver:RANGE` takes the highest version in the range, `newest` the image created last, `alphabetical` and `numerical` the last tag (`asc`) or the first (`desc`) by name or number.",
+			"description":         "Which tag of the repository that from.name names is imported. semver:RANGE takes the highest version in the range, newest the image created last, alphabetical and numerical the last tag (asc) or the first (desc) by name or number.",
 			"examples":            []string{"semver:>=1.4 <2", "semver:~1.4", "newest", "alphabetical:asc", "numerical:asc"},
 		},
 		prefix + "match": {
@@ -104,7 +104,7 @@ var (
 		},
 		prefix + "extract": {
 			"type": "string", "minLength": 1, "examples": []string{"$ts", "$1"},
-			"description": "What of a tag is compared: groups of `towpath.dev/match`.",
+			"description": "What of a tag is compared: groups of towpath.dev/match.",
 		},
 		prefix + "ignore": {
 			"type": "string", "minLength": 1, "examples": []string{"-(alpha|beta|rc)"},
@@ -113,7 +113,7 @@ var (
 		prefix + "min-age": {
 			"type": "string", "minLength": 1, "pattern": `^\s*(?:[0-9]{1,4}d)?(?:[-+]?0|[-+]?` + spanPart + `)?\s*$`,
 			"patternErrorMessage": "write a number with its unit, such as 72h or 3d",
-			"description":         "How old an image must be to be chosen, at most 366d; `min-age` of .towpath.yaml where left out.",
+			"description":         "How old an image must be to be chosen, at most 366d; min-age of .towpath.yaml where left out.",
 			"examples":            []string{"72h", "3d"},
 		},
 		prefix + "platforms": {
@@ -131,16 +131,16 @@ var (
 		prefix + "settle":   settleForm,
 		annotationPreferArch: {
 			"type": []string{"string", "null"}, "examples": []string{"amd64", "arm64"},
-			"description": "The architecture that a `Legacy` import takes; `platform` of .towpath.yaml where left out.",
+			"description": "The architecture that a Legacy import takes; platform of .towpath.yaml where left out.",
 		},
 		annotationPreferOS: {
 			"type": []string{"string", "null"}, "examples": []string{"linux"},
-			"description": "The operating system that a `Legacy` import takes; `platform` of .towpath.yaml where left out.",
+			"description": "The operating system that a Legacy import takes; platform of .towpath.yaml where left out.",
 		},
 	}
 
-	intervalForm = spanForm(`\+?`, "How often the registry is asked, 1s to 720h; `interval` of .towpath.yaml where left out.", "5m", "1h")
-	settleForm   = spanForm(`[-+]?0|[-+]?`, "How long an image must stand unchanged before it is recorded, 0s to 720h: say, until all its platforms are pushed; `settle` of .towpath.yaml where left out.", "30m")
+	intervalForm = spanForm(`\+?`, "How often the registry is asked, 1s to 720h; interval of .towpath.yaml where left out.", "5m", "1h")
+	settleForm   = spanForm(`[-+]?0|[-+]?`, "How long an image must stand unchanged before it is recorded, 0s to 720h: say, until all its platforms are pushed; settle of .towpath.yaml where left out.", "30m")
 )
 
 func spanForm(sign, description string, examples ...string) jsonSchema {
