@@ -88,7 +88,7 @@ func schemaOf(key string, tag reflect.StructTag, t reflect.Type, preset reflect.
 		}
 	}
 	if d := descriptions[key]; d != "" {
-		s["description"] = d
+		s["description"] = strings.ReplaceAll(d, "`", "") // editors show them as they are
 	}
 	if d := shown(preset, tag.Get("min")); d != nil {
 		s["default"] = d
