@@ -36,7 +36,7 @@ func TestDocumentedFields(t *testing.T) {
 	status, served, _ := strings.Cut(rest, "\n## /status.json\n")
 	sites := status[strings.LastIndex(status, "\nA site: "):]
 	// Words of the document that are no fields: values, keys of files, and what is said in passing.
-	other := regexp.MustCompile("^(annotation|status|spec|spec\\.dockerImageRepository|trigger|towpath .*|\\.towpath\\.yaml|now|interval|retry|follow|never|recorded|adopted|not asked|no spec|unusable|malformed|--.*|\\?stream.*|waiting)$")
+	other := regexp.MustCompile(`^(annotation|status|spec|spec\.dockerImageRepository|trigger|towpath .*|\.towpath\.yaml|now|interval|retry|follow|never|recorded|adopted|not asked|no spec|unusable|malformed|--.*|\?stream.*|waiting)$`)
 	for name, c := range map[string]struct {
 		text  string
 		shape any
