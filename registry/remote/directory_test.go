@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -305,4 +306,37 @@ func TestDirectoryAway(t *testing.T) {
 	}
 	m.write("team1/.dockerconfigjson", auths("back"))
 	m.expect("team1", "back")
+}
+
+// A healer puts a file back as soon as somebody complains that it is missing.
+type healer struct {
+	slog.Handler
+	heal func()
+}
+
+func (h healer) Handle(context.Context, slog.Record) error {
+	h.heal()
+	return nil
+}
+
+// fault: P-34
+//
+// A secret that is swapped just while it is read is not taken for removed.
+func TestDirectorySwappedUnderOurEyes(t *testing.T) {
+	m := newMount(t, map[string]string{"team1/.dockerconfigjson": auths("one")})
+	d := &directory{
+		name: m.dir, paths: []string{"{namespace}"}, last: map[string][]login{}, told: map[string]string{},
+		log: slog.New(healer{slog.NewTextHandler(m.log, nil), func() { m.write("team1/.dockerconfigjson", auths("two")) }}),
+	}
+	for i, want := range []string{"one", "two"} {
+		if i > 0 {
+			if err := os.Remove(filepath.Join(m.dir, "team1", ".dockerconfigjson")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held, err := d.scan()
+		if err != nil || len(held) != 1 || len(held[0].logins) != 1 || held[0].logins[0].auth.Username != want {
+			t.Errorf("got %v, %v, want the login of %s", held, err, want)
+		}
+	}
 }
