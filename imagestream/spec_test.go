@@ -267,6 +267,19 @@ func TestEditSpecRefuses(t *testing.T) {
 	}
 }
 
+// A problem that comes with an edit is one, though the tag reads as it should.
+func TestVerdict(t *testing.T) {
+	docs, known := Parse(parse(t, specHead+"spec:\n  tags:\n  - name: bad\n    from: {kind: DockerImage, name: A}\n"))
+	if got := verdict(docs, docs, nil, known, known); got != nil {
+		t.Errorf("got problems\n%swant none beside what was known", lines(got))
+	}
+	fresh := Problem{Line: 3, Col: 4, What: "no berth", Fix: "moor elsewhere"}
+	got := verdict(docs, docs, nil, known, append(known, fresh))
+	if diff := cmp.Diff([]Problem{{What: "no berth", Fix: "moor elsewhere"}}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestAppendStream(t *testing.T) {
 	const stream = "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata:\n  name: barge\n"
 	tests := []struct{ name, in, want string }{
@@ -474,4 +487,40 @@ func randomTagEdit(r *rand.Rand, docs []Document) TagEdit {
 	}
 	e.Insecure, e.Local = pick(r, nil, yes(), no()), pick(r, nil, yes(), no())
 	return e
+}
+
+// FuzzEditSpec: an edit of whatever file is refused with a next step, or is read back as
+// it was meant, and made again it changes nothing.
+func FuzzEditSpec(f *testing.F) {
+	for _, src := range corpusFiles(f) {
+		if len(src) < 5_000 {
+			f.Add(src, "1.0", false)
+			f.Add(src, "latest", true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, src, tag string, drop bool) {
+		file, err := yamledit.Parse([]byte(src), yamledit.DefaultLimits)
+		if err != nil {
+			return
+		}
+		docs, _ := Parse(file)
+		for i := range docs {
+			e := TagEdit{Stream: i, Tag: tag, Delete: drop, From: imageFrom("quay.io/canal/barge:1.0"), Scheduled: yes()}
+			got, problems := EditSpec(file, e)
+			for _, p := range problems {
+				if p.What == "" || p.Fix == "" || p.Note {
+					t.Errorf("got problem %+v, want what is wrong and a next step", p)
+				}
+			}
+			if len(problems) > 0 {
+				continue
+			}
+			if now := specTagOf(got.Streams[i], tag); drop != (now == nil) || now != nil && now.From != e.From {
+				t.Errorf("got tag %+v after %+v", now, e)
+			}
+			if again, problems := EditSpec(parse(t, string(got.Src)), e); len(problems) > 0 || !bytes.Equal(again.Src, got.Src) {
+				t.Errorf("the same edit again: %v\n%s", problems, cmp.Diff(string(got.Src), string(again.Src)))
+			}
+		}
+	})
 }
