@@ -122,6 +122,17 @@ func TestExamplesFitTheSchemas(t *testing.T) {
 			}
 		}
 	}
+	src, err := os.ReadFile("../examples/kubernetes/towpath.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects struct{ Data map[string]string }
+	if err := yaml.Unmarshal(src[bytes.Index(src, []byte("kind: ConfigMap")):], &objects); err != nil {
+		t.Fatal(err)
+	}
+	if err := compile(t, OperatorSchema()).Validate(instance(t, []byte(objects.Data["operator.yaml"]))); err != nil {
+		t.Errorf("examples/kubernetes: %v", err)
+	}
 }
 
 // TestSchemaTypos: each is refused where it stands, and by the parser, too.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -132,6 +135,34 @@ func TestSchemaOfRealFiles(t *testing.T) {
 	}
 	if quiet < 10 {
 		t.Errorf("%d documents without problems; the test says little", quiet)
+	}
+}
+
+// TestSchemaOfExamples: the streams that people copy.
+func TestSchemaOfExamples(t *testing.T) {
+	s, streams := compiled(t), 0
+	examples := os.DirFS("../examples")
+	err := fs.WalkDir(examples, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || path.Ext(name) != ".yaml" {
+			return err
+		}
+		src, err := fs.ReadFile(examples, name)
+		if err != nil {
+			return err
+		}
+		for _, doc := range parse(t, string(src)).Docs {
+			if scalar(doc.Root, "kind") != "ImageStream" {
+				continue
+			}
+			streams++
+			if at := refused(t, s, src[doc.Start:doc.End]); len(at) > 0 {
+				t.Errorf("%s: refused at %q", name, at)
+			}
+		}
+		return nil
+	})
+	if err != nil || streams == 0 {
+		t.Errorf("%d streams: %v", streams, err)
 	}
 }
 
