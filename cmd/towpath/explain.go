@@ -129,6 +129,14 @@ func printSettling(w io.Writer, rep reconcile.Report) {
 	}
 }
 
+// printLeft says what a command that ends leaves to the daemon, which can wait.
+func printLeft(w io.Writer, rep reconcile.Report) {
+	for _, s := range rep.Settling {
+		fmt.Fprintf(w, "left: %s: %s (%s) is too young, or does not say its age; ask again after %s, or let towpath run wait\n",
+			s.Tag, s.From, shortDigest(s.Image), s.Until.UTC().Format(time.RFC3339))
+	}
+}
+
 func settlingLine(s reconcile.Settling) string {
 	return fmt.Sprintf("%s: %s (%s) is recorded at %s if it stands until then",
 		s.Tag, s.From, shortDigest(s.Image), s.Until.UTC().Format(time.RFC3339))

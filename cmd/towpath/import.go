@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +53,7 @@ into the status of their streams. Sites are left to run. Exits 3 when an import 
 		rep, err := r.Settle(c.Context(), hints...)
 		bar.done()
 		fails := a.printImports(rep)
+		printLeft(a.stdout, rep)
 		problems := rep.Problems
 		if !all {
 			problems = problemsFor(r.Catalog(), hints, problems)
@@ -85,14 +87,19 @@ func problemsFor(cat *reconcile.Catalog, hints []reconcile.Hint, problems []imag
 
 // printImports prints a line a tag, and reports whether one failed.
 func (a *app) printImports(rep reconcile.Report) (fails bool) {
-	moved := map[string]bool{}
+	moved := map[imagestream.TagRef]bool{}
 	for _, w := range rep.Planned {
 		for _, s := range w.Streams {
 			for _, e := range s.Events {
-				moved[imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}.String()] = e.Item != nil
+				moved[imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}] = e.Item != nil
 			}
 		}
 	}
+	settling := map[imagestream.TagRef]bool{}
+	for _, s := range rep.Settling {
+		settling[s.Tag] = true
+	}
+	said := map[imagestream.TagRef]bool{}
 	for _, ans := range rep.Answers {
 		if ans.Err != nil {
 			fails = true
@@ -100,11 +107,13 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 		}
 		for _, res := range ans.Results {
 			tag := imagestream.TagRef{Stream: ans.Target.Stream, Tag: res.Tag}
+			said[tag] = true
 			switch {
+			case settling[tag]: // said after these
 			case res.Err != nil:
 				fails = true
 				fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", tag, res.Err.Kind, res.Err.Message, importFix(res.Err))
-			case moved[tag.String()]:
+			case moved[tag]:
 				fmt.Fprintf(a.stdout, "%s: %s (new)\n", tag, res.Image)
 			default:
 				fmt.Fprintf(a.stdout, "%s: %s\n", tag, res.Image)
@@ -112,6 +121,15 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 		}
 		if ans.LeftOut > 0 {
 			fmt.Fprintf(a.stdout, "%s: %s left out; raise tags-cap in %s\n", ans.Target.Stream, count(ans.LeftOut, "tag"), reconcile.ConfigPath)
+		}
+	}
+	for _, w := range rep.Planned { // what follows them
+		for _, s := range w.Streams {
+			for _, e := range s.Events {
+				if tag := (imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}); e.Item != nil && !said[tag] {
+					fmt.Fprintf(a.stdout, "%s: %s (new, with the tag that it follows)\n", tag, cmp.Or(e.Item.Image, e.Item.Reference))
+				}
+			}
 		}
 	}
 	for _, c := range rep.Commits {

@@ -62,6 +62,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 			fmt.Fprintf(a.stdout, "would commit: %s\n", w.Subject())
 		}
 	}
+	printLeft(a.stdout, rep)
 	printProblems(a.stderr, rep.Problems)
 	printFailing(a.stderr, rep.Failing)
 	switch {
@@ -86,8 +87,9 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, repo, listen s
 	}
 	page := web.New(web.Options{Poll: r.Poll, Version: versionOf()})
 	r.Progress = func(string, int, int) { page.Beat() }
-	r.Passed = func(rep reconcile.Report) { page.Set(statusOf(rep)); says.pass(rep) }
-	a.log.Info("serving", "address", ln.Addr().String(), "paths", "/healthz /readyz /metrics")
+	shows := teller{r: r}
+	r.Passed = func(rep reconcile.Report) { page.Set(shows.pass(rep)); says.pass(rep) }
+	a.log.Info("serving", "address", ln.Addr().String(), "paths", "/ /healthz /readyz /metrics /status.json")
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
