@@ -269,8 +269,8 @@ func TestReach(t *testing.T) {
 		says string // empty: it is asked
 	}{
 		"allowed":           {remote.Options{Allowed: []string{"registry.test"}}, ""},
-		"not allowed":       {remote.Options{Allowed: []string{"quay.io"}}, "registry.test/team1/web is not allowed: its operator would have to add registry.test to allowed-registries"},
-		"blocked":           {remote.Options{Blocked: []string{"registry.test/team1"}}, "registry.test/team1/web is blocked: its operator would have to change blocked-registries"},
+		"not allowed":       {remote.Options{Allowed: []string{"quay.io"}}, "registry.test/team1/web is not allowed: add registry.test to allowed-registries in the operator's config"},
+		"blocked":           {remote.Options{Blocked: []string{"registry.test/team1"}}, "registry.test/team1/web is blocked: take it out of blocked-registries in the operator's config"},
 		"allowed, blocked":  {remote.Options{Allowed: []string{"registry.test"}, Blocked: []string{"*.test"}}, "is blocked"},
 		"mirror is not":     {remote.Options{Allowed: []string{"registry.test"}, Blocked: []string{"mirror.test"}, Mirrors: copies("mirror.test")}, ""},
 		"mirror is no way":  {remote.Options{Allowed: []string{"mirror.test"}, Mirrors: copies("mirror.test")}, "is not allowed"},

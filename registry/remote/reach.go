@@ -85,9 +85,9 @@ func parseAreas(key string, written []string) (list []area, err error) {
 func (r reach) check(repo registry.Repo) error {
 	switch {
 	case slices.ContainsFunc(r.blocked, func(a area) bool { return a.blocks(repo) }):
-		return fmt.Errorf("%s is blocked: its operator would have to change blocked-registries", repo)
+		return fmt.Errorf("%s is blocked: take it out of blocked-registries in the operator's config", repo)
 	case len(r.allowed) > 0 && !slices.ContainsFunc(r.allowed, func(a area) bool { return a.allows(repo) }):
-		return fmt.Errorf("%s is not allowed: its operator would have to add %s to allowed-registries", repo, repo.Host)
+		return fmt.Errorf("%s is not allowed: add %s to allowed-registries in the operator's config", repo, repo.Host)
 	}
 	return nil
 }
