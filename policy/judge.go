@@ -12,6 +12,16 @@ var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // ahead is how far a clock may run ahead of ours.
 const ahead = 24 * time.Hour
 
+// Asks reports whether anything but its tag decides whether an image can be chosen.
+func (p *Policy) Asks() bool { return p.asks() || p.order == (ages{}) }
+
+// Refuses is why an image cannot be chosen, whatever its tag; empty if it can. It is
+// for an image that was given the tag on record, which Pick takes as it is.
+func (p *Policy) Refuses(f Facts, now time.Time) (why string) {
+	why, _ = (&pick{Shortlist: &Shortlist{policy: p}, now: now}).refuse(f)
+	return why
+}
+
 // judge reports whether an image can be chosen; if not, it has been passed over.
 func (k *pick) judge(tag string, f Facts) bool {
 	r := k.rejection(tag, f)

@@ -141,7 +141,7 @@ func (st *state) took(a Answer, now time.Time) {
 		st.fails = 0
 	}
 	st.again, st.hinted = st.hinted, false
-	st.asked, st.inputs, st.since, st.listed = now, a.Inputs, a.failingSince(), a.Err == nil
+	st.asked, st.inputs, st.since, st.listed = now, a.Inputs, a.failingSince(), a.Listed
 	st.facts = believed(a.Facts, now)
 	if st.failure = a.failure(); st.failure == nil {
 		st.fails, st.learned = 0, a.learned()

@@ -23,6 +23,7 @@ type Question struct {
 	Fallback registry.Platform // …where there is none for Platform
 	Policy   *policy.Policy    // chooses the tag of Ref; nil where Ref names the image
 	Current  string            // the repository's tag that is on record, where a Policy chooses
+	Recorded time.Time         // when Current was recorded
 	Inputs   string            // hash of the spec inputs that decide
 	Cap      int               // of a repository: how many tags at most
 	Settle   time.Duration     // how long an image must stand before it is recorded
@@ -86,7 +87,9 @@ func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, bool) {
 	}
 	q.Bases, q.OnRecord = map[string]Base{t.Name: baseOf(st)}, answers(st, q)
 	if q.Policy != nil {
-		q.Current = current(st, q.Ref.Repo)
+		if q.Current = current(st, q.Ref.Repo); q.Current != "" {
+			q.Recorded = st.Items[0].Created
+		}
 	}
 	return q, st.Failure != nil
 }

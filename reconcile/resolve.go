@@ -28,6 +28,7 @@ func (a *asker) list(ctx context.Context, answer *Answer) {
 		answer.Err = asError(err, answer.Ref.Repo.String())
 		return
 	}
+	answer.Listed = true
 	tags = slices.DeleteFunc(imagestream.PrioritizeTags(tags), notImages.MatchString)
 	if answer.Cap > 0 && len(tags) > answer.Cap {
 		answer.LeftOut = len(tags) - answer.Cap
@@ -71,8 +72,10 @@ func (a *asker) pick(ctx context.Context, answer *Answer) {
 		r.Err = asError(err, q.Ref.Repo.String())
 		return
 	}
+	answer.Listed = true
 	short := q.Policy.Shortlist(tags)
 	answer.Facts = maps.Clone(q.Facts)
+	listed := slices.Contains(tags, q.Current)
 	for {
 		choice, need := short.Pick(q.Current, plain(answer.Facts), time.Now())
 		if len(need) == 0 {
@@ -83,6 +86,11 @@ func (a *asker) pick(ctx context.Context, answer *Answer) {
 			r.Err = err
 			return
 		}
+		if f := answer.Facts[q.Current]; f.Gone && !listed && slices.Contains(need, q.Current) {
+			// A registry forgets old builds. It was made before it was recorded, so that what
+			// was made since is newer for certain.
+			answer.Facts[q.Current] = dated{policy.Facts{Created: q.Recorded}, f.at}
+		}
 	}
 	if r.Upstream == "" {
 		r.Err = &registry.Error{Kind: registry.NotFound, Ref: q.Ref.Repo.String(), Message: r.Why}
@@ -90,11 +98,32 @@ func (a *asker) pick(ctx context.Context, answer *Answer) {
 	}
 	found := a.resolve(ctx, q, q.Target.Tag, registry.Ref{Repo: q.Ref.Repo, Tag: r.Upstream})
 	r.Head, r.Image, r.Labels, r.Err = found.Head, found.Image, found.Labels, found.Err
+	if r.Err == nil && r.Upstream == q.Current && r.Image != q.Bases[r.Tag].Image {
+		// The policy took it as the one it had chosen before, and it is another one.
+		r.Err = a.judge(ctx, q, r)
+	}
 	if r.Err != nil && r.Err.Kind == registry.NotFound { // it is on record, and no longer there
 		gone := *r.Err
-		gone.Message += "; it " + r.Why
+		gone.Message += " (policy: " + r.Why + ")"
 		r.Err = &gone
 	}
+}
+
+// judge is why the policy does not take an image that was given the tag on record.
+func (a *asker) judge(ctx context.Context, q Question, r Result) *registry.Error {
+	if !q.Policy.Asks() {
+		return nil
+	}
+	ref := registry.Ref{Repo: q.Ref.Repo, Digest: r.Head}
+	facts, err := a.facts(ctx, q, ref)
+	if err != nil {
+		return err
+	}
+	if why := q.Policy.Refuses(facts, time.Now()); why != "" {
+		ref.Tag = r.Upstream
+		return &registry.Error{Kind: registry.Forbidden, Ref: ref.String(), Message: fmt.Sprintf("the tag was given another image, %s, that the policy refuses: %s", short(r.Head), why)}
+	}
+	return nil
 }
 
 // inform adds the facts that a policy asked for.
@@ -102,7 +131,7 @@ func (a *asker) inform(ctx context.Context, answer *Answer, need []string) *regi
 	facts, errs := make([]policy.Facts, len(need)), make([]*registry.Error, len(need))
 	each(need, func(i int, tag string) {
 		defer unpanic(answer.Ref.Repo.String()+":"+tag, &errs[i])
-		facts[i], errs[i] = a.facts(ctx, answer.Question, tag)
+		facts[i], errs[i] = a.facts(ctx, answer.Question, registry.Ref{Repo: answer.Ref.Repo, Tag: tag})
 	})
 	if answer.Facts == nil {
 		answer.Facts = map[string]dated{}
@@ -129,10 +158,8 @@ func plain(facts map[string]dated) map[string]policy.Facts {
 	return known
 }
 
-// facts are what the image of a tag says of itself; of a list, the entry that
-// would be recorded.
-func (a *asker) facts(ctx context.Context, q Question, tag string) (policy.Facts, *registry.Error) {
-	ref := registry.Ref{Repo: q.Ref.Repo, Tag: tag}
+// facts are what an image says of itself; of a list, the entry that would be recorded.
+func (a *asker) facts(ctx context.Context, q Question, ref registry.Ref) (policy.Facts, *registry.Error) {
 	about, err := a.about(ctx, q, ref)
 	switch e := (*registry.Error)(nil); {
 	case errors.As(err, &e) && e.Kind == registry.NotFound:
