@@ -17,6 +17,7 @@ import (
 type Answer struct {
 	Question
 	Results []Result // one for a tag; for a repository one a tag, most important first
+	Listed  bool     // the repository was listed, where it had to be
 	LeftOut int      // how many tags of a repository were over its cap
 	// Artifacts are tags of a repository that hold no images; their Image is empty.
 	Artifacts []Result
