@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -116,7 +117,7 @@ func appendJSON(b []byte, n *yamledit.Node) []byte {
 	case isNull(n):
 		return append(b, "null"...)
 	case plain(n) && readsAs(n.Value) == readBool:
-		return append(b, strings.ToLower(n.Value)...)
+		return strconv.AppendBool(b, strings.ContainsAny(n.Value[:1], "tTyY") || strings.EqualFold(n.Value, "on"))
 	case plain(n) && integer.MatchString(n.Value):
 		return append(b, n.Value...)
 	}

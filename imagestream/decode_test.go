@@ -43,7 +43,7 @@ var slots = []string{
 // fault: C-18
 func TestLawDecodedIsWhatNodesSay(t *testing.T) {
 	for _, text := range []string{
-		"on", "y", "0o17", "-0o17", "0O7", "0_o17", "+_1", "-._5", "1e_5", "1_000", "0777", "0b_1", "0x_f", "12:30:00", "12e03", ".5_0", "+.inf",
+		"on", "y", "{t?g: on}", "{x: No, y: Off, z: Yes}", "0o17", "-0o17", "0O7", "0_o17", "+_1", "-._5", "1e_5", "1_000", "0777", "0b_1", "0x_f", "12:30:00", "12e03", ".5_0", "+.inf",
 		"=", "<<", "~", "", "!", "! ~", "! 1.10", "! on", "!!str", "!!str ~", "!!str 1.10", "!!null x", "!!binary bmFtZQ==", "!!binary '*'", "!x y",
 		"2015-05-05", "2015-05-05 12:00:00", "2015-05-05T12:00:00Z", "\"\\x31\"", "'1'", "|-\n        1.10", ">\n        a\n        b", "a\n        b", "a # b",
 		"a?b", "{a?b: c}", "[a?b]", "{kind: a, kind: b}", "{Kind: a}", "{kind: a, KIND: b}", "{\u212aind: a}", "{&k kind: a, *k : b}", "{&k x: a, *k : b}",
