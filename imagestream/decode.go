@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
