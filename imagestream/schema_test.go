@@ -202,6 +202,7 @@ spec:
       importer.image.openshift.io/prefer-arch: arm64
       description: the one
     from: {kind: DockerImage, name: localhost:5000/canal/barge}
+    importPolicy: {importMode: "", scheduled: null}
   - name: latest
     from: {kind: ImageStreamTag, name: chosen}
   - name: other
