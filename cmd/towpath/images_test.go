@@ -132,8 +132,18 @@ func (im *images) dockerConfig() string {
 	return fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, im.host, auth)
 }
 
-func (im *images) push(t testing.TB, name, word string) {
-	im.words[registrytest.Push(t, im.host, name, word)] = word
+func (im *images) push(t testing.TB, name, word string, age ...string) {
+	var says []registrytest.Option
+	for _, text := range age {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		says = append(says, registrytest.Created(time.Now().Add(-d)))
+	}
+	image := registrytest.NewImage(t, name, word, says...)
+	image.Push(t, im.host)
+	im.words[image.Digest] = word
 }
 
 func (im *images) untag(t testing.TB, name string) {

@@ -58,7 +58,8 @@ func TestMain(m *testing.M) {
 //	fault N OP FAULT         the next N requests for OP meet a fault; see there
 //	faulted                  waits until a request met it
 //
-//	push REPO:TAG WORD       pushes an image that WORD alone determines
+//	push REPO:TAG WORD [AGE] pushes an image that WORD alone determines, or that says
+//	                         that it was made so long ago
 //	untag REPO:TAG           deletes a tag
 //	registry HOW             down, up, html, hang, private (wants what pull.json holds);
 //	                         asked waits for a request that hangs
@@ -91,7 +92,7 @@ func TestScripts(t *testing.T) {
 			"fault":    command(3, 4, (*world).fault),
 			"faulted":  command(0, 0, (*world).faulted),
 
-			"push":     command(2, 2, func(w *world, args []string) { w.images.push(w.t, args[0], args[1]) }),
+			"push":     command(2, 3, func(w *world, args []string) { w.images.push(w.t, args[0], args[1], args[2:]...) }),
 			"untag":    command(1, 1, func(w *world, args []string) { w.images.untag(w.t, args[0]) }),
 			"registry": command(1, 1, func(w *world, args []string) { w.images.mood(w.t, args[0]) }),
 
