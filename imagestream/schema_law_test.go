@@ -19,7 +19,7 @@ func TestLawSchema(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := compiled(t)
 	fine, seen, unseen := 0, 0, 0
-	for range 1000 {
+	for range 500 {
 		text := mutant(t, r, good)
 		if excepted(t, text) {
 			continue
@@ -42,7 +42,7 @@ func TestLawSchema(t *testing.T) {
 		}
 	}
 	t.Logf("%d good; of the others the schema refuses %d and accepts %d", fine, seen, unseen)
-	if fine < 100 || seen < 2*unseen {
+	if fine < 40 || seen < 2*unseen {
 		t.Errorf("%d good; of the others the schema refuses %d and accepts %d: it is of little use", fine, seen, unseen)
 	}
 }
