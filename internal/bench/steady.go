@@ -167,12 +167,13 @@ func (j job) watch(ctx context.Context, r *reconcile.Reconciler, told map[string
 	for tag := range askedBefore {
 		hints = append(hints, reconcile.Hint{Tag: tagName(tag)})
 	}
-	r.Wait = true
-	rep, err := r.Once(ctx, hints...)
-	if err := quiet(rep, err); err != nil {
-		return err
+	for open := true; open; hints = nil {
+		rep, err := r.Once(ctx, hints...)
+		if err := quiet(rep, err); err != nil {
+			return err
+		}
+		open = rep.Outstanding > 0
 	}
-	r.Wait = false
 	passes, answers := 0, 0
 	var failed error
 	r.Passed = func(rep reconcile.Report) {
