@@ -6,7 +6,7 @@ IMAGE ?= localhost/towpath:dev
 DIR ?= examples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check tools fmt vet lint tidy static race bench corpus image clean
+.PHONY: help build demo test check tools fmt vet lint tidy static race laws bench corpus image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ static: build
 
 race: tools
 	$(GO) test -race ./...
+
+laws: ## Try the laws on worlds that no run saw before
+	TOWPATH_SEED=random $(GO) test -count=1 ./config ./policy ./imagestream ./yamledit ./gitstore/gogit ./internal/corpus
+	$(GO) test -count=1 -timeout 20m ./reconcile -run TestLaw -seeds 200
 
 bench: ## Measure against native git, go-git alone and plain net/http; print the ratios: make bench BENCH="-only steady"
 	$(GO) run ./internal/bench $(BENCH)

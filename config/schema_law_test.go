@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/towpath/towpath/internal/seeds"
 )
 
 // TestLawSchema: what the parser accepts, the schema accepts, so that an editor marks
 // nothing that is right. Files are the examples, changed at random.
 func TestLawSchema(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for name, d := range dialects {
 		s := compile(t, d.schema)

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kjson "k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/towpath/towpath/internal/seeds"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -55,8 +56,7 @@ func TestLawDecodedIsWhatNodesSay(t *testing.T) {
 			lawfully(t, fmt.Sprintf(slot, text))
 		}
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 4))
 	for range 4_000 {
 		lawfully(t, fmt.Sprintf(pick(r, slots...), randomText(r)))

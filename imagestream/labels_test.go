@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/internal/seeds"
 )
 
 // fault: H-21
@@ -63,8 +65,7 @@ var oneWord = regexp.MustCompile(`^[0-9A-Za-z._+:/~%-]{0,200}$`)
 //
 // fault: H-21
 func TestLawLabelsReadBack(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 21))
 	text := func() string {
 		var b strings.Builder

@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/towpath/towpath/internal/seeds"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -25,8 +26,7 @@ import (
 // It is held over every file of the corpus, from step to step, by events and by
 // statuses out of nowhere.
 func TestLawWrittenIsRead(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for name, src := range corpusFiles(t) {
 		for step := range min(8, 1+30_000/len(src)) { // less of what is long
@@ -268,8 +268,7 @@ func randomTag(r *rand.Rand, t TagStatus) TagStatus {
 // TestLawCutIsEnough: a record cut to its current items gives the same current
 // items, sources and failures as a full one.
 func TestLawCutIsEnough(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 2))
 	for range 300 {
 		o := Options{Now: noon}

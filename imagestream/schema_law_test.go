@@ -8,14 +8,14 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/towpath/towpath/internal/seeds"
 	"github.com/towpath/towpath/yamledit"
 )
 
 // TestLawSchema: what Parse reads without a word, the schema accepts, so that an editor
 // marks nothing that is right. Streams are changed at random.
 func TestLawSchema(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := compiled(t)
 	fine, seen, unseen := 0, 0, 0

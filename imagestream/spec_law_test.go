@@ -12,14 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/towpath/towpath/internal/seeds"
 	"github.com/towpath/towpath/yamledit"
 )
 
 // The law: after an edit a file says what it said, with that tag as it was asked for, and
 // no byte has changed above or below the places of that tag.
 func TestLawSpecEdits(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 3))
 	files := corpusFiles(t)
 	made := 0

@@ -10,12 +10,13 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/internal/seeds"
 )
 
-// newRand is seeded anew with each run; what fails prints the seed.
+// newRand is seeded as TOWPATH_SEED says.
 func newRand(t *testing.T) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	return rand.New(rand.NewPCG(seed, 0))
 }
 

@@ -1,13 +1,10 @@
 package yamledit
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 )
-
-var fixed = flag.Uint64("seed", 0, "seed of the drawn documents")
 
 // A drawer writes documents as people lay them out: any indentation, lists at
 // the key's column or below it, flow and block, quotes, comments.

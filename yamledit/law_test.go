@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/towpath/towpath/internal/seeds"
 )
 
 // judge holds an edit to the law: an edit changes only the bytes of the value it
@@ -53,10 +54,7 @@ func judge(f *File, cs []Change) (out []byte, err error) {
 // them holds what must be refused, so that nothing may be refused but what a
 // person could not tell either.
 func TestEditsAreLocal(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if *fixed != 0 {
-		seed = *fixed
-	}
+	seed := seeds.Of(t)
 	refused := 0
 	const rounds = 1500
 	for i := range uint64(rounds) {

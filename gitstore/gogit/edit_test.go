@@ -14,13 +14,13 @@ import (
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/gittest"
 	"github.com/towpath/towpath/gitstore/gogit"
+	"github.com/towpath/towpath/internal/seeds"
 )
 
 // Random edits make the tree that git makes of them, byte for byte, and
 // Changes between any two of the trees lists what git lists.
 func TestTreesAreGits(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	names := []string{"a", "a-b", "a.b", "a0", "ab", "b", "ü", "Z", "long name", "x_"}
 	path := func() string {

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/towpath/towpath/internal/seeds"
 )
 
 // A rawPack is a pack whose heads may lie.
@@ -138,8 +140,7 @@ func TestRefusedPackLeavesNoFile(t *testing.T) {
 
 // What a batch encodes is what git indexes, and what it adds is what it reads.
 func TestBatch(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seeds.Of(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	for _, n := range []int{1, unpackLimit - 1, unpackLimit, 300} {
 		b := &batch{}
