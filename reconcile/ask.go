@@ -133,7 +133,7 @@ type asker struct {
 
 	mu          sync.Mutex
 	queues      map[string]*queue // by host
-	rested      time.Time         // when a host that has news had answered everything
+	rested      bool              // a host that has news has answered everything
 	early       *rate.Limiter     // how often such a host ends a batch
 	done        []Answer
 	streams     map[imagestream.Name]bool // that done has answers for
@@ -219,8 +219,8 @@ func (a *asker) exchange(ctx context.Context, qs []Question, wait bool) []Answer
 		var tired <-chan time.Time
 		switch {
 		case wait:
-		case !rested.IsZero():
-			tired = time.After(time.Until(rested.Add(quiet)))
+		case rested:
+			return a.take()
 		default:
 			tired = time.After(quiet)
 		}
@@ -238,7 +238,7 @@ func (a *asker) take() []Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	done := a.done
-	a.done, a.rested = nil, time.Time{}
+	a.done, a.rested = nil, false
 	clear(a.streams)
 	if a.outstanding == 0 {
 		a.asked = 0
@@ -271,8 +271,8 @@ func (a *asker) ask(ctx context.Context, q Question) {
 // others, unless that happened often lately. The lock is held.
 func (a *asker) rest(host string) {
 	news := slices.ContainsFunc(a.done, func(answer Answer) bool { return answer.Ref.Host == host && answer.news() })
-	if news && a.rested.IsZero() && a.early.Allow() {
-		a.rested = time.Now()
+	if news && !a.rested && a.early.Allow() {
+		a.rested = true
 	}
 }
 
