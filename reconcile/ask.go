@@ -103,8 +103,10 @@ func (a Answer) failingSince() map[string]time.Time {
 func (a Answer) learned() map[string]Learned {
 	var learned map[string]Learned
 	for _, r := range slices.Concat(a.Results, a.Artifacts) {
-		if r.Err != nil || r.Head == r.Image && r.Settling.IsZero() && a.Bases[r.Tag] == (Base{r.Image, a.Inputs}) {
-			continue
+		base := a.Bases[r.Tag]
+		adopted := base.Image == r.Image && base.Inputs != a.Inputs
+		if r.Err != nil || r.Head == r.Image && r.Settling.IsZero() && !adopted {
+			continue // it is on record, or will be
 		}
 		if learned == nil {
 			learned = map[string]Learned{}
@@ -117,10 +119,12 @@ func (a Answer) learned() map[string]Learned {
 const (
 	perHost     = 256 // questions to one host at a time; its Reader may let fewer through
 	perListing  = 8   // tags of one repository at a time
+	perTurn     = 16  // tags of one stream before another namespace has its turn
 	askDeadline = 5 * time.Minute
 	quiet       = 200 * time.Millisecond // a batch ends when no answer came for this long
 	longest     = 30 * time.Second       // …or this long after the first
 	batch       = 500                    // …or with this many streams
+	largest     = 2000                   // streams of a batch where all answers are waited for
 )
 
 // asker hands questions to one queue a host, so that nobody waits for the
@@ -128,18 +132,20 @@ const (
 // exchange that started them and end when their host's queue is empty.
 type asker struct {
 	Reader   registry.Reader
-	OneShot  bool // nobody comes back for what must settle
+	OneShot  bool // all answers are waited for, and nobody comes back for what must settle
 	Progress func(what string, done, total int)
 
-	mu          sync.Mutex
-	queues      map[string]*queue // by host
-	rested      bool              // a host that has news has answered everything
-	early       *rate.Limiter     // how often such a host ends a batch
-	done        []Answer
-	streams     map[imagestream.Name]bool // that done has answers for
-	outstanding int
-	asked       int           // since the last time that nothing was outstanding
-	signal      chan struct{} // capacity 1: an answer came
+	mu     sync.Mutex
+	queues map[string]*queue // by host
+	rested bool              // a host that has news has answered everything
+	early  *rate.Limiter     // how often such a host ends a batch
+	done   []Answer
+	first  time.Time                // when the first of done came
+	open   map[imagestream.Name]int // questions under way, by stream
+	whole  int                      // streams that done has answers for, and open nothing
+	total  int                      // questions under way
+	asked  int                      // since the last time that none was
+	signal chan struct{}            // capacity 1: an answer came, or a host has rested
 }
 
 // queue is what waits for one host. Namespaces take turns, so that one with very
@@ -147,6 +153,7 @@ type asker struct {
 type queue struct {
 	turns   []string              // namespaces that have questions, the next one first
 	waiting map[string][]Question // by namespace
+	turn    int                   // questions that the present turn has had
 	workers int
 }
 
@@ -164,11 +171,14 @@ func (h *queue) take() (q Question, ok bool) {
 	}
 	ns := h.turns[0]
 	qs := h.waiting[ns]
-	q, h.turns, h.waiting[ns] = qs[0], h.turns[1:], qs[1:]
-	if len(qs) > 1 {
-		h.turns = append(h.turns, ns)
-	} else {
+	q, h.waiting[ns] = qs[0], qs[1:]
+	h.turn++
+	switch {
+	case len(qs) == 1:
 		delete(h.waiting, ns)
+		h.turns, h.turn = h.turns[1:], 0
+	case h.turn == perTurn || qs[1].Target.Stream != q.Target.Stream: // a stream's tags belong into one commit
+		h.turns, h.turn = append(h.turns[1:], ns), 0
 	}
 	return q, true
 }
@@ -190,57 +200,104 @@ func (a *asker) ready() <-chan struct{} {
 // init makes the channel; the lock is held.
 func (a *asker) init() chan struct{} {
 	if a.signal == nil {
-		a.signal, a.queues, a.streams = make(chan struct{}, 1), map[string]*queue{}, map[imagestream.Name]bool{}
+		a.signal, a.queues, a.open = make(chan struct{}, 1), map[string]*queue{}, map[imagestream.Name]int{}
 		a.early = rate.NewLimiter(rate.Every(time.Minute), 10)
 	}
 	return a.signal
 }
 
-// exchange asks the questions and takes back what is answered so far: all of
-// it if wait is set, else what comes until the registries fall quiet.
-func (a *asker) exchange(ctx context.Context, qs []Question, wait bool) []Answer {
+// wake says that something came; the lock is held.
+func (a *asker) wake() {
+	select {
+	case a.signal <- struct{}{}:
+	default:
+	}
+}
+
+// underWay is how many questions are asked, or answered and not taken yet.
+func (a *asker) underWay() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total + len(a.done)
+}
+
+// exchange asks the questions and takes back what is answered so far: what comes
+// until the registries fall quiet, or, where all answers are waited for, batch after
+// batch. It takes nothing when the next tag is due before that, or hints come; the
+// answers stay.
+func (a *asker) exchange(ctx context.Context, qs []Question, next time.Time, hinted <-chan struct{}) []Answer {
 	for _, q := range qs {
 		a.ask(ctx, q)
 	}
-	var first time.Time
+	var due <-chan time.Time
+	switch {
+	case a.OneShot:
+		hinted = nil
+	case !next.IsZero():
+		timer := time.NewTimer(time.Until(next))
+		defer timer.Stop()
+		due = timer.C
+	}
 	for {
-		a.mu.Lock()
-		got, streams, open, rested, signal := len(a.done), len(a.streams), a.outstanding, a.rested, a.init()
-		a.mu.Unlock()
-		if a.Progress != nil && open+got > 0 {
-			a.Progress("asking registries", a.asked-open, a.asked)
-		}
-		if got > 0 && first.IsZero() {
-			first = time.Now()
-		}
-		if open == 0 || !wait && (streams >= batch || got > 0 && time.Since(first) >= longest) {
+		ripe, signal, wait := a.ripe()
+		if ripe {
 			return a.take()
 		}
 		var tired <-chan time.Time
-		switch {
-		case wait:
-		case rested:
-			return a.take()
-		default:
-			tired = time.After(quiet)
+		if wait > 0 {
+			tired = time.After(wait)
 		}
 		select {
 		case <-signal:
 		case <-tired:
 			return a.take()
+		case <-due:
+			return nil
+		case <-hinted:
+			return nil
 		case <-ctx.Done():
 			return a.take()
 		}
 	}
 }
 
+// ripe reports whether what is answered should be taken; if not, how long to wait for
+// more, 0 for as long as it takes.
+func (a *asker) ripe() (ripe bool, signal chan struct{}, wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.Progress != nil && a.total+len(a.done) > 0 {
+		a.Progress("asking registries", a.asked-a.total, a.asked)
+	}
+	switch signal = a.init(); {
+	case a.total == 0:
+		return true, signal, 0
+	case a.OneShot:
+		return a.whole >= largest, signal, 0
+	case a.whole >= batch, a.rested, len(a.done) > 0 && time.Since(a.first) >= longest:
+		return true, signal, 0
+	}
+	return false, signal, quiet
+}
+
+// take takes what is answered. Where a batch is full, streams of which something is
+// under way are left for the next: each of their files is then written once.
 func (a *asker) take() []Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	done := a.done
-	a.done, a.rested = nil, false
-	clear(a.streams)
-	if a.outstanding == 0 {
+	a.done = nil
+	if a.whole >= batch && a.total > 0 {
+		done = slices.DeleteFunc(done, func(x Answer) bool {
+			partly := a.open[x.Target.Stream] > 0
+			if partly {
+				a.done = append(a.done, x)
+			}
+			return partly
+		})
+	}
+	a.rested, a.whole = false, 0
+	if a.total == 0 {
 		a.asked = 0
 	}
 	slices.SortStableFunc(done, func(x, y Answer) int { return compareTags(x.Target, y.Target) })
@@ -252,8 +309,9 @@ func (a *asker) ask(ctx context.Context, q Question) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.init()
-	a.outstanding++
+	a.total++
 	a.asked++
+	a.open[q.Target.Stream]++
 	host := q.Ref.Host
 	h := a.queues[host]
 	if h == nil {
@@ -273,6 +331,7 @@ func (a *asker) rest(host string) {
 	news := slices.ContainsFunc(a.done, func(answer Answer) bool { return answer.Ref.Host == host && answer.news() })
 	if news && !a.rested && a.early.Allow() {
 		a.rested = true
+		a.wake()
 	}
 }
 
@@ -294,15 +353,19 @@ func (a *asker) work(ctx context.Context, host string, h *queue) {
 		answer := a.answer(ctx, q)
 
 		a.mu.Lock()
-		a.outstanding--
+		a.total--
+		stream := answer.Target.Stream
+		if a.open[stream]--; a.open[stream] == 0 {
+			delete(a.open, stream)
+			a.whole++
+		}
 		if ctx.Err() == nil { // what a shutdown broke off says nothing of the registry
+			if len(a.done) == 0 {
+				a.first = time.Now()
+			}
 			a.done = append(a.done, answer)
-			a.streams[answer.Target.Stream] = true
 		}
-		select {
-		case a.signal <- struct{}{}:
-		default:
-		}
+		a.wake()
 		a.mu.Unlock()
 	}
 }

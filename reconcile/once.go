@@ -42,6 +42,7 @@ type Reconciler struct {
 	report Report    // of the last pass that did not end right after the poll
 
 	hints     chan Hint
+	hinted    chan struct{} // capacity 1: hints wait
 	makeHints sync.Once
 }
 
@@ -87,7 +88,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	fresh := r.exchange(ctx, ask)                   // what registries have said
+	fresh := r.exchange(ctx, ask, next)             // what registries have said
 	answers := mem.owing()                          // and all that was not written yet
 	recorded := Record(cat, answers, now)           // status changes, and the record as it will stand
 	wanted := r.follow(recorded)                    // sites that differ from the record
@@ -132,7 +133,7 @@ func (r *Reconciler) look(ctx context.Context, now time.Time) (gitstore.Snapshot
 
 // nothingNew reports whether a pass may end right after the poll.
 func (r *Reconciler) nothingNew(snap gitstore.Snapshot, hints []Hint, now time.Time) bool {
-	return r.cat != nil && snap.Rev() == r.cat.Rev && len(hints) == 0 &&
+	return r.cat != nil && snap.Rev() == r.cat.Rev && len(hints) == 0 && !(r.Wait && r.asker.underWay() > 0) &&
 		(r.next.IsZero() || now.Before(r.next)) && !r.asker.answered() && !r.mem.owes(now)
 }
 
@@ -144,14 +145,16 @@ func (r *Reconciler) memory(now time.Time) *Memory {
 }
 
 // exchange hands new questions over and takes back the answers that came in;
-// they are owed until something became of them.
-func (r *Reconciler) exchange(ctx context.Context, ask []Question) []Answer {
+// they are owed until something became of them. When the next tag is due, or a hint
+// comes, it takes none: the next pass goes on with them.
+func (r *Reconciler) exchange(ctx context.Context, ask []Question, next time.Time) []Answer {
 	r.asker.Progress, r.asker.OneShot = r.Progress, r.Wait
 	if r.asker.Reader == nil { // once: answers may be under way
 		r.asker.Reader = r.Reader
 	}
 	r.mem.inFlight(ask)
-	fresh := r.asker.exchange(ctx, ask, r.Wait)
+	r.inbox()
+	fresh := r.asker.exchange(ctx, ask, next, r.hinted)
 	r.mem.owe(fresh)
 	return fresh
 }

@@ -17,10 +17,14 @@ func (r *Reconciler) Hint(h Hint) {
 	case r.inbox() <- h:
 	default:
 	}
+	select {
+	case r.hinted <- struct{}{}:
+	default:
+	}
 }
 
 func (r *Reconciler) inbox() chan Hint {
-	r.makeHints.Do(func() { r.hints = make(chan Hint, maxHints) })
+	r.makeHints.Do(func() { r.hints, r.hinted = make(chan Hint, maxHints), make(chan struct{}, 1) })
 	return r.hints
 }
 
@@ -82,6 +86,9 @@ func (r *Reconciler) pause(now time.Time) time.Duration {
 	if !again.IsZero() && again.Before(until) {
 		return again.Sub(now)
 	}
+	if r.asker.answered() { // left when something else came up
+		return 0
+	}
 	return max(until.Sub(now), tick)
 }
 
@@ -112,6 +119,10 @@ func (r *Reconciler) wake(ctx context.Context, after time.Duration, failing bool
 
 func (r *Reconciler) drain(first Hint) []Hint {
 	hints := []Hint{first}
+	select {
+	case <-r.hinted:
+	default:
+	}
 	for {
 		select {
 		case h := <-r.inbox():
@@ -131,9 +142,13 @@ const rounds = 10
 func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) {
 	r.Wait = true
 	var all Report
-	for range rounds {
+	for round := 0; round < rounds; round++ {
 		rep, err := r.Once(ctx, hints...)
-		atRest := len(rep.Planned) == 0 || r.Dry
+		asking := r.asker.underWay() > 0 // only a batch was answered
+		atRest := (len(rep.Planned) == 0 || r.Dry) && !asking
+		if asking {
+			round--
+		}
 		if errors.Is(err, gitstore.ErrMoved) {
 			rep.Planned = nil // planned again on the new tip
 		}
