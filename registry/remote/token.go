@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +26,9 @@ const (
 	// at the gate included.
 	flightDeadline = 2 * time.Minute
 
-	maxTokens = 4096 // kept; beyond it the expired ones go, then all
+	maxTokens     = 48 << 20 // bytes of all that are kept, keys included
+	roomForTokens = maxTokens / 8
+	tokenEntry    = 256 // bytes that one takes beside its text
 )
 
 // A tokenKey is all that decides what a token is good for. A token that was
@@ -42,17 +46,18 @@ func (k tokenKey) String() string {
 }
 
 type token struct {
-	value   string
-	expires time.Time
+	value        string
+	got, expires time.Time
 }
 
-// tokens keeps access tokens until they expire. Questions that want the same
-// one at the same time share one request.
+// tokens keeps access tokens until they expire, or until newer ones take their
+// room. Questions that want the same one at the same time share one request.
 type tokens struct {
 	flight singleflight.Group
 
-	mu   sync.Mutex
-	kept map[tokenKey]token
+	mu    sync.Mutex // over all below
+	kept  map[tokenKey]token
+	bytes int // of kept
 }
 
 // get keeps and returns what fetch brings, or what was brought for the same key
@@ -89,24 +94,45 @@ func (t *tokens) lookup(key tokenKey, now time.Time) (string, bool) {
 func (t *tokens) keep(key tokenKey, tok token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.kept) >= maxTokens {
-		t.prune(time.Now())
-	}
 	if t.kept == nil {
 		t.kept = map[tokenKey]token{}
 	}
+	t.remove(key)
 	t.kept[key] = tok
+	t.bytes += bytesOf(key, tok)
+	if t.bytes > maxTokens {
+		t.prune(tok.got)
+	}
 }
 
+// prune drops the expired ones and then, until there is room again, the oldest. Not
+// those that expire first: what a registry gives for long would stay at the cost of
+// all others.
 func (t *tokens) prune(now time.Time) {
-	for k, tok := range t.kept {
-		if !now.Before(tok.expires) {
-			delete(t.kept, k)
+	keys := slices.SortedFunc(maps.Keys(t.kept), func(a, b tokenKey) int { return t.kept[a].got.Compare(t.kept[b].got) })
+	for _, key := range keys {
+		if !now.Before(t.kept[key].expires) {
+			t.remove(key)
 		}
 	}
-	if len(t.kept) >= maxTokens {
-		clear(t.kept)
+	for _, key := range keys {
+		if t.bytes <= maxTokens-roomForTokens {
+			return
+		}
+		t.remove(key)
 	}
+}
+
+// remove drops a token, if it is there. The caller holds the lock.
+func (t *tokens) remove(key tokenKey) {
+	if tok, ok := t.kept[key]; ok {
+		delete(t.kept, key)
+		t.bytes -= bytesOf(key, tok)
+	}
+}
+
+func bytesOf(key tokenKey, tok token) int {
+	return tokenEntry + len(tok.value) + len(key.identity) + len(key.registry.host) + len(key.realm) + len(key.scope)
 }
 
 // drop forgets a token that a registry no longer takes, unless it was replaced
@@ -115,7 +141,7 @@ func (t *tokens) drop(key tokenKey, value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.kept[key].value == value {
-		delete(t.kept, key)
+		t.remove(key)
 	}
 }
 
@@ -201,7 +227,7 @@ func readToken(body []byte, now time.Time) (token, error) {
 	if seconds, ok := said.ExpiresIn.(float64); ok {
 		life = clamp(seconds, minTokenLife, maxTokenLife)
 	}
-	return token{value: value, expires: now.Add(life - tokenLeeway)}, nil
+	return token{value: value, got: now, expires: now.Add(life - tokenLeeway)}, nil
 }
 
 // sendable reports whether a token may stand in a header: visible ASCII.
