@@ -3,7 +3,6 @@ package registry
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -19,20 +18,14 @@ var hubNames = map[string]string{
 	"registry-1.docker.io": Hub,
 }
 
-// Letters are spelled out below because folding case with (?i) or ToLower takes
-// more than ASCII in: U+212A, the Kelvin sign, becomes a k.
-var (
-	hostLabel = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
-	hostPort  = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
-	pathPart  = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
-	tagForm   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-	hexForm   = regexp.MustCompile(`^[0-9a-f]+$`)
-)
-
 // hexLength is how many hex digits a digest of each algorithm has.
 var hexLength = map[string]int{"sha256": 64, "sha512": 128}
 
-const maxName = 255 // of host and path, as registries have it
+const (
+	maxName  = 255 // of host and path, as registries have it
+	maxTag   = 128
+	maxLabel = 63 // of a DNS name
+)
 
 // A SyntaxError is a reference that cannot be read. It quotes the part that is
 // wrong, never more: what stands before an @ may be a password.
@@ -87,13 +80,15 @@ func ParseRepo(written string) (Repo, error) {
 func Repository(written string) string { return cut(written).name }
 
 // ValidTag reports whether a tag is one that a registry may have.
-func ValidTag(tag string) bool { return tagForm.MatchString(tag) }
+func ValidTag(tag string) bool {
+	return tag != "" && len(tag) <= maxTag && tag[0] != '.' && tag[0] != '-' && all(tag, isTagByte)
+}
 
 // ValidDigest reports whether a digest is sha256 or sha512 with all of its
 // digits, in lower case.
 func ValidDigest(digest string) bool {
 	algorithm, digits, _ := strings.Cut(digest, ":")
-	return len(digits) == hexLength[algorithm] && hexForm.MatchString(digits)
+	return digits != "" && len(digits) == hexLength[algorithm] && all(digits, isHex)
 }
 
 // ParseHost reads the host of a registry, with or without a port, and makes it
@@ -104,7 +99,7 @@ func ParseHost(written string) (string, error) {
 	name, port := written, ""
 	if i := strings.LastIndexByte(written, ':'); i > strings.LastIndexByte(written, ']') {
 		name, port = written[:i], written[i:]
-		if n, err := strconv.Atoi(port[1:]); err != nil || n > 65535 || !hostPort.MatchString(port[1:]) {
+		if !isPort(port[1:]) {
 			return "", syntaxf("write a number from 1 to 65535, without leading zeros", "%s is no port, in %s", quote(port[1:]), quote(written))
 		}
 	}
@@ -118,7 +113,7 @@ func ParseHost(written string) (string, error) {
 	if err := checkHostName(name); err != nil {
 		return "", err
 	}
-	host := strings.ToLower(name) + port
+	host := strings.ToLower(written)
 	if hub, ok := hubNames[host]; ok {
 		return hub, nil
 	}
@@ -130,16 +125,16 @@ func ParseHost(written string) (string, error) {
 // what they mean.
 func checkHostName(name string) error {
 	const fix = "write a DNS name such as quay.io or registry.example.com:5000"
-	labels := strings.Split(name, ".")
-	for _, label := range labels {
-		if !hostLabel.MatchString(label) {
+	last := ""
+	for last = range strings.SplitSeq(name, ".") {
+		if !isLabel(last) {
 			return syntaxf(fix+" (a name that is not ASCII in its xn-- form)", "%s is no host of a registry", quote(name))
 		}
 	}
 	if len(name) > 253 {
 		return syntaxf(fix, "the host %s is longer than 253 characters", quote(name))
 	}
-	if last := labels[len(labels)-1]; isNumber(last) {
+	if isNumber(last) {
 		if addr, err := netip.ParseAddr(name); err != nil || !addr.Is4() {
 			return syntaxf("write four decimal numbers without leading zeros, or a DNS name", "%s is no IPv4 address", quote(name))
 		}
@@ -226,15 +221,69 @@ func splitHost(name string) (host, path string, err error) {
 
 func checkPathPart(part string) error {
 	switch {
-	case pathPart.MatchString(part):
+	case isPathPart(part):
 		return nil
 	case part == "":
 		return syntaxf("write one slash between two parts, and none at the end", "a part of the repository's name is empty")
-	case pathPart.MatchString(strings.ToLower(part)):
+	case isPathPart(strings.ToLower(part)):
 		return syntaxf("write "+strings.ToLower(part), "a repository's name is lower case, here %s", quote(part))
 	}
 	return syntaxf("write lower-case letters and digits with single . _ - between them", "%s is no part of a repository's name", quote(part))
 }
+
+// isPathPart takes lower-case letters and digits, and between two runs of them a
+// full stop, one or two underscores, or any number of hyphens.
+func isPathPart(part string) bool {
+	for {
+		n := 0
+		for n < len(part) && (isLower(part[n]) || isDigit(part[n])) {
+			n++
+		}
+		if n == 0 || n == len(part) {
+			return n > 0
+		}
+		part = part[n:]
+		part = part[separator(part):]
+	}
+}
+
+// separator is the length of what stands between two runs, 0 for nothing that may.
+func separator(s string) int {
+	switch {
+	case strings.HasPrefix(s, "__"):
+		return 2
+	case s[0] == '.' || s[0] == '_':
+		return 1
+	}
+	return len(s) - len(strings.TrimLeft(s, "-"))
+}
+
+// isLabel takes one part of a DNS name.
+func isLabel(s string) bool {
+	return s != "" && len(s) <= maxLabel && s[0] != '-' && s[len(s)-1] != '-' && all(s, isLabelByte)
+}
+
+func isPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n <= 65535 && s[0] != '0' && all(s, isDigit)
+}
+
+func all(s string, is func(byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Letters are compared as bytes because folding the case of runes takes more than
+// ASCII in: U+212A, the Kelvin sign, becomes a k.
+func isLower(c byte) bool     { return 'a' <= c && c <= 'z' }
+func isDigit(c byte) bool     { return '0' <= c && c <= '9' }
+func isHex(c byte) bool       { return isDigit(c) || 'a' <= c && c <= 'f' }
+func isLabelByte(c byte) bool { return isLower(c) || isDigit(c) || 'A' <= c && c <= 'Z' || c == '-' }
+func isTagByte(c byte) bool   { return isLabelByte(c) || c == '_' || c == '.' }
 
 func syntaxf(fix, format string, args ...any) error {
 	return &SyntaxError{What: fmt.Sprintf(format, args...), Fix: fix}
