@@ -71,7 +71,8 @@ func (b *budget) ResolveAlias(name string) (*Node, bool, error) {
 func (b *budget) EndDocument() error { return nil }
 
 // count holds a document's nodes to the limits, finds keys that are given twice,
-// and moves lines down by shift so that they count from the file's start.
+// and moves lines down by shift so that they count from the file's start. Comments go,
+// so that a node is the same whoever read it.
 func (b *budget) count(root *Node, shift int) error {
 	if err := b.walk(root, 1, shift); err != nil {
 		return err
@@ -85,6 +86,7 @@ func (b *budget) count(root *Node, shift int) error {
 
 func (b *budget) walk(n *Node, depth, shift int) *Error {
 	n.Line += shift
+	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
 	if b.nodes++; b.nodes > b.limits.Nodes {
 		return over(n.Line, n.Column, "nodes", b.limits.Nodes)
 	}

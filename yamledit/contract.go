@@ -3,7 +3,7 @@ package yamledit
 import "go.yaml.in/yaml/v4"
 
 // A Node is a node of the parser. Line is counted from 1 in the whole file, not
-// in the document; so is Column, in characters.
+// in the document; so is Column, in characters. Comments are left out.
 type Node = yaml.Node
 
 // Limits bound what Parse takes in. Keys are those of one mapping; Aliases are
@@ -29,6 +29,10 @@ type File struct {
 type Doc struct {
 	Root       *Node // the value, not the document node
 	Start, End int   // byte offsets in Src of the document's text
+	// Plain says that the document is written so simply that every reader of YAML finds
+	// the same keys, and of each value the same text: block style, no anchors, tags or
+	// escapes. (What a text without quotes stands for, on or 012, is another question.)
+	Plain bool
 }
 
 // An Error is text that cannot be parsed, or is over a limit.

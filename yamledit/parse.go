@@ -20,10 +20,17 @@ func Parse(src []byte, limits Limits) (*File, error) {
 	}
 	f := &File{Src: src, limits: limits}
 	b := &budget{limits: limits}
+	w := texts{}
 	for _, seg := range s.segments {
-		root, err := load(src[seg.start:seg.end], seg.line, b)
-		if err != nil {
-			return nil, err
+		var root *Node
+		if s.simple {
+			root = plainly(src[seg.start:seg.end], limits.Depth, w)
+		}
+		plain := root != nil
+		if !plain {
+			if root, err = load(src[seg.start:seg.end], seg.line, b); err != nil {
+				return nil, err
+			}
 		}
 		if root == nil || blank(root) {
 			continue
@@ -31,7 +38,7 @@ func Parse(src []byte, limits Limits) (*File, error) {
 		if err := b.count(root, seg.line-1); err != nil {
 			return nil, err
 		}
-		f.Docs = append(f.Docs, Doc{root, seg.start, seg.end})
+		f.Docs = append(f.Docs, Doc{Root: root, Start: seg.start, End: seg.end, Plain: plain})
 	}
 	if s.bidi {
 		if err := f.reordered(); err != nil {

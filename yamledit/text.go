@@ -16,6 +16,7 @@ type segment struct {
 // A survey is what one pass over the bytes tells before anything is parsed.
 type survey struct {
 	segments []segment
+	simple   bool // ASCII without tabs
 	bidi     bool // there are characters that reorder what a reader sees
 	nodes    int  // about three times the nodes that the text can hold, at most
 }
@@ -30,7 +31,7 @@ func look(src []byte, limits Limits) (survey, *Error) {
 		return survey{}, &Error{1, 1, "the text is UTF-16", "save the file as UTF-8"}
 	}
 	var (
-		s    survey
+		s    = survey{simple: !bytes.HasPrefix(src, byteOrderMark)}
 		cut  = cutter{limits: limits, line: 1}
 		keys = counter{limit: limits.Keys}
 		pos  = len(src) - len(bytes.TrimPrefix(src, byteOrderMark))
@@ -80,9 +81,11 @@ func (s *survey) characters(line []byte, n int) *Error {
 			if indicators[c] {
 				s.nodes += weigh(line, i)
 			}
+			s.simple = s.simple && c != '\t'
 			i++
 			continue
 		}
+		s.simple = false
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRune(line[i:])
 			if what := forbidden(r, size); what != "" {
