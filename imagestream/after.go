@@ -136,7 +136,7 @@ func (t *TagStatus) move(next Item, o Options) bool {
 		if next.Created.IsZero() {
 			next.Created = o.now()
 		}
-		t.Items = []Item{next}
+		t.Items, t.Served = []Item{next}, false
 		return true
 	}
 	current := t.Items[0]
@@ -148,15 +148,17 @@ func (t *TagStatus) move(next Item, o Options) bool {
 		t.Items = slices.Clone(t.Items)
 		t.Items[0] = next
 	default:
-		if next.Created.IsZero() || next.Created.Equal(o.now()) {
-			next.Created = later(o.now(), current.Created)
+		if next.Created.IsZero() {
+			next.Created = o.now()
 		}
-		t.Items = trim(slices.Insert(slices.Clone(t.Items), 0, next), o)
+		next.Created = later(next.Created, current.Created)
+		t.Items, t.Served = trim(slices.Insert(slices.Clone(t.Items), 0, next), o), false
 	}
 	return true
 }
 
-// later keeps the history in order when the clock was set back.
+// later keeps the history in order when the clock was set back, and when a tag goes back
+// to an image that another tag has had for longer.
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b

@@ -87,6 +87,7 @@ func TestParseReadsEverything(t *testing.T) {
 			Tags: []TagStatus{
 				{
 					Tag:     "1.0",
+					Served:  true,
 					Items:   []Item{{newYear, "quay.io/canal/barge@" + word("a"), word("a")}},
 					Source:  &Source{"quay.io/canal/barge:1.0", PreserveOriginal, "linux/s390x", "5f0c2a1b", Labels{}, newYear},
 					Failure: &Failure{"NotFound", "quay.io/canal/barge:1.0", "no such tag", newYear.AddDate(0, 0, 1)},

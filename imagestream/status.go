@@ -31,6 +31,7 @@ func (p *parser) status(d *Document, n *yamledit.Node, o *object) {
 	p.mode = inStatus
 	before := len(p.problems)
 	var s imagev1.ImageStreamStatus
+	p.nodes = p.nodes || o.apart
 	if p.bounded(n) && p.decode(n, o.Status, &s, "status") {
 		p.checkStatus(n, s)
 	}
@@ -123,6 +124,7 @@ func record(raw imagev1.ImageStreamStatus) Status {
 		for _, item := range t.Items {
 			tag.Items = append(tag.Items, Item{item.Created.UTC(), item.DockerImageReference, item.Image})
 		}
+		tag.Served = len(t.Items) > 0 && t.Items[0].Generation != 0
 		source := sourceAt(t.Conditions)
 		if source >= 0 {
 			tag.Source = readSource(t.Conditions[source])

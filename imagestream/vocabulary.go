@@ -122,9 +122,12 @@ type Status struct {
 
 // A TagStatus is the record of a tag.
 type TagStatus struct {
-	Tag     string
-	Items   []Item // newest first; Items[0] is current
-	Source  *Source
+	Tag    string
+	Items  []Item // newest first; Items[0] is current
+	Source *Source
+	// Served says that an API server wrote Items[0]: it has a generation, which towpath
+	// keeps and never writes.
+	Served  bool
 	Failure *Failure // the ImportSuccess condition when it is False
 	// Others says that the file has conditions for it that are neither Source nor Failure.
 	Others bool

@@ -18,8 +18,8 @@ type Hint struct {
 }
 
 func (h Hint) names(s *Stream, tag string, scheduled bool) bool {
-	return (h.Stream == (imagestream.Name{}) || h.Stream == s.Name) &&
-		(h.Tag == "" || h.Tag == tag || tag == "") && (!h.Scheduled || scheduled)
+	return (h.Stream == (imagestream.Name{}) || h.Stream == s.Name) && (!h.Scheduled || scheduled) &&
+		(h.Tag == "" || h.Tag == tag || tag == "" && s.specTag(h.Tag) == nil)
 }
 
 // spread is over how much time the first round after a start is spread.
@@ -41,10 +41,31 @@ func Due(c *Catalog, m *Memory, hints []Hint, now time.Time) (ask []Question, ne
 	if c.Invalid || c.Config.Paused() {
 		return nil, time.Time{}
 	}
-	consider := func(s *Stream, w *want) {
-		target, forced := w.target(s), false
+	for _, s := range c.Streams {
+		if s.Settings.Paused || s.Malformed {
+			continue
+		}
+		rest, ok := m.rests[s.Name]
+		if !ok || rest.stream != s || len(hints) > 0 || !rest.until.IsZero() && !rest.until.After(now) {
+			var questions []Question
+			questions, rest = c.dueOf(s, m, hints, now)
+			ask = append(ask, questions...)
+			m.rest(rest)
+		}
+		if at := rest.until; !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return ask, next
+}
+
+// dueOf is Due for one stream.
+func (c *Catalog) dueOf(s *Stream, m *Memory, hints []Hint, now time.Time) (ask []Question, r rest) {
+	r.stream = s
+	for i := range s.wants {
+		w := &s.wants[i]
+		target, forced, hinted := w.target(s), false, false
 		at, ever := m.due(target, w, s)
-		hinted := false
 		for _, h := range hints {
 			if h.names(s, target.Tag, w.scheduled) {
 				at, ever, hinted, forced = now, true, true, forced || h.Force
@@ -52,30 +73,26 @@ func Due(c *Catalog, m *Memory, hints []Hint, now time.Time) (ask []Question, ne
 		}
 		if st := m.state(target); st != nil && st.asking == w.inputs {
 			st.hinted = st.hinted || hinted // the answer may be older than what the hint is about
-			return
+			r.busy = true
+			continue
 		}
 		if _, owed := m.owed[target]; owed && !hinted {
-			return
+			r.busy = true
+			continue
 		}
 		switch {
 		case ever && !at.After(now):
 			q := c.question(s, w)
-			q.Forced = forced
+			if q.Forced = forced; w.scheduled {
+				q.Every = w.interval(s)
+			}
 			m.complete(&q)
-			ask = append(ask, q)
-		case ever && (next.IsZero() || at.Before(next)):
-			next = at
+			ask, r.busy = append(ask, q), true
+		case ever && (r.until.IsZero() || at.Before(r.until)):
+			r.until = at
 		}
 	}
-	for _, s := range c.Streams {
-		if s.Settings.Paused || s.Malformed {
-			continue
-		}
-		for i := range s.wants {
-			consider(s, &s.wants[i])
-		}
-	}
-	return ask, next
+	return ask, r
 }
 
 // A want is what decides when a question is due, worked out once for a stream: there
@@ -85,13 +102,13 @@ type want struct {
 	inputs    string
 	scheduled bool
 	onRecord  bool
-	failed    bool // a failure is on record
+	failed    time.Time // when the youngest failure was recorded; zero where none is on record
 }
 
 // wants are the questions that a stream may have.
 func (c *Catalog) wants(s *Stream) []want {
 	ws := make([]want, 0, len(s.Spec.Tags))
-	add := func(tag *imagestream.Tag, q Question, failed, scheduled bool) {
+	add := func(tag *imagestream.Tag, q Question, failed time.Time, scheduled bool) {
 		ws = append(ws, want{tag, q.Inputs, scheduled, q.OnRecord, failed})
 	}
 	for i := range s.Spec.Tags {
@@ -137,7 +154,7 @@ func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Tim
 	switch asked := st != nil && st.inputs == w.inputs; {
 	case st != nil && st.again:
 		return m.started, true
-	case asked && st.fails > 0 && target.Tag != "" && !st.failure.Kind.Passing() && !w.failed && st.settled != s.Blob:
+	case asked && st.fails > 0 && target.Tag != "" && !st.failure.Kind.Passing() && w.failed.IsZero() && st.settled != s.Blob:
 		return m.started, true // the failure was on record, and somebody took it away
 	case asked && st.fails > 0 && st.listed && w.scheduled:
 		return earlier(st.retry, st.next(target, interval)), true // one bad tag must not keep the others, or its successor, waiting
@@ -149,11 +166,11 @@ func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Tim
 		return m.started, true
 	case asked && w.scheduled:
 		return st.next(target, interval), true
-	case asked && w.failed:
-		return st.asked.Add(clearAfter), true // its recorded failure is over, and waits to be cleared
+	case asked && st.asked.Before(w.failed.Add(clearAfter)):
+		return w.failed.Add(clearAfter), true // its recorded failure is over, and waits to be cleared
 	case asked:
 		return time.Time{}, false
-	case w.scheduled || w.failed:
+	case w.scheduled || !w.failed.IsZero():
 		return m.started.Add(slot(target, min(interval, spread))), true
 	}
 	return time.Time{}, false

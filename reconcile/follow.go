@@ -60,7 +60,8 @@ func (r *Recorded) wanted(tag imagestream.TagRef) (SiteChange, bool) {
 	}
 	w.Source = r.upstream(tag)
 	before := s.Status.Tag(tag.Tag)
-	w.Moved = before == nil || len(before.Items) == 0 || before.Items[0].Reference != item.Reference
+	w.Moved = before == nil || len(before.Items) == 0 || before.Items[0].Reference != item.Reference &&
+		(w.Digest == "" || digestOf(before.Items[0].Reference) != w.Digest)
 	return w, true
 }
 

@@ -18,6 +18,8 @@ import (
 type Memory struct {
 	started time.Time
 	states  map[imagestream.TagRef]*state
+	loud    map[imagestream.TagRef]*state           // of states, those that fail or wait for an image to settle
+	rests   map[imagestream.Name]rest               // streams of which nothing is asked or owed
 	owed    map[imagestream.TagRef]Answer           // those that nothing became of yet
 	held    map[holdKey]Hold                        // what the log said of sites that a person took back
 	refused map[imagestream.Problem]gitstore.BlobID // edits that could not be made, and in which content of the file
@@ -47,6 +49,36 @@ type state struct {
 	retry   time.Time
 	failure *registry.Error
 	listed  bool // the listing itself worked
+}
+
+// A rest is until when nothing of a stream needs asking, as long as it stays as it is.
+type rest struct {
+	stream *Stream
+	until  time.Time // zero: for ever
+	busy   bool      // something of it is asked or owed: there is no rest
+}
+
+func (m *Memory) rest(r rest) {
+	if r.busy {
+		delete(m.rests, r.stream.Name)
+		return
+	}
+	if m.rests == nil {
+		m.rests = map[imagestream.Name]rest{}
+	}
+	m.rests[r.stream.Name] = r
+}
+
+// forget drops what is known of tags that nobody wants any more.
+func (m *Memory) forget(c *Catalog) {
+	for tag, st := range m.states {
+		s := c.Stream(tag.Stream)
+		if _, owed := m.owed[tag]; !owed && st.asking == "" && (s == nil || !s.asks(tag.Tag)) {
+			delete(m.states, tag)
+			delete(m.loud, tag)
+		}
+	}
+	maps.DeleteFunc(m.rests, func(name imagestream.Name, r rest) bool { return c.Stream(name) != r.stream })
 }
 
 func (m *Memory) state(t imagestream.TagRef) *state { return m.states[t] }
@@ -122,17 +154,34 @@ func (m *Memory) After(answers []Answer, recorded *Recorded, writes Writes, outc
 		case recorded.outrun[a.Target]:
 			delete(m.owed, a.Target)
 			*st = state{asking: st.asking, again: st.asking == ""}
+			delete(m.loud, a.Target)
 		case !outcome.Landed && !outcome.Dry && written[s.Path]:
 		default:
 			delete(m.owed, a.Target)
 			st.took(a, now)
 			st.settle(recorded.settles[a.Target])
+			m.say(a.Target, st)
 			if st.settled = s.Blob; outcome.Landed && written[s.Path] {
 				st.settled = ""
 			}
 		}
 	}
+	if len(m.owed) == 0 {
+		m.owed = map[imagestream.TagRef]Answer{} // a map that was large stays large
+	}
 	m.pushed(outcome, now)
+}
+
+// say keeps the states that a report tells of.
+func (m *Memory) say(tag imagestream.TagRef, st *state) {
+	if st.failure == nil && len(st.settling) == 0 {
+		delete(m.loud, tag)
+		return
+	}
+	if m.loud == nil {
+		m.loud = map[imagestream.TagRef]*state{}
+	}
+	m.loud[tag] = st
 }
 
 // took takes in an answer that needs no more attention.
@@ -148,7 +197,7 @@ func (st *state) took(a Answer, now time.Time) {
 		return
 	}
 	st.fails++
-	st.retry = now.Add(backoff(st.failure, st.fails))
+	st.retry = now.Add(backoff(st.failure, st.fails, a.Every))
 }
 
 // settle notes what must stand unchanged before it is recorded.
@@ -205,14 +254,18 @@ const (
 
 // backoff is how long to wait after the nth failure in a row: from 1 s to 5 min
 // where it may pass, from 5 min to 1 h where a credential is refused, from 1 h to
-// 24 h where somebody must act, and never less than the registry asked for.
-func backoff(err *registry.Error, n int) time.Duration {
+// 24 h where somebody must act, and never less than the registry asked for. A
+// scheduled tag begins with its interval, if that is less than an hour: often its
+// image comes a little after its stream.
+func backoff(err *registry.Error, n int, every time.Duration) time.Duration {
 	first, most := lastingFirst, lastingMost
 	switch {
 	case err.Kind.Passing():
 		first, most = passingFirst, passingMost
 	case err.Kind == registry.Unauthorized:
 		first, most = deniedFirst, deniedMost
+	case every > 0:
+		first = min(first, every)
 	}
 	return max(doubled(first, most, n), err.RetryAfter)
 }

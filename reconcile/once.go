@@ -82,17 +82,20 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 		return Report{}, err
 	}
 	mem := r.memory(now)
+	if cat != r.cat {
+		mem.forget(cat)
+	}
 	mem.dropStale(now)
 	ask, next := Due(cat, mem, hints, now) // what to ask
 	ask = r.targeted(cat, ask)
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	fresh := r.exchange(ctx, ask, next)             // what registries have said
-	answers := mem.owing()                          // and all that was not written yet
-	recorded := Record(cat, answers, now)           // status changes, and the record as it will stand
-	wanted := r.follow(recorded)                    // sites that differ from the record
-	held, err := Holds(ctx, snap, cat, wanted, mem) // those that a person put back
+	fresh := r.exchange(ctx, ask, next)                 // what registries have said
+	answers := mem.owing()                              // and all that was not written yet
+	recorded := Record(cat, answers, now, r.Targets...) // status changes, and the record as it will stand
+	wanted := r.follow(recorded)                        // sites that differ from the record
+	held, err := Holds(ctx, snap, cat, wanted, mem)     // those that a person put back
 	if err != nil {
 		return Report{}, err
 	}

@@ -103,7 +103,20 @@ type writer struct {
 	Writes
 	plan    Plan
 	now     map[string][]byte
-	refused map[imagestream.Name]bool
+	refused map[imagestream.Name]bool   // streams whose record cannot be written
+	dropped map[imagestream.TagRef]bool // tags that take their image from those
+}
+
+// A fileEdit is what became of one file.
+type fileEdit struct {
+	text    []byte
+	done    []StatusChange
+	refused []refusal
+}
+
+type refusal struct {
+	stream *Stream
+	err    error
 }
 
 func (w *writer) status() {
@@ -111,25 +124,72 @@ func (w *writer) status() {
 	for _, c := range w.plan.Recorded.Changes {
 		byPath[c.Stream.Path] = append(byPath[c.Stream.Path], c)
 	}
-	for paths := range slices.Chunk(slices.Sorted(maps.Keys(byPath)), statusFiles) {
+	edits := map[string]fileEdit{}
+	for todo := slices.Sorted(maps.Keys(byPath)); len(todo) > 0; todo = w.withoutDropped(byPath) {
+		results := make([]fileEdit, len(todo))
+		parallel(context.Background(), len(todo), func(_ context.Context, i int) error {
+			results[i] = recordAll(w.now[todo[i]], byPath[todo[i]])
+			return nil
+		})
+		for i, path := range todo {
+			edits[path] = results[i]
+			for _, r := range results[i].refused {
+				w.refused[r.stream.Name] = true
+			}
+		}
+	}
+	for paths := range slices.Chunk(slices.Sorted(maps.Keys(edits)), statusFiles) {
 		write := Write{Kind: StatusCommit, Before: map[string][]byte{}}
 		for _, path := range paths {
-			text, done := editAll(w.now[path], byPath[path], recordIn, func(c StatusChange, err error) {
-				w.refuse(path, c.Stream.Line, err)
-				w.refused[c.Stream.Name] = true
-			})
-			if w.edit(&write, path, text) {
-				write.Streams = append(write.Streams, done...)
+			for _, r := range edits[path].refused {
+				w.refuse(path, r.stream.Line, r.err)
+			}
+			if w.edit(&write, path, edits[path].text) {
+				write.Streams = append(write.Streams, edits[path].done...)
 			}
 		}
 		w.add(write)
 	}
 }
 
+// withoutDropped takes out what follows a record that cannot be written, and returns
+// the files that must be edited again for it.
+func (w *writer) withoutDropped(byPath map[string][]StatusChange) (again []string) {
+	w.dropped = w.plan.Recorded.followers(w.refused)
+	for _, path := range slices.Sorted(maps.Keys(byPath)) {
+		var kept []StatusChange
+		fewer := false
+		for _, c := range byPath[path] {
+			events := slices.DeleteFunc(slices.Clone(c.Events), func(e imagestream.Event) bool {
+				return w.dropped[imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}]
+			})
+			fewer = fewer || len(events) < len(c.Events)
+			if c.Events = events; len(events) > 0 {
+				kept = append(kept, c)
+			}
+		}
+		if fewer {
+			byPath[path], again = kept, append(again, path)
+		}
+	}
+	return again
+}
+
+// recordAll records the changes of one file, and says which are refused.
+func recordAll(text []byte, changes []StatusChange) (e fileEdit) {
+	if len(changes) == 0 {
+		return fileEdit{text: text}
+	}
+	e.text, e.done = editAll(text, changes, recordIn, func(c StatusChange, err error) {
+		e.refused = append(e.refused, refusal{c.Stream, err})
+	})
+	return e
+}
+
 func (w *writer) triggers() {
 	byTag := map[imagestream.TagRef][]SiteChange{}
 	for _, s := range w.plan.Sites {
-		if !s.Moved || !w.refused[s.Site.Follows.Stream] {
+		if !s.Moved || !w.refused[s.Site.Follows.Stream] && !w.dropped[s.Site.Follows] {
 			byTag[s.Site.Follows] = append(byTag[s.Site.Follows], s)
 		}
 	}

@@ -28,6 +28,7 @@ type Question struct {
 	Cap      int               // of a repository: how many tags at most
 	Settle   time.Duration     // how long an image must stand before it is recorded
 	Labels   bool              // the origin of a new image is wanted, too
+	Every    time.Duration     // the interval of a scheduled tag; 0 for others
 
 	OnRecord bool // the record answers these inputs already
 	Forced   bool
@@ -56,8 +57,9 @@ type dated struct {
 	at time.Time
 }
 
-// tagQuestion asks for one tag. It also says whether a failure is on record.
-func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, bool) {
+// tagQuestion asks for one tag. It also says since when a failure is on record, if one
+// is.
+func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, time.Time) {
 	mode, platform := s.mode(t.ImportMode), platformOf(c.platform(), t.PreferOS, t.PreferArch)
 	q := Question{
 		Target:   imagestream.TagRef{Stream: s.Name, Tag: t.Name},
@@ -83,7 +85,7 @@ func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, bool) {
 	}
 	st := s.Status.Tag(t.Name)
 	if st == nil {
-		return q, false
+		return q, time.Time{}
 	}
 	q.Bases, q.OnRecord = map[string]Base{t.Name: baseOf(st)}, answers(st, q)
 	if q.Policy != nil {
@@ -91,7 +93,14 @@ func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, bool) {
 			q.Recorded = st.Items[0].Created
 		}
 	}
-	return q, st.Failure != nil
+	return q, failedAt(st)
+}
+
+func failedAt(st *imagestream.TagStatus) time.Time {
+	if st.Failure == nil {
+		return time.Time{}
+	}
+	return st.Failure.Since
 }
 
 // current is the tag of a repository that a record was resolved from.
@@ -115,7 +124,7 @@ func settle(own *time.Duration, other time.Duration) time.Duration {
 
 // repositoryQuestion asks for every tag of spec.dockerImageRepository. It is
 // on record when any tag was resolved from it.
-func (c *Catalog) repositoryQuestion(s *Stream) (Question, bool) {
+func (c *Catalog) repositoryQuestion(s *Stream) (Question, time.Time) {
 	mode, platform := s.mode(""), c.platform()
 	q := Question{
 		Target:   imagestream.TagRef{Stream: s.Name},
@@ -133,31 +142,49 @@ func (c *Catalog) repositoryQuestion(s *Stream) (Question, bool) {
 	if q.Ref.Repo = repo; err != nil {
 		q.Refused = invalid(s.Spec.Repository, err)
 	}
-	failed := false
+	var failed time.Time
 	q.Bases = make(map[string]Base, len(s.Status.Tags))
 	for i := range s.Status.Tags {
 		st := &s.Status.Tags[i]
 		if s.specTag(st.Tag) == nil {
 			q.Bases[st.Tag] = baseOf(st)
 			q.OnRecord = q.OnRecord || answers(st, q)
-			failed = failed || st.Failure != nil
+			if at := failedAt(st); at.After(failed) {
+				failed = at
+			}
 		}
 	}
 	return q, failed
 }
 
-// answers reports whether a tag's record was resolved from what a question asks.
-// A record without a Source is one that OpenShift wrote: it is adopted where its
-// repository, or its digest, is the one that is wanted.
+// answers reports whether a tag's record was resolved from what a question asks:
+//
+//	record                                     resolved from it
+//	no items                                   no
+//	items and a Source                         where the inputs are the same
+//	items of an API server, without a Source   where its repository, or its digest, is the one that is
+//	                                           wanted: that is adopted as OpenShift left it
+//	items without either                       no: they were a reference's, or those of another tag
+//
+// OpenShift has no policies, and so left nothing that answers one.
 func answers(st *imagestream.TagStatus, q Question) bool {
-	if st.Source != nil {
+	switch {
+	case len(st.Items) == 0:
+		return false
+	case st.Source != nil:
 		return st.Source.Inputs == q.Inputs
-	}
-	if len(st.Items) == 0 || q.Policy != nil { // OpenShift has no policies
+	case q.Policy != nil, !fromServer(st):
 		return false
 	}
 	return registry.Repository(st.Items[0].Reference) == registry.Repository(q.Written) ||
 		q.Ref.Digest != "" && q.Ref.Digest == st.Items[0].Image
+}
+
+// fromServer reports whether OpenShift wrote the current item: its items have a
+// generation or, of very old servers, no digest.
+func fromServer(st *imagestream.TagStatus) bool {
+	image := st.Items[0].Image
+	return st.Served || image != "" && !registry.ValidDigest(image)
 }
 
 func baseOf(st *imagestream.TagStatus) Base {

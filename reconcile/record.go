@@ -16,6 +16,7 @@ type Recorded struct {
 	Changes []StatusChange // by stream name
 
 	cat     *Catalog
+	at      time.Time // of the pass, by the clock that questions are timed with
 	after   map[imagestream.Name]imagestream.Status
 	changes map[imagestream.Name]*StatusChange
 	options imagestream.Options
@@ -65,11 +66,12 @@ const clearAfter = time.Hour
 //	names an image of a stream     has that image                  that image, for good
 //	a reference                    -                               the reference as written, without a digest
 //	any of them                    nothing, malformed, a loop      nothing
-func Record(c *Catalog, answers []Answer, now time.Time) *Recorded {
-	now = now.UTC().Truncate(time.Second)
+//
+// Where targets are named, only the streams that they name are written.
+func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recorded {
 	r := &Recorded{
-		cat: c, after: map[imagestream.Name]imagestream.Status{}, changes: map[imagestream.Name]*StatusChange{},
-		options: imagestream.Options{Now: now, Keep: heldBySites(c)}, outrun: map[imagestream.TagRef]bool{}, settles: map[imagestream.TagRef][]Settling{},
+		cat: c, at: now, after: map[imagestream.Name]imagestream.Status{}, changes: map[imagestream.Name]*StatusChange{},
+		options: imagestream.Options{Now: now.UTC().Truncate(time.Second), Keep: heldBySites(c)}, outrun: map[imagestream.TagRef]bool{}, settles: map[imagestream.TagRef][]Settling{},
 	}
 	for _, a := range answers {
 		s := c.Stream(a.Target.Stream)
@@ -77,14 +79,14 @@ func Record(c *Catalog, answers []Answer, now time.Time) *Recorded {
 			r.outrun[a.Target] = true
 			continue
 		}
-		r.add(s, a.LeftOut, r.eventsOf(s, a, now)...)
+		r.add(s, a.LeftOut, r.eventsOf(s, a, r.options.Now)...)
 	}
 	for name, ch := range r.changes {
 		r.after[name] = ch.Stream.Document.After(ch.Events, ch.Options)
 	}
 	for i := range c.aliases {
 		a := &c.aliases[i]
-		if !c.records(a.stream) {
+		if !c.records(a.stream) || !named(targets, a.stream) {
 			continue
 		}
 		if es := r.aliased(a); len(es) > 0 {
@@ -97,6 +99,25 @@ func Record(c *Catalog, answers []Answer, now time.Time) *Recorded {
 		r.Changes = append(r.Changes, *r.changes[name])
 	}
 	return r
+}
+
+// named reports whether targets name a stream; none name all.
+func named(targets []Hint, s *Stream) bool {
+	return len(targets) == 0 || slices.ContainsFunc(targets, func(h Hint) bool {
+		return h.Stream == (imagestream.Name{}) || h.Stream == s.Name
+	})
+}
+
+// followers are the tags whose images come, over however many others, from streams.
+func (r *Recorded) followers(streams map[imagestream.Name]bool) map[imagestream.TagRef]bool {
+	found := map[imagestream.TagRef]bool{}
+	for i := range r.cat.aliases { // sources first
+		a := &r.cat.aliases[i]
+		if a.source.Tag != "" && (streams[a.source.Stream] || found[a.source]) {
+			found[a.ref()] = true
+		}
+	}
+	return found
 }
 
 // records reports whether a stream's status may be written.
@@ -122,16 +143,11 @@ func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *Sta
 // outran reports whether the stream changed since a question was asked: what it
 // wants, or what it has on record.
 func (c *Catalog) outran(s *Stream, a Answer) bool {
-	var now Question
-	switch t := s.specTag(a.Target.Tag); {
-	case a.Target.Tag == "" && s.Spec.Repository != "":
-		now, _ = c.repositoryQuestion(s)
-	case a.Target.Tag != "" && t != nil:
-		now, _ = c.tagQuestion(s, *t)
-	default:
-		return true
-	}
-	return now.Inputs != a.Inputs || slices.ContainsFunc(a.Results, func(r Result) bool { return now.Bases[r.Tag] != a.Bases[r.Tag] })
+	i := slices.IndexFunc(s.wants, func(w want) bool { return w.target(s) == a.Target })
+	return i < 0 || s.wants[i].inputs != a.Inputs || slices.ContainsFunc(a.Results, func(r Result) bool {
+		ours := a.Target.Tag != "" || s.specTag(r.Tag) == nil
+		return ours && baseOf(s.Status.Tag(r.Tag)) != a.Bases[r.Tag]
+	})
 }
 
 // Status is a stream's record as it will stand.
@@ -158,7 +174,7 @@ func (r *Recorded) eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Ev
 			// what spec says of a tag goes before what its repository holds
 		case res.Err != nil:
 			es = append(es, failed(st, res, s, a, res.Tag, now)...)
-		case res.Settling.After(now):
+		case res.Settling.After(r.at):
 			r.settles[a.Target] = append(r.settles[a.Target], Settling{imagestream.TagRef{Stream: s.Name, Tag: res.Tag}, a.written(res), res.Image, res.Settling})
 		default:
 			es = append(es, succeeded(st, res, a, now)...)
@@ -192,7 +208,7 @@ func failed(st *imagestream.TagStatus, r Result, s *Stream, a Answer, what strin
 		return nil
 	}
 	f := &imagestream.Failure{Reason: string(r.Err.Kind), From: a.Written, Message: r.Err.Message, Since: now}
-	if a.Err == nil {
+	if a.Err == nil && a.Policy == nil { // what a policy would choose may change from one try to the next
 		f.From = a.written(r)
 	}
 	if st != nil && st.Failure != nil && st.Failure.Reason == f.Reason && st.Failure.From == f.From {

@@ -78,15 +78,17 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 			rep.Unresolved = append(rep.Unresolved, Unresolved{site, why})
 		}
 	}
-	for tag, st := range r.mem.states {
-		if s := cat.Stream(tag.Stream); st.failure != nil && s != nil && s.asks(tag.Tag) {
+	for tag, st := range r.mem.loud {
+		s := cat.Stream(tag.Stream)
+		if s == nil || !s.asks(tag.Tag) {
+			continue
+		}
+		if st.failure != nil {
 			rep.Failing = append(rep.Failing, Failing{tag, st.failure, st.first(), st.retry})
 		}
 		rep.Settling = append(rep.Settling, st.settling...)
-		if st.asking != "" {
-			rep.Outstanding++
-		}
 	}
+	rep.Outstanding = r.asker.underWay()
 	slices.SortFunc(rep.Settling, func(a, b Settling) int { return compareTags(a.Tag, b.Tag) })
 	slices.SortFunc(rep.Failing, func(a, b Failing) int { return compareTags(a.Tag, b.Tag) })
 	return rep

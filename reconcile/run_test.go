@@ -509,7 +509,7 @@ func TestRunBackoff(t *testing.T) {
 		min, max int
 	}{
 		{&registry.Error{Kind: registry.Unreachable, Message: "no answer"}, time.Hour, 12, 24},
-		{&registry.Error{Kind: registry.NotFound, Message: "no such tag"}, 24 * time.Hour, 4, 6},
+		{&registry.Error{Kind: registry.NotFound, Message: "no such tag"}, 24 * time.Hour, 6, 8},
 		{&registry.Error{Kind: registry.RateLimited, Message: "slow down", RetryAfter: 30 * time.Minute}, time.Hour, 2, 3},
 	} {
 		t.Run(string(c.err.Kind), func(t *testing.T) {
