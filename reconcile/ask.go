@@ -99,19 +99,27 @@ func (a Answer) failingSince() map[string]time.Time {
 	return since
 }
 
-// learned is what the next question needs to know of this answer.
+// learned is what the next question needs to know of this answer. Of a tag that failed
+// it is what was known before: its image may settle meanwhile.
 func (a Answer) learned() map[string]Learned {
 	var learned map[string]Learned
-	for _, r := range slices.Concat(a.Results, a.Artifacts) {
-		base := a.Bases[r.Tag]
-		adopted := base.Image == r.Image && base.Inputs != a.Inputs
-		if r.Err != nil || r.Head == r.Image && r.Settling.IsZero() && !adopted {
-			continue // it is on record, or will be
-		}
+	add := func(tag string, l Learned) {
 		if learned == nil {
 			learned = map[string]Learned{}
 		}
-		learned[r.Tag] = Learned{r.Head, r.Image, r.Since}
+		learned[tag] = l
+	}
+	for _, r := range slices.Concat(a.Results, a.Artifacts) {
+		base := a.Bases[r.Tag]
+		adopted := base.Image == r.Image && base.Inputs != a.Inputs
+		before, known := a.Learned[r.Tag]
+		switch {
+		case r.Err != nil && known:
+			add(r.Tag, before)
+		case r.Err != nil, r.Head == r.Image && r.Settling.IsZero() && !adopted: // it is on record, or will be
+		default:
+			add(r.Tag, Learned{r.Head, r.Image, r.Since})
+		}
 	}
 	return learned
 }

@@ -187,13 +187,16 @@ func (m *Memory) say(tag imagestream.TagRef, st *state) {
 // took takes in an answer that needs no more attention.
 func (st *state) took(a Answer, now time.Time) {
 	if st.inputs != a.Inputs {
-		st.fails = 0
+		st.fails, st.learned = 0, nil
 	}
 	st.again, st.hinted = st.hinted, false
 	st.asked, st.inputs, st.since, st.listed = now, a.Inputs, a.failingSince(), a.Listed
 	st.facts = believed(a.Facts, now)
+	if a.Err == nil {
+		st.learned = a.learned()
+	}
 	if st.failure = a.failure(); st.failure == nil {
-		st.fails, st.learned = 0, a.learned()
+		st.fails = 0
 		return
 	}
 	st.fails++
