@@ -1,5 +1,7 @@
 package imagestream
 
+import "strings"
+
 // Kinds of a tag's From.
 const (
 	DockerImage      = "DockerImage"
@@ -29,4 +31,15 @@ func (s Status) Tag(name string) *TagStatus {
 		}
 	}
 	return nil
+}
+
+// Is reports whether id names the item's image: it is the digest or the beginning of it,
+// with or without the algorithm. An item without an image has no such name.
+func (i Item) Is(id string) bool {
+	algorithm, hex, ok := strings.Cut(i.Image, ":")
+	if !ok {
+		algorithm, hex = "sha256", i.Image // of very old servers
+	}
+	rest := strings.TrimPrefix(id, algorithm+":")
+	return rest != "" && strings.HasPrefix(hex, rest)
 }
