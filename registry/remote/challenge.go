@@ -2,6 +2,7 @@ package remote
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -10,9 +11,14 @@ import (
 // asks for nothing.
 type challenge struct {
 	scheme  string // "bearer", "basic" or ""
-	realm   string // of bearer: the URL of the token service; not checked yet
+	realm   string // of bearer: the URL of the token service
 	service string
 	scope   string // as the registry wrote it
+
+	// Of bearer, at is the realm; not checked yet, but for its form. Where that is
+	// wrong, wrong says how.
+	at    *url.URL
+	wrong error
 }
 
 const (
@@ -32,6 +38,7 @@ func readChallenge(h http.Header) challenge {
 	for _, line := range lines {
 		for _, c := range parseChallenges(line) {
 			if c.scheme == "bearer" && c.realm != "" {
+				c.at, c.wrong = target(nil, c.realm)
 				return c
 			}
 			if c.scheme == "basic" {
@@ -92,8 +99,10 @@ var pullScope = regexp.MustCompile(`^repository:([a-z0-9][a-z0-9._/-]{0,254}):[a
 // registry would have us ask for. A registry may know the repository by another
 // name than its path, so its name is taken where it gives one.
 func (c challenge) pull(path string) string {
-	if m := pullScope.FindStringSubmatch(c.scope); m != nil {
-		path = m[1]
+	if c.scope != "" {
+		if m := pullScope.FindStringSubmatch(c.scope); m != nil {
+			path = m[1]
+		}
 	}
 	return "repository:" + path + ":pull"
 }

@@ -194,5 +194,6 @@ func newIdentity(a authn.AuthConfig, kind, namespace string) *identity {
 	if who.username == "<token>" { // how credential helpers hand over an identity token
 		who.identityToken = who.password
 	}
+	who.sumUp()
 	return who
 }

@@ -49,32 +49,34 @@ func newGate(concurrency int, perSecond float64) *gate {
 
 // enter waits for a turn to ask an origin. It fails at once while the registry
 // has said to wait, or when the turn would not come soon. The caller calls leave
-// when the answer is read.
-func (g *gate) enter(ctx context.Context, to origin) (leave func(), err error) {
+// when the answer is read, unless there was an error.
+func (g *gate) enter(ctx context.Context, to origin) error {
 	if err := g.open(time.Now()); err != nil {
-		return nil, err
+		return err
 	}
 	select {
 	case g.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	leave = func() { <-g.slots }
-	if g.rate != nil {
-		if g.rate.Wait(ctx) != nil { // the turn would come after the deadline, or the context ended
-			leave()
-			return nil, context.DeadlineExceeded
-		}
+	if err := g.wait(ctx, to); err != nil {
+		g.leave()
+		return err
+	}
+	return nil
+}
+
+func (g *gate) leave() { <-g.slots }
+
+// wait is for the rate and the pace.
+func (g *gate) wait(ctx context.Context, to origin) error {
+	if g.rate != nil && g.rate.Wait(ctx) != nil {
+		return context.DeadlineExceeded // the turn would come after it, or the context ended
 	}
 	if err := g.await(ctx, to); err != nil {
-		leave()
-		return nil, err
+		return err
 	}
-	if err := g.open(time.Now()); err != nil { // it may have been said while we waited
-		leave()
-		return nil, err
-	}
-	return leave, nil
+	return g.open(time.Now()) // it may have been closed while we waited
 }
 
 func (g *gate) open(now time.Time) error {
@@ -205,15 +207,14 @@ func clamp(seconds float64, low, high time.Duration) time.Duration {
 // gated passes each request through a gate.
 type gated struct {
 	gate *gate
-	next http.RoundTripper // reads the whole answer before it returns
+	next wire // reads the whole answer before it returns
 }
 
 func (t gated) RoundTrip(req *http.Request) (*http.Response, error) {
-	leave, err := t.gate.enter(req.Context(), originOf(req.URL))
-	if err != nil {
+	if err := t.gate.enter(req.Context(), originOf(req.URL)); err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer t.gate.leave()
 	resp, err := t.next.RoundTrip(req)
 	if err == nil {
 		t.gate.heed(resp, time.Now())

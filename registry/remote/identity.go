@@ -2,8 +2,7 @@ package remote
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
+	"encoding/binary"
 )
 
 // An identity is who we are to a registry. Nil is nobody: we ask anonymously.
@@ -12,17 +11,31 @@ type identity struct {
 	namespace     string // of the stream it may speak for; keeps tokens of namespaces apart
 	username      string
 	password      string
-	identityToken string // exchanged for access tokens; the password is not used then
-	registryToken string // an access token as it stands
+	identityToken string     // exchanged for access tokens; the password is not used then
+	registryToken string     // an access token as it stands
+	sum           identityID // of all but kind; newIdentity sets it
 }
 
-// id tells identities apart where a secret must not be kept: "" for nobody.
-func (i *identity) id() string {
+// An identityID tells identities apart where a secret must not be kept. Zero is
+// nobody.
+type identityID [16]byte
+
+func (i *identity) id() identityID {
 	if i == nil {
-		return ""
+		return identityID{}
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{i.namespace, i.username, i.password, i.identityToken, i.registryToken}))
-	return hex.EncodeToString(sum[:16])
+	return i.sum
+}
+
+// sumUp sets what id returns. Nothing may change afterwards.
+func (i *identity) sumUp() {
+	var text []byte
+	for _, part := range []string{i.namespace, i.username, i.password, i.identityToken, i.registryToken} {
+		text = binary.AppendUvarint(text, uint64(len(part)))
+		text = append(text, part...)
+	}
+	sum := sha256.Sum256(text)
+	i.sum = identityID(sum[:])
 }
 
 // asked says on whose behalf a question was asked.

@@ -20,7 +20,7 @@ func askTokens(t *testing.T, kept *tokens, host string, repositories, size int, 
 		_, err := kept.get(t.Context(), key, func(context.Context) (token, error) {
 			fetched++
 			now := time.Now()
-			return token{value: value, got: now, expires: now.Add(life)}, nil
+			return token{header: value, got: now, expires: now.Add(life)}, nil
 		})
 		if err != nil {
 			t.Fatal(err)

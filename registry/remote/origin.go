@@ -21,7 +21,28 @@ func (o origin) String() string { return o.scheme + "://" + o.host }
 
 // originOf is the origin of an absolute URL.
 func originOf(u *url.URL) origin {
+	if isPlain(u.Host) {
+		return origin{scheme: u.Scheme, host: u.Host}
+	}
 	return origin{scheme: u.Scheme, host: withPort(u.Hostname(), u.Port(), u.Scheme)}
+}
+
+// isPlain reports whether a host stands in a URL as it does in an origin, name and
+// port in lower case. It may say no of one that does.
+func isPlain(host string) bool {
+	colon := strings.IndexByte(host, ':')
+	if colon < 0 || colon == len(host)-1 {
+		return false
+	}
+	for i := range len(host) {
+		c := host[i]
+		letter := 'a' <= c && c <= 'z' || c == '.' || c == '-'
+		digit := '0' <= c && c <= '9'
+		if !(digit || i < colon && letter || i == colon) {
+			return false
+		}
+	}
+	return true
 }
 
 func withPort(host, port, scheme string) string {

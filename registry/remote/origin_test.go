@@ -56,6 +56,25 @@ func TestTrust(t *testing.T) {
 	}
 }
 
+// What is read quickly is read as the long way has it.
+func TestOriginOf(t *testing.T) {
+	for host, want := range map[string]string{
+		"registry.test:443": "registry.test:443", "127.0.0.1:5000": "127.0.0.1:5000", "a-b.test:1": "a-b.test:1",
+		"registry.test": "registry.test:443", "registry.test:": "registry.test:443", "Registry.TEST:443": "registry.test:443",
+		"registry.test:44E": "[registry.test:44e]:443", "registry.test:0443": "registry.test:0443",
+		"[::1]:80": "[::1]:80", "[::1]": "[::1]:443", "[127.0.0.1]:80": "127.0.0.1:80", "::1:80": "[::1]:80",
+		"[FE80::1]:80": "[fe80::1]:80", "a_b:80": "a_b:80", ":80": ":80",
+	} {
+		u := &url.URL{Scheme: "https", Host: host}
+		if got := originOf(u); got != (origin{"https", want}) {
+			t.Errorf("%q is %s, want %s", host, got.host, want)
+		}
+		if long := withPort(u.Hostname(), u.Port(), u.Scheme); long != want {
+			t.Errorf("%q is %s by the long way, want %s", host, long, want)
+		}
+	}
+}
+
 // fault: H-04
 func TestTarget(t *testing.T) {
 	base, _ := url.Parse("https://registry.test/v2/a/b/tags/list?n=2")

@@ -45,16 +45,15 @@ type proof struct {
 	q              *question
 	req            *http.Request
 	ep             endpoint
-	next           http.RoundTripper
+	next           follow
 	sends, fetches int // left
 }
 
 // A pass is what is shown to the registry.
 type pass struct {
-	header string // Authorization; empty: nothing
-	key    tokenKey
-	token  string // of key; empty when the pass is no token
-	kept   bool   // the token is from before this question
+	header string   // Authorization; empty: nothing
+	token  tokenKey // what the header shows; zero when that is no token
+	kept   bool     // the token is from before this question
 }
 
 func (p *proof) run(ctx context.Context) (*http.Response, error) {
@@ -108,18 +107,14 @@ func (p *proof) turnedDown(err error) bool {
 
 func (p *proof) send(shown pass) (*http.Response, error) {
 	p.sends--
-	req := p.req.Clone(p.req.Context())
-	if shown.header != "" {
-		req.Header.Set("Authorization", shown.header)
-	}
-	return p.next.RoundTrip(req)
+	return p.next.RoundTrip(p.q.address(p.req, p.ep.origin, shown.header))
 }
 
 // again reports whether another try can end differently, and prepares it.
 func (p *proof) again(shown pass, asked challenge) bool {
 	q := p.q
-	if shown.token != "" {
-		q.reader.tokens.drop(shown.key, shown.token)
+	if shown.token != (tokenKey{}) {
+		q.reader.tokens.drop(shown.token, shown.header)
 	}
 	if asked.scheme != "" && !p.same(asked) {
 		p.ep.challenge = asked
@@ -183,36 +178,40 @@ func (p *proof) pass(ctx context.Context) (pass, error) {
 
 func (p *proof) bearer(ctx context.Context, trust trust) (pass, error) {
 	who, c := p.q.who, p.ep.challenge
-	realm, err := target(nil, c.realm)
-	if err != nil {
-		return pass{}, invalid("the registry names a token service that must not be asked", err)
+	if c.wrong != nil {
+		return pass{}, invalid("the registry names a token service that must not be asked", c.wrong)
 	}
-	if err := trust.mayAsk(p.ep.origin, originOf(realm)); err != nil {
+	if err := trust.mayAsk(p.ep.origin, originOf(c.at)); err != nil {
 		return pass{}, invalid("the registry names a token service that must not be asked", err)
 	}
 	if who != nil {
-		if err := trust.mayCarry(originOf(realm)); err != nil {
-			return pass{}, &strangerError{originOf(realm), err}
+		if err := trust.mayCarry(originOf(c.at)); err != nil {
+			return pass{}, &strangerError{originOf(c.at), err}
 		}
 	}
-	key := tokenKey{identity: who.id(), registry: p.ep.origin, realm: c.realm + " " + c.service, scope: c.pull(p.q.repo.Path)}
-	if value, ok := p.q.reader.tokens.lookup(key, time.Now()); ok {
-		return pass{header: "Bearer " + value, key: key, token: value, kept: true}, nil
+	key := tokenKey{identity: who.id(), registry: p.ep.origin, realm: c.realm, service: c.service, scope: c.pull(p.q.repo.Path)}
+	if header, ok := p.q.reader.tokens.lookup(key, time.Now()); ok {
+		return pass{header: header, token: key, kept: true}, nil
 	}
 	if p.fetches == 0 {
 		return pass{}, errNoFetches
 	}
 	p.fetches--
-	// The request may outlive the question: it uses nothing that the question changes.
-	next, agent := p.q.stack(p.ep.origin, maxToken), p.q.reader.agent
-	value, err := p.q.reader.tokens.get(ctx, key, func(ctx context.Context) (token, error) {
-		return requestToken(ctx, next, realm, c.service, key.scope, who, agent)
-	})
+	header, err := p.q.fetch(ctx, p.ep, key)
 	var refused *refusedError
 	if errors.As(err, &refused) && who == nil {
 		return pass{}, serviceRefused(refused)
 	}
-	return pass{header: "Bearer " + value, key: key, token: value}, err
+	return pass{header: header, token: key}, err
+}
+
+// fetch asks for a token, or waits for one that is on its way. The request may
+// outlive the question: it uses nothing that the question changes.
+func (q *question) fetch(ctx context.Context, ep endpoint, key tokenKey) (header string, err error) {
+	next, who, agent := q.stack(ep.origin, maxToken), q.who, q.reader.agent
+	return q.reader.tokens.get(ctx, key, func(ctx context.Context) (token, error) {
+		return requestToken(ctx, next, ep.challenge.at, key.service, key.scope, who, agent)
+	})
 }
 
 const refusalMemory = 5 * time.Minute
@@ -221,26 +220,31 @@ const refusalMemory = 5 * time.Minute
 // password is not shown often enough to lock an account.
 type refusals struct {
 	mu   sync.Mutex
-	when map[string]time.Time
+	when map[refusalKey]time.Time
 }
 
-func (r *refusals) note(identity string, at origin, now time.Time) {
+type refusalKey struct {
+	identity identityID
+	at       origin
+}
+
+func (r *refusals) note(identity identityID, at origin, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.when == nil {
-		r.when = map[string]time.Time{}
+		r.when = map[refusalKey]time.Time{}
 	}
 	for key, then := range r.when {
 		if now.Sub(then) >= refusalMemory {
 			delete(r.when, key)
 		}
 	}
-	r.when[identity+" "+at.String()] = now
+	r.when[refusalKey{identity, at}] = now
 }
 
-func (r *refusals) recent(identity string, at origin, now time.Time) bool {
+func (r *refusals) recent(identity identityID, at origin, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	then, ok := r.when[identity+" "+at.String()]
+	then, ok := r.when[refusalKey{identity, at}]
 	return ok && now.Sub(then) < refusalMemory
 }

@@ -39,7 +39,8 @@ type question struct {
 // puller is go-containerregistry's, speaking through the question, and the
 // repository as it names it.
 func (q *question) puller() (*remote.Puller, name.Repository, error) {
-	reg, err := name.NewRegistry(q.repo.Host)
+	// The scheme is the endpoint's. Insecure keeps the library from guessing one.
+	reg, err := name.NewRegistry(q.repo.Host, name.Insecure)
 	if err != nil {
 		return nil, name.Repository{}, err
 	}
@@ -57,11 +58,15 @@ func (q *question) puller() (*remote.Puller, name.Repository, error) {
 func (q *question) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	key := endpointKey{q.repo.Host, q.insecure}
-	ep, pinged, err := q.reader.endpoints.get(ctx, key, q.ping)
-	if err != nil {
-		return nil, err
+	ep, known := q.reader.endpoints.lookup(key)
+	pinged := false
+	if !known {
+		var err error
+		if ep, pinged, err = q.reader.endpoints.get(ctx, key, q.ping); err != nil {
+			return nil, err
+		}
 	}
-	resp, err := q.prove(q.address(req, ep.origin), ep, pinged)
+	resp, err := q.prove(req, ep, pinged)
 	if err != nil && isConnection(err) || err == nil && resp.StatusCode == http.StatusBadRequest {
 		q.reader.endpoints.forget(key)
 	}
@@ -81,15 +86,18 @@ func (q *question) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// address is the request as it leaves for the registry. Only what a registry
-// needs is sent.
-func (q *question) address(req *http.Request, home origin) *http.Request {
-	out := req.Clone(req.Context())
+// address is the request as it leaves for the registry, a new one each time. Only
+// what a registry needs is sent, and what it is shown of us.
+func (q *question) address(req *http.Request, home origin, shown string) *http.Request {
+	out := req.WithContext(req.Context())
 	out.URL = &url.URL{Scheme: home.scheme, Host: home.host, Path: req.URL.Path, RawQuery: req.URL.RawQuery}
 	out.Host = ""
 	out.Header = http.Header{"User-Agent": {q.reader.agent}}
-	if accept := req.Header.Values("Accept"); len(accept) > 0 {
+	if accept := req.Header["Accept"]; len(accept) > 0 {
 		out.Header["Accept"] = accept
+	}
+	if shown != "" {
+		out.Header["Authorization"] = []string{shown}
 	}
 	return out
 }
@@ -127,7 +135,7 @@ func acceptPage(resp *http.Response) error {
 }
 
 // stack is what lies below prove.
-func (q *question) stack(home origin, limit int) http.RoundTripper {
+func (q *question) stack(home origin, limit int) follow {
 	w := wire{lane: q.lane, insecure: q.insecure, limit: limit}
 	return follow{trust: q.trust(home), next: gated{gate: q.gate, next: w}}
 }

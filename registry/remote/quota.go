@@ -55,6 +55,9 @@ func readQuota(h http.Header, now time.Time) (q quota) {
 // amount is the number that a value starts with, before its parameters and what
 // else is in its list.
 func amount(value string) (float64, bool) {
+	if value == "" {
+		return 0, false
+	}
 	if i := strings.IndexAny(value, ";,"); i >= 0 {
 		value = value[:i]
 	}

@@ -21,8 +21,11 @@ func (q *question) head(ctx context.Context, ref registry.Ref) (registry.Image, 
 		return registry.Image{}, err
 	}
 	desc, err := puller.Head(ctx, reference(repo, ref))
-	if err == nil && isImage(mediaType(string(desc.MediaType))) && registry.ValidDigest(desc.Digest.String()) {
-		return registry.Image{Digest: desc.Digest.String(), MediaType: mediaType(string(desc.MediaType))}, nil
+	if err == nil {
+		image := registry.Image{Digest: desc.Digest.String(), MediaType: mediaType(string(desc.MediaType))}
+		if isImage(image.MediaType) && registry.ValidDigest(image.Digest) {
+			return image, nil
+		}
 	}
 	if err != nil && !headless(err) {
 		return registry.Image{}, err

@@ -12,7 +12,7 @@ const maxRedirects = 5
 // dropped for good as soon as the origin changes, and never added again.
 type follow struct {
 	trust trust
-	next  http.RoundTripper
+	next  gated
 }
 
 func (t follow) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -35,18 +35,19 @@ const (
 // given for one registry, to one identity, for one repository is never shown for
 // another.
 type tokenKey struct {
-	identity string // identity.id
+	identity identityID
 	registry origin
 	realm    string
+	service  string
 	scope    string
 }
 
 func (k tokenKey) String() string {
-	return fmt.Sprintf("%s %s %q %q", k.identity, k.registry, k.realm, k.scope)
+	return fmt.Sprintf("%x %s %q %q %q", k.identity, k.registry, k.realm, k.service, k.scope)
 }
 
 type token struct {
-	value        string
+	header       string // as it is shown: "Bearer …"
 	got, expires time.Time
 }
 
@@ -64,8 +65,8 @@ type tokens struct {
 // meanwhile. Whoever waits may leave; the request goes on for the others.
 func (t *tokens) get(ctx context.Context, key tokenKey, fetch func(context.Context) (token, error)) (string, error) {
 	result := t.flight.DoChan(key.String(), func() (any, error) {
-		if value, ok := t.lookup(key, time.Now()); ok { // brought while we came here
-			return value, nil
+		if header, ok := t.lookup(key, time.Now()); ok { // brought while we came here
+			return header, nil
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightDeadline)
 		defer cancel()
@@ -74,7 +75,7 @@ func (t *tokens) get(ctx context.Context, key tokenKey, fetch func(context.Conte
 			return "", err
 		}
 		t.keep(key, tok)
-		return tok.value, nil
+		return tok.header, nil
 	})
 	select {
 	case r := <-result:
@@ -88,7 +89,7 @@ func (t *tokens) lookup(key tokenKey, now time.Time) (string, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tok, ok := t.kept[key]
-	return tok.value, ok && now.Before(tok.expires)
+	return tok.header, ok && now.Before(tok.expires)
 }
 
 func (t *tokens) keep(key tokenKey, tok token) {
@@ -132,15 +133,15 @@ func (t *tokens) remove(key tokenKey) {
 }
 
 func bytesOf(key tokenKey, tok token) int {
-	return tokenEntry + len(tok.value) + len(key.identity) + len(key.registry.host) + len(key.realm) + len(key.scope)
+	return tokenEntry + len(tok.header) + len(key.realm) + len(key.service) + len(key.scope)
 }
 
 // drop forgets a token that a registry no longer takes, unless it was replaced
 // already.
-func (t *tokens) drop(key tokenKey, value string) {
+func (t *tokens) drop(key tokenKey, header string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.kept[key].value == value {
+	if t.kept[key].header == header {
 		t.remove(key)
 	}
 }
@@ -227,7 +228,7 @@ func readToken(body []byte, now time.Time) (token, error) {
 	if seconds, ok := said.ExpiresIn.(float64); ok {
 		life = clamp(seconds, minTokenLife, maxTokenLife)
 	}
-	return token{value: value, got: now, expires: now.Add(life - tokenLeeway)}, nil
+	return token{header: "Bearer " + value, got: now, expires: now.Add(life - tokenLeeway)}, nil
 }
 
 // sendable reports whether a token may stand in a header: visible ASCII.
