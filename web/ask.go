@@ -49,7 +49,7 @@ func read(resp *http.Response) (Report, error) {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return Report{}, errors.New("the answer is " + resp.Status)
+		return Report{}, fmt.Errorf("the answer is %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	case kind != "application/json":
 		return Report{}, fmt.Errorf("the answer is %q, and no report", kind)
 	}

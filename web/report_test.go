@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -140,15 +142,29 @@ func TestAskStrangers(t *testing.T) {
 		"not there":   {http.NotFound, "the answer is 404 Not Found"},
 		"a redirect":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "the answer is 302 Found"},
 		"no revision": {say("application/json", `{"revision":"","tags":[]}`), "it names no revision"},
+		"escapes":     {escapes, "the answer is 500 Internal Server Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(c.answer)
 			defer server.Close()
-			if _, err := Ask(t.Context(), server.URL); err == nil || !strings.Contains(err.Error(), c.want) {
+			_, err := Ask(t.Context(), server.URL)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
+			} else if strings.ContainsFunc(err.Error(), unicode.IsControl) {
+				t.Errorf("%q commands a terminal", err)
 			}
 		})
 	}
+}
+
+// escapes answers with a status line of its own making.
+func escapes(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	io.WriteString(conn, "HTTP/1.1 500 \x1b]0;owned\a\r\nContent-Length: 0\r\n\r\n")
 }
 
 func say(kind, text string) http.HandlerFunc {
