@@ -95,7 +95,10 @@ func (co *checkout) within(file string) (string, error) {
 	if err != nil || !filepath.IsLocal(rel) {
 		return "", hint{fmt.Errorf("%s is outside of the checkout in %s", file, root), "name a file in the checkout, or another checkout with --dir"}
 	}
-	return filepath.ToSlash(rel), nil
+	if rel = filepath.ToSlash(rel); !usablePath(rel) {
+		return "", hint{fmt.Errorf("%q is a name that no run reads", file), "name a file that is in no .git, of printable characters without \\"}
+	}
+	return rel, nil
 }
 
 // stream finds the stream of a name; nil where there is none that can be used. Without a

@@ -49,6 +49,7 @@ func (w *world) run(code string, args []string) {
 		w.ts.Fatalf("towpath: %v", err)
 	}
 	w.checkSecrets("the output", stdout.String()+stderr.String())
+	w.checkCommands(stdout.String() + stderr.String())
 	w.print(stdout.String())
 	fmt.Fprint(w.ts.Stderr(), w.plain(stderr.String()))
 	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != code {

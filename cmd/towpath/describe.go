@@ -40,7 +40,7 @@ type sheet struct {
 // row prints a key and its values, each in a line; nothing where there is none.
 func (s sheet) row(key string, values ...string) {
 	for _, v := range values {
-		fmt.Fprintf(s.w, "%s%-*s %s\n", s.indent, s.width, key, v)
+		fmt.Fprintf(s.w, "%s%-*s %s\n", s.indent, s.width, key, printable(v))
 		key = ""
 	}
 }

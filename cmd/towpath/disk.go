@@ -20,9 +20,10 @@ import (
 // disk is a directory, or one file, as if it were a commit. It follows no symbolic link
 // and reads no .git, and nothing that Git is told to ignore: no commit has that.
 type disk struct {
-	dir   string
-	files []gitstore.File
-	paths map[gitstore.BlobID]string
+	dir     string
+	ignored *ignored
+	files   []gitstore.File
+	paths   map[gitstore.BlobID]string
 }
 
 // readDisk lists a directory, or one file. What is named of it, by its path from there, is
@@ -35,14 +36,15 @@ func readDisk(dir string, named ...string) (*disk, error) {
 	d := &disk{dir: dir, paths: map[gitstore.BlobID]string{}}
 	if !info.IsDir() {
 		d.dir = filepath.Dir(dir)
-		return d, d.add(filepath.Base(dir), fs.FileInfoToDirEntry(info))
+		d.add(filepath.Base(dir), fs.FileInfoToDirEntry(info))
+		return d, nil
 	}
-	ignored := &ignored{fsys: os.DirFS(dir)}
-	if err := d.walk(".", ignored); err != nil {
+	d.ignored = &ignored{fsys: os.DirFS(dir)}
+	if err := d.walk(".", d.ignored); err != nil {
 		return nil, err
 	}
 	for _, name := range named {
-		if ignored.above(name) {
+		if d.ignored.above(name) {
 			if err := d.walk(name, nil); err != nil {
 				return nil, err
 			}
@@ -58,13 +60,17 @@ func (d *disk) walk(from string, ignored *ignored) error {
 			return err
 		case e.IsDir() && (e.Name() == ".git" || ignored.has(p, true)):
 			return fs.SkipDir
+		case e.IsDir() && p != "." && unusable(e.Name()):
+			d.add(p, e)
+			return fs.SkipDir
 		case e.IsDir():
 			ignored.enter(p)
 			return nil
 		case ignored.has(p, false):
 			return nil
 		}
-		return d.add(p, e)
+		d.add(p, e)
+		return nil
 	})
 }
 
@@ -106,18 +112,20 @@ func (g *ignored) above(p string) bool {
 	return p != "." && g.above(path.Dir(p))
 }
 
-func (d *disk) add(path string, e fs.DirEntry) error {
-	f := gitstore.File{Path: path}
-	if !e.Type().IsRegular() {
+func (d *disk) add(path string, e fs.DirEntry) {
+	f := gitstore.File{Path: quotedPath(path)}
+	switch {
+	case !usablePath(path):
+		f.Skip = "an unusable name"
+	case !e.Type().IsRegular():
 		f.Skip = "not a regular file"
-	} else {
+	default:
 		// The name stands for the content: nothing is read twice within a command.
 		sum := sha1.Sum([]byte(path))
 		f.Blob = gitstore.BlobID(hex.EncodeToString(sum[:]))
 		d.paths[f.Blob] = path
 	}
 	d.files = append(d.files, f)
-	return nil
 }
 
 // shown is a path as the person gave it.

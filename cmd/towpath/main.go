@@ -82,10 +82,11 @@ func (h hint) Unwrap() error { return h.error }
 // Main is the program with its surroundings as arguments. It returns the exit
 // code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) int {
-	root := newRoot(&app{stdout: stdout, stderr: stderr, getenv: getenv})
+	a := &app{stdout: harmless{stdout}, stderr: harmless{stderr}, terminal: stderr, getenv: getenv}
+	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
@@ -95,7 +96,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 		e = &exit{exitUsage, err} // cobra's own errors are all about the command line
 	}
 	if e.cause != nil {
-		printError(stderr, e.cause)
+		printError(a.stderr, e.cause)
 	}
 	if e.code == exitUsage && fixOf(e.cause) == "" {
 		fmt.Fprintln(stderr, "fix: see towpath --help, or towpath COMMAND --help")
@@ -105,7 +106,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, getenv f
 
 // app is what all commands share: where to print, and the common flags.
 type app struct {
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // harmless
+	terminal       io.Writer // stderr itself, for the bar
 	getenv         func(string) string
 	log            *slog.Logger // set by open
 	daemon         bool         // the command goes on for ever

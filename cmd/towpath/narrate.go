@@ -87,7 +87,7 @@ func (n *narrator) once(key, msg string, args ...any) {
 // next step below it.
 func printFailing(w io.Writer, failing []reconcile.Failing) {
 	for _, f := range failing {
-		fmt.Fprintf(w, "%s: %s: %s\n  fix: %s\n", f.Tag, f.Err.Kind, messageOf(f), importFix(f.Err))
+		fmt.Fprintf(w, "%s: %s: %s\n  fix: %s\n", f.Tag, f.Err.Kind, printable(messageOf(f)), importFix(f.Err))
 	}
 }
 

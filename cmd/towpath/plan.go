@@ -128,20 +128,20 @@ func printLeftOut(w io.Writer, rep reconcile.Report) {
 
 func heldLine(h reconcile.Hold) string {
 	site := h.Change.Site
-	id := printable(site.ID.String())
+	path, id := printable(site.Path), printable(site.ID.String())
 	if h.By == "" {
-		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", site.Path, id, site.Follows, h.Change.Image)
+		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", path, id, site.Follows, h.Change.Image)
 	}
 	return fmt.Sprintf("%s: %s follows %s, but commit %s (%s) took %s back; it stays until the tag moves",
-		site.Path, id, site.Follows, h.By.Short(), printable(h.About.Subject), h.Change.Image)
+		path, id, site.Follows, h.By.Short(), printable(h.About.Subject), h.Change.Image)
 }
 
 func leftAloneLine(u reconcile.Unresolved) string {
-	return fmt.Sprintf("%s: %s: %s", u.Site.Path, printable(u.Site.ID.String()), u.Why)
+	return fmt.Sprintf("%s: %s: %s", printable(u.Site.Path), printable(u.Site.ID.String()), printable(u.Why))
 }
 
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(jsonText{w})
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -17,9 +17,9 @@ import (
 
 // printError says what happened and, where it is known, what to do about it.
 func printError(w io.Writer, err error) {
-	fmt.Fprintf(w, "towpath: %s\n", strings.TrimSpace(err.Error()))
+	fmt.Fprintf(w, "towpath: %s\n", printableLines(err.Error(), ""))
 	if fix := fixOf(err); fix != "" {
-		fmt.Fprintf(w, "fix: %s\n", fix)
+		fmt.Fprintf(w, "fix: %s\n", printableLines(fix, ""))
 	}
 }
 
@@ -43,17 +43,17 @@ func fixOf(err error) string {
 // printProblems prints a problem a line, with the next step below it.
 func printProblems(w io.Writer, problems []imagestream.Problem) {
 	for _, p := range problems {
-		what := printable(p.What)
+		path, what := printable(p.Path), printable(p.What)
 		if p.Note {
 			what = "note: " + what
 		}
 		if p.Line == 0 {
-			fmt.Fprintf(w, "%s: %s\n", p.Path, what)
+			fmt.Fprintf(w, "%s: %s\n", path, what)
 		} else {
-			fmt.Fprintf(w, "%s:%d:%d: %s\n", p.Path, p.Line, max(p.Col, 1), what)
+			fmt.Fprintf(w, "%s:%d:%d: %s\n", path, p.Line, max(p.Col, 1), what)
 		}
 		if p.Fix != "" {
-			fmt.Fprintf(w, "  fix: %s\n", strings.ReplaceAll(strings.TrimRight(p.Fix, "\n"), "\n", "\n       "))
+			fmt.Fprintf(w, "  fix: %s\n", printableLines(p.Fix, "       "))
 		}
 	}
 }
@@ -62,30 +62,25 @@ func printProblems(w io.Writer, problems []imagestream.Problem) {
 func diffOf(w reconcile.Write) string {
 	var b strings.Builder
 	for _, e := range w.Commit.Edits {
-		d := string(diff.Diff("a/"+e.Path, w.Before[e.Path], "b/"+e.Path, e.Content))
+		d := string(diff.Diff(quoted("a/"+e.Path), w.Before[e.Path], quoted("b/"+e.Path), e.Content))
 		_, d, _ = strings.Cut(d, "\n") // its own "diff" line
 		b.WriteString(d)
 	}
 	return b.String()
 }
 
+// quoted is the name of a file in a diff; one that would break its line, or worse, stands
+// in quotes.
+func quoted(name string) string {
+	if printable(name) != name {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 // shortDigest is a digest as people compare it, or - where there is none.
 func shortDigest(digest string) string {
 	return cmp.Or(digest[:min(len(digest), len("sha256:")+12)], "-")
-}
-
-// printable is text of strangers in one line, without characters that command
-// a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsPrint(r):
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
 }
 
 // count is "1 file", "2 files".

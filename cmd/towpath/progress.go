@@ -29,7 +29,7 @@ const (
 // progress is a bar on standard error, if that is a terminal.
 func (a *app) progress() *bar {
 	b := &bar{started: time.Now()}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := a.terminal.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		b.out = f
 		if b.width, _, _ = term.GetSize(int(f.Fd())); b.width == 0 {
 			b.width = 80

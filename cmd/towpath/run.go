@@ -55,11 +55,11 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	rep, err := r.Settle(ctx, reconcile.Hint{Scheduled: true})
 	bar.done()
 	for _, c := range rep.Commits {
-		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), c.Subject)
+		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
 	if r.Dry {
 		for _, w := range rep.Planned {
-			fmt.Fprintf(a.stdout, "would commit: %s\n", w.Subject())
+			fmt.Fprintf(a.stdout, "would commit: %s\n", printable(w.Subject()))
 		}
 	}
 	printLeft(a.stdout, rep)

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // unless the script brings its own; TOWPATH_REPO names the repository once there is
 // one. In what the program prints, digests carry the word that was pushed
 // (sha256:one), and COMMIT, TIME and DATE stand for what is never the same twice.
-// No output may hold a secret; every command sees to that.
+// No output may hold a secret, or a character that commands a terminal; every command sees to that.
 //
 //	towpath ARGS…            runs the program, which must exit 0
 //	exits CODE towpath ARGS… … with that code

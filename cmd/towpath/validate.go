@@ -48,7 +48,7 @@ Exits 3 when there are problems.`,
 			if output == "text" {
 				printProblems(a.stdout, f.problems)
 			}
-			fmt.Fprintf(a.stderr, "%s: %s, %s\n", t, count(f.Streams, "stream"), count(f.Sites, "site"))
+			fmt.Fprintf(a.stderr, "%s: %s, %s\n", printable(t.String()), count(f.Streams, "stream"), count(f.Sites, "site"))
 			found.join(f)
 		}
 		if err := found.print(a, output); err != nil {
@@ -69,12 +69,14 @@ type tree struct {
 	asked []asked
 }
 
-// asked is a path that a person asked: as it was given, and from the root with slashes;
-// "." is all of it.
+// asked is a path that a person asked: as it was given; from the root with slashes,
+// where "." is all of it; and as a commit shows it.
 type asked struct {
-	shown, path string
-	dir         bool
+	shown, path, at string
+	dir             bool
 }
+
+func newAsked(shown, path string, dir bool) asked { return asked{shown, path, quotedPath(path), dir} }
 
 // treesOf finds the trees that paths are in, in the order in which they are first named.
 func treesOf(args []string) ([]*tree, error) {
@@ -108,10 +110,10 @@ func treeOf(arg string) (*tree, error) {
 		return nil, err
 	}
 	if !info.IsDir() && !isRoot(root) {
-		return &tree{root: arg, alone: true, asked: []asked{{shown: arg, path: filepath.Base(arg)}}}, nil
+		return &tree{root: arg, alone: true, asked: []asked{newAsked(arg, filepath.Base(arg), false)}}, nil
 	}
 	rel, err := between(root, arg)
-	return &tree{root: root, asked: []asked{{arg, rel, info.IsDir()}}}, err
+	return &tree{root: root, asked: []asked{newAsked(arg, rel, info.IsDir())}}, err
 }
 
 // isRoot reports whether a directory looks like the root of a repository.
@@ -145,13 +147,13 @@ func (t *tree) String() string {
 // shown is a path as the person would write it; ok is false for one that was not asked for.
 func (t *tree) shown(p string) (shown string, ok bool) {
 	for _, n := range t.asked {
-		if n.path == p {
+		if n.at == p {
 			return n.shown, true
 		}
-		if n.path == "." {
+		if n.at == "." {
 			return filepath.Join(n.shown, p), true
 		}
-		if rest, ok := strings.CutPrefix(p, n.path+"/"); ok {
+		if rest, ok := strings.CutPrefix(p, n.at+"/"); ok {
 			return filepath.Join(n.shown, rest), true
 		}
 	}
@@ -229,10 +231,10 @@ func (f *findings) bad() bool {
 // print prints what is there to print once, for all trees.
 func (f *findings) print(a *app, output string) error {
 	if len(f.Unread) > 0 {
-		fmt.Fprintf(a.stderr, "not checked, for towpath does not read it (include and exclude of %s): %s\n", reconcile.ConfigPath, strings.Join(f.Unread, ", "))
+		fmt.Fprintf(a.stderr, "not checked, for towpath does not read it (include and exclude of %s): %s\n", reconcile.ConfigPath, printable(strings.Join(f.Unread, ", ")))
 	}
 	if len(f.alone) > 0 {
-		fmt.Fprintf(a.stderr, "checked by itself, for no .git or %s is above it: %s\n", reconcile.ConfigPath, strings.Join(f.alone, ", "))
+		fmt.Fprintf(a.stderr, "checked by itself, for no .git or %s is above it: %s\n", reconcile.ConfigPath, printable(strings.Join(f.alone, ", ")))
 	}
 	switch output {
 	case "json":
@@ -246,16 +248,16 @@ func (f *findings) print(a *app, output string) error {
 // annotate prints problems as commands of a GitHub workflow, which shows them beside the
 // lines that they are about.
 func (f *findings) annotate(w io.Writer) {
-	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	value := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	text := strings.NewReplacer("%", "%25", "\n", "%0A")
+	value := strings.NewReplacer("%", "%25", ":", "%3A", ",", "%2C")
 	for _, p := range f.Problems {
-		level, what := "error", p.What
+		level, what := "error", printable(p.What)
 		if p.Note {
 			level = "notice"
 		}
 		if p.Fix != "" {
-			what += "\nfix: " + p.Fix
+			what += "\nfix: " + printableLines(p.Fix, "")
 		}
-		fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d,title=towpath::%s\n", level, value.Replace(p.Path), max(p.Line, 1), max(p.Column, 1), text.Replace(what))
+		fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d,title=towpath::%s\n", level, value.Replace(printable(p.Path)), max(p.Line, 1), max(p.Column, 1), text.Replace(what))
 	}
 }

@@ -61,6 +61,13 @@ func (w *world) checkSecrets(where, text string) {
 	}
 }
 
+// checkCommands looks for what a terminal would do, and not show.
+func (w *world) checkCommands(text string) {
+	if i := strings.IndexFunc(strings.ReplaceAll(text, "\r\n", "\n"), commands); i >= 0 {
+		w.t.Errorf("the output commands the terminal: %q", text)
+	}
+}
+
 // git is the repository.
 func (w *world) git() *gittest.Repo {
 	if w.repo == nil {
