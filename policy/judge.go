@@ -22,6 +22,27 @@ func (p *Policy) Refuses(f Facts, now time.Time) (why string) {
 	return why
 }
 
+// Lasting reports whether facts can be relied on while a tag's image stays the same, given those
+// of the tag on record. What keeps an image out may end: it comes, or comes for one more
+// platform. With newest that is no matter for one that is older than what is on record.
+func (p *Policy) Lasting(f, current Facts) bool {
+	if f.Gone || f.Unfit != "" {
+		return false
+	}
+	older := p.order == (ages{}) && f.Created.Before(current.Created)
+	return older || p.lacks(f) == ""
+}
+
+// lacks is a platform that the policy wants and an image does not offer; empty for none.
+func (p *Policy) lacks(f Facts) string {
+	for _, want := range p.platforms {
+		if !offers(f.Platforms, want) {
+			return want
+		}
+	}
+	return ""
+}
+
 // judge reports whether an image can be chosen; if not, it has been passed over.
 func (k *pick) judge(tag string, f Facts) bool {
 	r := k.rejection(tag, f)
@@ -44,10 +65,8 @@ func (k *pick) refuse(f Facts) (why, kind string) {
 	if f.Unfit != "" {
 		return printable(f.Unfit), "not fit (" + printable(f.Unfit) + ")"
 	}
-	for _, want := range k.policy.platforms {
-		if !offers(f.Platforms, want) {
-			return "has no image for " + want, "without " + want
-		}
+	if want := k.policy.lacks(f); want != "" {
+		return "has no image for " + want, "without " + want
 	}
 	if k.policy.minAge == 0 && k.policy.order != (ages{}) {
 		return "", ""

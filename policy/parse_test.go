@@ -262,7 +262,7 @@ func TestMatchingIsBounded(t *testing.T) {
 	tags := many(lot, func(i int) string { return fmt.Sprintf("%s%d", strings.Repeat("a", 110), i) })
 	p := parse(t, "alphabetical", "match: (a?){100}(a.*){20}=$")
 	start := time.Now()
-	c, need := p.Shortlist(tags).Pick(tags[0], nil, now)
+	c, need := p.Shortlist(tags).Pick(Current{Tag: tags[0]}, nil, now)
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -366,6 +366,6 @@ func FuzzParse(f *testing.F) {
 		if line := p.String(); strings.ContainsAny(line, "\n\r") {
 			t.Fatalf("more than a line: %q", line)
 		}
-		p.Shortlist([]string{"1.0.0", "v2.0.0-rc.1", "main-1", "7"}).Pick("1.0.0", nil, time.Unix(0, 0))
+		p.Shortlist([]string{"1.0.0", "v2.0.0-rc.1", "main-1", "7"}).Pick(Current{Tag: "1.0.0"}, nil, time.Unix(0, 0))
 	})
 }

@@ -30,6 +30,12 @@ type Choice struct {
 	PassedOver int
 }
 
+// Current is the tag that is on record; the zero Current without one.
+type Current struct {
+	Tag      string
+	Recorded time.Time // its image was made before that; zero where nobody knows
+}
+
 // A Rejection is a tag that was passed over.
 type Rejection struct{ Tag, Why string }
 
@@ -41,9 +47,8 @@ const (
 	maxPassed = 20   // rejections in a Choice
 )
 
-// Pick chooses. Current is the tag that is on record, empty without one; the
-// choice never falls below it while it satisfies the policy's names itself,
-// listed or not, unless the policy allows downgrades. Facts are what is known of
+// Pick chooses. The choice never falls below the tag on record while that satisfies
+// the policy's names itself, listed or not, unless the policy allows downgrades. Facts are what is known of
 // tags so far; those of more tags than were asked for do no harm. Where need is
 // not empty the choice cannot be made yet: it must be called again with the facts
 // of those tags, too. Need is empty after at most 50 tags, with newest after the
@@ -52,11 +57,11 @@ const (
 // A choice without a tag means that the policy cannot come to one, and Why what to
 // do about it: nothing listed satisfies it and nothing is on record, or there is
 // too much to look at.
-func (s *Shortlist) Pick(current string, facts map[string]Facts, now time.Time) (c Choice, need []string) {
-	k := &pick{Shortlist: s, facts: facts, now: now}
-	k.current, k.holds = s.policy.admit(current)
+func (s *Shortlist) Pick(current Current, facts map[string]Facts, now time.Time) (c Choice, need []string) {
+	k := &pick{Shortlist: s, facts: facts, now: now, recorded: current.Recorded}
+	k.current, k.holds = s.policy.admit(current.Tag)
 	k.holds = k.holds && k.current.refused == ""
-	k.listed = k.holds && s.in[current]
+	k.listed = k.holds && s.in[current.Tag]
 	switch {
 	case s.heavy:
 		return k.tooHeavy(), nil
@@ -69,13 +74,15 @@ func (s *Shortlist) Pick(current string, facts map[string]Facts, now time.Time) 
 // A pick is one call of Pick.
 type pick struct {
 	*Shortlist
-	facts   map[string]Facts
-	now     time.Time
-	current candidate
-	holds   bool        // current satisfies the policy's names
-	listed  bool        // and is among the candidates
-	passed  []rejection // images that came before, best first
-	unaged  []rejection // images that no other can be compared with by age
+	facts    map[string]Facts
+	now      time.Time
+	current  candidate
+	recorded time.Time   // the image of current was made before that, if anybody knows
+	holds    bool        // current satisfies the policy's names
+	listed   bool        // and is among the candidates
+	since    time.Time   // when the image of current was made, or before; zero where that is no matter
+	passed   []rejection // images that came before, best first
+	unaged   []rejection // images that no other can be compared with by age
 }
 
 // A rejection is a Rejection whose reason is counted under its kind.
@@ -142,18 +149,19 @@ func (k *pick) byAge() (Choice, []string) {
 	if need := k.unknown(); len(need) > 0 {
 		return Choice{}, need
 	}
-	since := time.Time{} // when the tag on record was made, if it stands
 	if k.holds && k.stands() && k.count > 0 {
 		switch f := k.facts[k.current.tag]; {
 		case k.ageless(f) == "":
-			since = f.Created
+			k.since = f.Created
+		case f.Gone && !k.recorded.IsZero(): // what was made later is newer for certain
+			k.since = k.recorded
 		case !k.policy.downgrade:
 			return k.stayAgeless(f), nil
 		}
 	}
 	for _, c := range k.byCreated() {
 		f := k.facts[c.tag]
-		if !since.IsZero() && !f.Created.After(since) {
+		if !k.since.IsZero() && !f.Created.After(k.since) {
 			return k.stay(c), nil
 		}
 		if k.judge(c.tag, f) {

@@ -45,7 +45,7 @@ func choose(t *testing.T, s *Shortlist, current string, all map[string]Facts) (c
 	t.Helper()
 	known := map[string]Facts{}
 	for {
-		c, need := s.Pick(current, known, now)
+		c, need := s.Pick(Current{Tag: current}, known, now)
 		if len(need) == 0 {
 			return c, asked
 		}
@@ -242,7 +242,7 @@ func TestPickHeedsWhatIsKnown(t *testing.T) {
 		{"1.2.0", "true", "1.0.0"},
 	} {
 		s := parse(t, "semver:*", "allow-downgrade: "+tt.downgrade).Shortlist([]string{"1.0.0", "1.1.0", "1.2.0"})
-		c, need := s.Pick(tt.current, known, now)
+		c, need := s.Pick(Current{Tag: tt.current}, known, now)
 		if c.Tag != tt.want || len(need) > 0 {
 			t.Errorf("%+v: got %+v, needs %q", tt, c, need)
 		}
@@ -264,7 +264,7 @@ func TestTies(t *testing.T) {
 		{[]string{"alphabetical", "match: ^(.)", "extract: $1"}, "ab ac aa", "ac", "ac"},
 	} {
 		for _, tags := range permutations(strings.Fields(tt.tags)) {
-			if c, _ := parse(t, tt.policy...).Shortlist(tags).Pick(tt.current, nil, now); c.Tag != tt.want {
+			if c, _ := parse(t, tt.policy...).Shortlist(tags).Pick(Current{Tag: tt.current}, nil, now); c.Tag != tt.want {
 				t.Errorf("%q of %q with %q: got %s, want %s", tt.policy, tags, tt.current, c.Tag, tt.want)
 			}
 		}
@@ -353,7 +353,7 @@ func TestBait(t *testing.T) {
 		{[]string{"numerical"}, []string{"7", digits, "1e999", "NaN", "Infinity"}, "7", "NaN its key is no number"},
 		{[]string{"alphabetical"}, []string{"a", "z\x1b[31m", "z\nq", strings.Repeat("z", 129), "-z", ".z", "zаppelin"}, "a", ""},
 	} {
-		c, need := parse(t, tt.policy...).Shortlist(tt.tags).Pick("", nil, now)
+		c, need := parse(t, tt.policy...).Shortlist(tt.tags).Pick(Current{}, nil, now)
 		if c.Tag != tt.want || len(need) > 0 {
 			t.Errorf("%q: got %q, want %q", tt.policy, c.Tag, tt.want)
 		}

@@ -45,7 +45,7 @@ func (k *pick) stay(c candidate) Choice {
 // tied reports whether a tag is as good as the one on record.
 func (k *pick) tied(c candidate) bool {
 	if k.policy.order == (ages{}) {
-		return k.facts[c.tag].Created.Equal(k.facts[k.current.tag].Created)
+		return k.facts[c.tag].Created.Equal(k.since)
 	}
 	return k.policy.order.compare(c.rank, k.current.rank) == 0
 }

@@ -191,7 +191,7 @@ func (st *state) took(a Answer, now time.Time) {
 	}
 	st.again, st.hinted = st.hinted, false
 	st.asked, st.inputs, st.since, st.listed = now, a.Inputs, a.failingSince(), a.Listed
-	st.facts = believed(a.Facts, now)
+	st.facts = remembered(a.Facts, now)
 	if a.Err == nil {
 		st.learned = a.learned()
 	}
@@ -211,12 +211,6 @@ func (st *state) settle(waits []Settling) {
 			st.settles = w.Until
 		}
 	}
-}
-
-// believed are the facts that the next question need not ask for.
-func believed(facts map[string]dated, now time.Time) map[string]dated {
-	maps.DeleteFunc(facts, func(_ string, f dated) bool { return now.Sub(f.at) >= factsLast })
-	return facts
 }
 
 // first is since when anything of a tag or repository fails.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type Question struct {
 	Recorded time.Time         // when Current was recorded
 	Inputs   string            // hash of the spec inputs that decide
 	Cap      int               // of a repository: how many tags at most
+	Except   map[string]bool   // of a repository: tags that spec names, which are asked for one by one
 	Settle   time.Duration     // how long an image must stand before it is recorded
 	Labels   bool              // the origin of a new image is wanted, too
 	Every    time.Duration     // the interval of a scheduled tag; 0 for others
@@ -51,10 +53,35 @@ type Learned struct {
 	Since time.Time // since when it stands for that, as far as this process saw; zero where nobody waits for it
 }
 
-// dated are facts and when they were learned.
+// dated are facts, when they were learned, and of what: the digest that the tag had, and
+// the one that would be recorded. They are empty where there is no image.
 type dated struct {
 	policy.Facts
-	at time.Time
+	at          time.Time
+	head, image string
+}
+
+// factsLast is how long facts are believed: what images say of themselves does not
+// change, but a tag may be given another image.
+const factsLast = 24 * time.Hour
+
+// believed are the facts that a policy is told without asking. What keeps an image from
+// being chosen may be over any time, and a person who asks wants to know what is.
+func (q Question) believed(now time.Time) map[string]policy.Facts {
+	known := map[string]policy.Facts{}
+	for tag, f := range q.Facts {
+		if !q.Forced && now.Sub(f.at) < factsLast && q.Policy.Lasting(f.Facts, q.Facts[q.Current].Facts) {
+			known[tag] = f.Facts
+		}
+	}
+	return known
+}
+
+// remembered are the facts that may be of use: those that nobody asked for again are of
+// tags that are gone.
+func remembered(facts map[string]dated, now time.Time) map[string]dated {
+	maps.DeleteFunc(facts, func(_ string, f dated) bool { return now.Sub(f.at) >= 2*factsLast })
+	return facts
 }
 
 // tagQuestion asks for one tag. It also says since when a failure is on record, if one
@@ -143,10 +170,14 @@ func (c *Catalog) repositoryQuestion(s *Stream) (Question, time.Time) {
 		q.Refused = invalid(s.Spec.Repository, err)
 	}
 	var failed time.Time
+	q.Except = make(map[string]bool, len(s.Spec.Tags))
+	for i := range s.Spec.Tags {
+		q.Except[s.Spec.Tags[i].Name] = true
+	}
 	q.Bases = make(map[string]Base, len(s.Status.Tags))
 	for i := range s.Status.Tags {
 		st := &s.Status.Tags[i]
-		if s.specTag(st.Tag) == nil {
+		if !q.Except[st.Tag] {
 			q.Bases[st.Tag] = baseOf(st)
 			q.OnRecord = q.OnRecord || answers(st, q)
 			if at := failedAt(st); at.After(failed) {

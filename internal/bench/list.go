@@ -68,7 +68,7 @@ func choose(ctx context.Context, reader registry.Reader, repo registry.Repo) (po
 	}
 	short, facts := p.Shortlist(tags), map[string]policy.Facts{}
 	for {
-		choice, need := short.Pick("", facts, time.Now())
+		choice, need := short.Pick(policy.Current{}, facts, time.Now())
 		if len(need) == 0 {
 			return choice, nil
 		}
