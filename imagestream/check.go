@@ -35,19 +35,28 @@ type checker struct {
 	problems []Problem
 }
 
-// A schema is the fields of the structs that a stream is made of, by JSON name.
-type schema map[reflect.Type]map[string]reflect.Type
+// A schema is the members of the structs that a stream is made of, by JSON name.
+type schema map[reflect.Type]members
+
+type members map[string]member
+
+type member struct {
+	of    reflect.Type
+	index int // in the struct
+}
 
 var (
-	streamSchema = schemaOf(reflect.TypeFor[imagev1.ImageStream]())
+	streamSchema = schemaOf(reflect.TypeFor[imagev1.ImageStream](), reflect.TypeFor[identity]())
 	timeType     = reflect.TypeFor[metav1.Time]()
 	anchorName   = regexp.MustCompile(`^[0-9A-Za-z_-]+$`)
 	integer      = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)$`)
 )
 
-func schemaOf(t reflect.Type) schema {
+func schemaOf(types ...reflect.Type) schema {
 	s := schema{}
-	s.add(t)
+	for _, t := range types {
+		s.add(t)
+	}
 	return s
 }
 
@@ -59,12 +68,12 @@ func (s schema) add(t reflect.Type) {
 		if _, known := s[t]; known || t == timeType {
 			return
 		}
-		fields := map[string]reflect.Type{}
+		fields := members{}
 		s[t] = fields
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 			if name != "" && name != "-" {
-				fields[name] = t.Field(i).Type
+				fields[name] = member{t.Field(i).Type, i}
 			}
 			s.add(t.Field(i).Type)
 		}
@@ -105,13 +114,13 @@ func (c *checker) value(n *yamledit.Node, t reflect.Type, key string) {
 	}
 }
 
-func (c *checker) structure(n *yamledit.Node, fields map[string]reflect.Type, key string) {
+func (c *checker) structure(n *yamledit.Node, fields members, key string) {
 	if !c.wants(n, yaml.MappingNode, key) || len(fields) == 0 {
 		return
 	}
 	for _, p := range pairs(n) {
-		if t, known := fields[p.key.Value]; known {
-			c.value(p.value, t, p.key.Value)
+		if m, known := fields[p.key.Value]; known {
+			c.value(p.value, m.of, p.key.Value)
 		} else if c.mode == inSpec {
 			c.unknown(p.key, key, fields)
 		}
@@ -257,7 +266,7 @@ func (c *checker) merge(n *yamledit.Node, i int) {
 	}
 }
 
-func (c *checker) unknown(n *yamledit.Node, parent string, fields map[string]reflect.Type) {
+func (c *checker) unknown(n *yamledit.Node, parent string, fields members) {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	yaml4 "go.yaml.in/yaml/v4"
@@ -21,6 +20,12 @@ import (
 
 // Values are decoded by the library that the field decodes them with. It guesses: 1.10 is
 // 1.1 to it, without a word. So no value is used that the check has not let through.
+//
+// Of what is written plainly (yamledit.Doc.Plain), of JSON, and of a status that stands
+// apart, nodes are decoded instead, which costs a tenth. That is the same: the keys and
+// texts of a plain document are those that any reader finds, and where a text is more than
+// that, a number or a word that one reader takes for another value, the check has made it a
+// problem. A law holds both ways of decoding together.
 
 // An object is a document, or an item of a List, in the parts that are decoded one
 // by one: a bad tag loses no other. A part of another shape is empty; the check says so.
@@ -32,6 +37,8 @@ type object struct {
 	} `json:"spec"`
 	Status json.RawMessage `json:"status"`
 	Items  []object        `json:"items"`
+
+	apart bool // the status is decoded from nodes
 }
 
 // load cuts a document into parts. What people write goes through the library; a
@@ -43,11 +50,8 @@ func load(f *yamledit.File, doc yamledit.Doc) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	var o object
+	o := object{apart: status != nil}
 	_ = kjson.Unmarshal(text, &o) // it is JSON: only shapes can be wrong
-	if status != nil {
-		o.Status = appendJSON(nil, status)
-	}
 	return &o, nil
 }
 
@@ -56,7 +60,7 @@ func load(f *yamledit.File, doc yamledit.Doc) (*object, error) {
 func apart(f *yamledit.File, doc yamledit.Doc) ([]byte, *yamledit.Node) {
 	text := f.Src[doc.Start:doc.End]
 	root := doc.Root
-	if f.JSON || root.Kind != yaml4.MappingNode || root.Style&yaml4.FlowStyle != 0 {
+	if root.Kind != yaml4.MappingNode || root.Style&yaml4.FlowStyle != 0 {
 		return text, nil
 	}
 	from, to := 0, 0 // lines of the document, from 0
@@ -90,51 +94,8 @@ func referred(n *yamledit.Node) bool {
 	return n.Anchor != "" || n.Kind == yaml4.AliasNode || isMerge(n) || slices.ContainsFunc(n.Content, referred)
 }
 
-// appendJSON writes a value as JSON. What the check refuses is never decoded, so
-// that scalars are what they look like.
-func appendJSON(b []byte, n *yamledit.Node) []byte {
-	switch {
-	case n.Kind == yaml4.MappingNode:
-		b = append(b, '{')
-		for i := 0; i < len(n.Content); i += 2 {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendText(b, n.Content[i].Value), ':')
-			b = appendJSON(b, n.Content[i+1])
-		}
-		return append(b, '}')
-	case n.Kind == yaml4.SequenceNode:
-		b = append(b, '[')
-		for i, c := range n.Content {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(b, c)
-		}
-		return append(b, ']')
-	case isNull(n):
-		return append(b, "null"...)
-	case plain(n) && readsAs(n.Value) == readBool:
-		return strconv.AppendBool(b, strings.ContainsAny(n.Value[:1], "tTyY") || strings.EqualFold(n.Value, "on"))
-	case plain(n) && integer.MatchString(n.Value):
-		return append(b, n.Value...)
-	}
-	return appendText(b, n.Value)
-}
-
-func appendText(b []byte, s string) []byte {
-	text, _ := json.Marshal(s) // a string is always JSON
-	return append(b, text...)
-}
-
-// toJSON leaves JSON as it is: the library refuses tabs and \/ in it.
 func toJSON(f *yamledit.File, doc yamledit.Doc, text []byte) ([]byte, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if f.JSON {
-		return text, nil
-	}
-	text = withoutVersion(text)
+	text = withoutVersion(bytes.TrimPrefix(text, []byte("\ufeff")))
 	out, err := yaml.YAMLToJSON(text)
 	if infinite := (*json.UnsupportedValueError)(nil); errors.As(err, &infinite) {
 		return yaml.YAMLToJSON(withoutInfinite(text, doc.Root, linesBefore(f, doc)))
@@ -199,7 +160,7 @@ func withoutInfinite(text []byte, root *yamledit.Node, above int) []byte {
 	return text
 }
 
-// decode reads into v what n says, from the JSON of the same value. It reports false
+// decode reads into v what n says, from nodes or from the JSON of the same value. It reports false
 // where that has become a problem; null leaves v as it is.
 func (p *parser) decode(n *yamledit.Node, raw json.RawMessage, v any, key string) bool {
 	if isNull(n) {
@@ -207,6 +168,10 @@ func (p *parser) decode(n *yamledit.Node, raw json.RawMessage, v any, key string
 	}
 	if !p.check(n, reflect.TypeOf(v).Elem(), key) {
 		return false
+	}
+	if p.nodes {
+		fill(reflect.ValueOf(v).Elem(), n)
+		return true
 	}
 	if err := kjson.Unmarshal(raw, v); err != nil {
 		p.problem(n, fmt.Sprintf("%s could not be decoded: %v", key, err), plainer)

@@ -45,6 +45,7 @@ func Parse(f *yamledit.File) ([]Document, []Problem) {
 type parser struct {
 	checker
 	found []stream // in the document that is read
+	nodes bool     // that document is decoded from nodes
 	docs  []Document
 	good  string // the name of a reference that was found good last
 }
@@ -153,10 +154,13 @@ func (p *parser) find(d Document, n *yamledit.Node) {
 
 // streams reads what was found in a document. It is decoded once for all.
 func (p *parser) streams(f *yamledit.File, doc yamledit.Doc) {
-	whole, err := load(f, doc)
-	if err != nil {
-		p.problems = append(p.problems, undecoded(f, doc, err))
-		return
+	whole := &object{}
+	if p.nodes = doc.Plain || f.JSON; !p.nodes {
+		var err error
+		if whole, err = load(f, doc); err != nil {
+			p.problems = append(p.problems, undecoded(f, doc, err))
+			return
+		}
 	}
 	for _, s := range p.found {
 		p.stream(s.Document, s.node, whole.at(s.At))
@@ -180,18 +184,25 @@ func (p *parser) stream(d Document, n *yamledit.Node, o *object) {
 	p.docs = append(p.docs, d)
 }
 
+// An identity is what is read of metadata.
+type identity struct {
+	Name        string            `json:"name"`
+	Namespace   string            `json:"namespace"`
+	Annotations map[string]string `json:"annotations"`
+}
+
 // metadata reports whether the stream has a name, beside its annotations.
 func (p *parser) metadata(d *Document, n *yamledit.Node, o *object) (annotations map[string]string, named bool) {
-	var meta struct {
-		Name        string            `json:"name"`
-		Namespace   string            `json:"namespace"`
-		Annotations map[string]string `json:"annotations"`
-	}
+	var meta identity
 	p.mode = inMetadata
-	if p.check(n, reflect.TypeFor[metav1.ObjectMeta](), "metadata") {
+	good := p.check(n, reflect.TypeFor[metav1.ObjectMeta](), "metadata")
+	switch { // a bad label takes no name away
+	case p.nodes:
+		fill(reflect.ValueOf(&meta).Elem(), n)
+	case good:
 		p.decode(n, o.Metadata, &meta, "metadata")
-	} else {
-		_ = kjson.Unmarshal(o.Metadata, &meta) // a bad label takes no name away
+	default:
+		_ = kjson.Unmarshal(o.Metadata, &meta)
 	}
 	d.Name = Name{meta.Namespace, meta.Name}
 	d.Insecure = meta.Annotations[annotationInsecure] == "true"
@@ -233,7 +244,11 @@ func (p *parser) tags(d *Document, list *yamledit.Node, o *object) bool {
 	if !p.wants(list, yaml.SequenceNode, "tags") {
 		return false
 	}
-	if len(o.Spec.Tags) != len(list.Content) {
+	raw := o.Spec.Tags
+	if p.nodes {
+		raw = make([]json.RawMessage, len(list.Content))
+	}
+	if len(raw) != len(list.Content) {
 		p.problem(list, "tags could not be decoded", plainer)
 		return false
 	}
@@ -247,7 +262,7 @@ func (p *parser) tags(d *Document, list *yamledit.Node, o *object) bool {
 	for i, n := range list.Content {
 		n = follow(n)
 		name := scalar(n, "name")
-		tag, ok := p.tag(n, o.Spec.Tags[i])
+		tag, ok := p.tag(n, raw[i])
 		same := places[name]
 		if twice := len(same) > 1 && name != ""; twice && n == same[len(same)-1] {
 			p.twice(name, same)

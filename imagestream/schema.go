@@ -112,7 +112,7 @@ func formOf(key string, t reflect.Type, strict bool) jsonSchema {
 func fieldsForm(key string, t reflect.Type, strict bool) jsonSchema {
 	docs, fields := docsOf(t), jsonSchema{}
 	for name, field := range streamSchema[t] {
-		fields[name] = formOf(key+"."+name, field, strict).describe(docs[name])
+		fields[name] = formOf(key+"."+name, field.of, strict).describe(docs[name])
 	}
 	return fields
 }
