@@ -295,6 +295,9 @@ func (t *tagging) create(ctx context.Context, ns, name string) (*tagDraft, int, 
 	if err != nil {
 		return nil, 0, err
 	}
+	if t.ignored.above(path) {
+		t.note("%s: a .gitignore names it: no run reads it, unless you git add it with --force", t.shown(path))
+	}
 	full := imagestream.Name{Namespace: ns, Name: name}
 	if ns == "" {
 		full.Namespace = t.namespace(path, "")
@@ -378,7 +381,7 @@ func (t *tagging) finish() error {
 		}
 	}
 	for _, note := range t.notes {
-		fmt.Fprintln(t.stderr, "note: "+note)
+		fmt.Fprintln(t.stderr, "note: "+printable(note))
 	}
 	return nil
 }

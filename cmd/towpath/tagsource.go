@@ -251,6 +251,9 @@ func tagsIn(d *imagestream.Document) string {
 	return strings.Join(names, ", ")
 }
 
+// note is for when all is done. What was noted before is not said again.
 func (t *tagging) note(format string, args ...any) {
-	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(t.notes, text) {
+		t.notes = append(t.notes, text)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -57,6 +59,27 @@ func TestErrorsCommandNoTerminal(t *testing.T) {
 	}
 	if got, want := strings.Count(b.String(), "\n"), 3; got != want {
 		t.Errorf("%d lines, want %d: %q", got, want, b.String())
+	}
+}
+
+// What a person's own directory is called commands no terminal, either.
+func TestMainCommandsNoTerminal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d\x1b[31m")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"tag", "--dir", dir, "--file", filepath.Join(dir, "new.yaml"), "quay.io/team1/web:1.4", "web:stable"},
+		{"validate", dir},
+		{"validate", filepath.Join(dir, "nosuch")},
+		{"schema", hostile},
+		{"status", "--repo", dir},
+	} {
+		var out bytes.Buffer
+		Main(t.Context(), args, &out, &out, func(string) string { return "" })
+		if i := strings.IndexFunc(out.String(), commands); i >= 0 || out.Len() == 0 {
+			t.Errorf("%q: %q commands a terminal", args, out.String())
+		}
 	}
 }
 
