@@ -14,6 +14,7 @@ type identity struct {
 	identityToken string     // exchanged for access tokens; the password is not used then
 	registryToken string     // an access token as it stands
 	sum           identityID // of all but kind; newIdentity sets it
+	account       identityID // of the secrets alone; the same
 }
 
 // An identityID tells identities apart where a secret must not be kept. Zero is
@@ -27,15 +28,29 @@ func (i *identity) id() identityID {
 	return i.sum
 }
 
-// sumUp sets what id returns. Nothing may change afterwards.
+// sumUp sets what id and login return. Nothing may change afterwards.
 func (i *identity) sumUp() {
+	i.account = sumOf(i.username, i.password, i.identityToken, i.registryToken)
+	i.sum = sumOf(i.namespace, string(i.account[:]))
+}
+
+func sumOf(parts ...string) identityID {
 	var text []byte
-	for _, part := range []string{i.namespace, i.username, i.password, i.identityToken, i.registryToken} {
+	for _, part := range parts {
 		text = binary.AppendUvarint(text, uint64(len(part)))
 		text = append(text, part...)
 	}
 	sum := sha256.Sum256(text)
-	i.sum = identityID(sum[:])
+	return identityID(sum[:])
+}
+
+// login tells accounts apart as id does identities, whichever namespace asks with
+// them.
+func (i *identity) login() identityID {
+	if i == nil {
+		return identityID{}
+	}
+	return i.account
 }
 
 // asked says on whose behalf a question was asked.

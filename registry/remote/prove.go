@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -29,9 +28,6 @@ func (q *question) prove(req *http.Request, ep endpoint, pinged bool) (*http.Res
 	if pinged {
 		p.sends--
 	}
-	if q.who != nil && q.reader.refusals.recent(q.who.id(), ep.origin, time.Now()) {
-		q.giveUp("was refused")
-	}
 	return p.run(req.Context())
 }
 
@@ -54,6 +50,8 @@ type pass struct {
 	header string   // Authorization; empty: nothing
 	token  tokenKey // what the header shows; zero when that is no token
 	kept   bool     // the token is from before this question
+	// end says what came of showing a password; nil where it is none.
+	end func(context.Context, verdict, error)
 }
 
 func (p *proof) run(ctx context.Context) (*http.Response, error) {
@@ -92,7 +90,6 @@ func (p *proof) turnedDown(err error) bool {
 	var stranger *strangerError
 	switch {
 	case errors.As(err, &refused) && refused.status == http.StatusUnauthorized:
-		p.q.reader.refusals.note(p.q.who.id(), p.ep.origin, time.Now())
 		p.q.giveUp("was refused")
 	case errors.As(err, &refused): // for this repository; it may well do for another
 		p.q.giveUp("has no access")
@@ -107,7 +104,32 @@ func (p *proof) turnedDown(err error) bool {
 
 func (p *proof) send(shown pass) (*http.Response, error) {
 	p.sends--
-	return p.next.RoundTrip(p.q.address(p.req, p.ep.origin, shown.header))
+	req := p.q.address(p.req, p.ep.origin, shown.header)
+	resp, err := p.next.RoundTrip(req)
+	if shown.end != nil {
+		shown.end(req.Context(), p.judge(resp, err), err)
+	}
+	return resp, err
+}
+
+// judge is what an answer to a password says of it. Where the registry asks for a
+// token instead, or fails, that is nothing.
+func (p *proof) judge(resp *http.Response, err error) verdict {
+	if err != nil || isPassing(resp.StatusCode) {
+		return unsaid
+	}
+	if resp.StatusCode != http.StatusUnauthorized || originOf(resp.Request.URL) != p.ep.origin {
+		return taken
+	}
+	if readChallenge(resp.Header).scheme == "bearer" {
+		return unsaid
+	}
+	return denied
+}
+
+// isPassing reports whether a status says nothing of what was asked.
+func isPassing(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
 }
 
 // again reports whether another try can end differently, and prepares it.
@@ -130,7 +152,6 @@ func (p *proof) again(shown pass, asked challenge) bool {
 		return false
 	}
 	if p.ep.challenge.scheme == "basic" {
-		q.reader.refusals.note(q.who.id(), p.ep.origin, time.Now())
 		q.giveUp("was refused")
 	} else {
 		q.giveUp("has no access")
@@ -170,10 +191,14 @@ func (p *proof) pass(ctx context.Context) (pass, error) {
 	case who == nil || who.password == "":
 		return pass{}, nil
 	}
+	if err := trust.mayCarry(p.ep.origin); err != nil {
+		return pass{}, err
+	}
+	end, err := p.q.reader.trials.show(ctx, who, p.ep.origin)
 	var basic http.Request
 	basic.Header = http.Header{}
 	basic.SetBasicAuth(who.username, who.password)
-	return pass{header: basic.Header.Get("Authorization")}, trust.mayCarry(p.ep.origin)
+	return pass{header: basic.Header.Get("Authorization"), end: end}, err
 }
 
 func (p *proof) bearer(ctx context.Context, trust trust) (pass, error) {
@@ -208,43 +233,32 @@ func (p *proof) bearer(ctx context.Context, trust trust) (pass, error) {
 // fetch asks for a token, or waits for one that is on its way. The request may
 // outlive the question: it uses nothing that the question changes.
 func (q *question) fetch(ctx context.Context, ep endpoint, key tokenKey) (header string, err error) {
-	next, who, agent := q.stack(ep.origin, maxToken), q.who, q.reader.agent
-	return q.reader.tokens.get(ctx, key, func(ctx context.Context) (token, error) {
-		return requestToken(ctx, next, ep.challenge.at, key.service, key.scope, who, agent)
+	next, who, realm, reader := q.stack(ep.origin, maxToken), q.who, ep.challenge.at, q.reader
+	return reader.tokens.get(ctx, key, func(ctx context.Context) (token, error) {
+		if who == nil {
+			return requestToken(ctx, next, realm, key.service, key.scope, nil, reader.agent)
+		}
+		end, err := reader.trials.show(ctx, who, originOf(realm))
+		if err != nil {
+			return token{}, err
+		}
+		tok, err := requestToken(ctx, next, realm, key.service, key.scope, who, reader.agent)
+		end(ctx, judgeToken(err), err)
+		return tok, err
 	})
 }
 
-const refusalMemory = 5 * time.Minute
-
-// refusals remembers which credentials were refused where, so that a wrong
-// password is not shown often enough to lock an account.
-type refusals struct {
-	mu   sync.Mutex
-	when map[refusalKey]time.Time
-}
-
-type refusalKey struct {
-	identity identityID
-	at       origin
-}
-
-func (r *refusals) note(identity identityID, at origin, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.when == nil {
-		r.when = map[refusalKey]time.Time{}
+// judgeToken is what a token service's answer says of the credential. Some answer
+// 400 or 403 to what they take, but not for this repository.
+func judgeToken(err error) verdict {
+	var refusal *refusedError
+	switch {
+	case err == nil:
+		return taken
+	case !errors.As(err, &refusal):
+		return unsaid
+	case refusal.status == http.StatusUnauthorized:
+		return denied
 	}
-	for key, then := range r.when {
-		if now.Sub(then) >= refusalMemory {
-			delete(r.when, key)
-		}
-	}
-	r.when[refusalKey{identity, at}] = now
-}
-
-func (r *refusals) recent(identity identityID, at origin, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	then, ok := r.when[refusalKey{identity, at}]
-	return ok && now.Sub(then) < refusalMemory
+	return taken
 }

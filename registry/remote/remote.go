@@ -102,7 +102,7 @@ type Reader struct {
 	resting   resting
 	endpoints endpoints
 	tokens    tokens
-	refusals  refusals
+	trials    trials
 
 	mu    sync.Mutex
 	gates map[string]*gate // by canonical host
