@@ -242,7 +242,7 @@ func (a *asker) exchange(ctx context.Context, qs []Question, next time.Time, hin
 	case a.OneShot:
 		hinted = nil
 	case !next.IsZero():
-		timer := time.NewTimer(time.Until(next))
+		timer := time.NewTimer(max(time.Until(next), tick))
 		defer timer.Stop()
 		due = timer.C
 	}

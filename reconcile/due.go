@@ -171,7 +171,7 @@ func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Tim
 	case asked:
 		return time.Time{}, false
 	case w.scheduled || !w.failed.IsZero():
-		return m.started.Add(slot(target, min(interval, spread))), true
+		return together(m.started.Add(slot(target, min(interval, spread))), interval), true
 	}
 	return time.Time{}, false
 }
@@ -188,14 +188,18 @@ func (w *want) interval(s *Stream) time.Duration {
 // is spread over a twentieth of the interval, so that it does not come together again
 // for ever; grain by grain, so that a pass has more than one tag to ask for.
 func (st *state) next(target imagestream.TagRef, interval time.Duration) time.Time {
-	at := st.asked.Add(interval)
-	if spread := interval / 20; spread > 0 {
-		at = at.Add(slot(target, spread))
+	return together(st.asked.Add(interval+slot(target, interval/20)), interval)
+}
+
+// together puts a time off, by a little of an interval, so that a pass has more than
+// one tag to ask for.
+func together(at time.Time, interval time.Duration) time.Time {
+	grain := min(interval/180, grain)
+	if grain <= 0 {
+		return at
 	}
-	if grain := min(interval/180, grain); grain > 0 {
-		if late := at.Sub(at.Truncate(grain)); late > 0 {
-			at = at.Add(grain - late)
-		}
+	if late := at.Sub(at.Truncate(grain)); late > 0 {
+		at = at.Add(grain - late)
 	}
 	return at
 }
