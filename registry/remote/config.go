@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
@@ -19,7 +20,7 @@ import (
 )
 
 const (
-	maxConfig     = 8 << 20
+	maxConfig     = 4 << 20
 	maxLabels     = 256
 	maxLabelName  = 256
 	maxLabelValue = 64 << 10
@@ -70,7 +71,10 @@ func digestLike(digest string, body []byte) string {
 // has one meaning; a part of it that cannot be used counts as not said, since
 // nobody but the image's author can mend it.
 func readConfig(body []byte) (registry.Config, error) {
-	fields, err := object(bytes.ToValidUTF8(body, []byte("\ufffd")))
+	if !utf8.Valid(body) {
+		body = bytes.ToValidUTF8(body, []byte("\ufffd"))
+	}
+	fields, err := object(body)
 	if err != nil {
 		return registry.Config{}, err
 	}
@@ -103,30 +107,35 @@ func textOrNone(raw json.RawMessage) string {
 }
 
 // readLabels takes the first labels that are short enough, as they are: they may
-// hold anything that is UTF-8.
+// hold anything that is UTF-8. What is no label is passed over and not kept.
 func readLabels(config json.RawMessage) map[string]string {
 	fields, err := object(config)
 	if err != nil {
 		return nil
 	}
-	labels := map[string]string{}
-	dec := json.NewDecoder(bytes.NewReader(fields["Labels"]))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil
-	}
-	for dec.More() && len(labels) < maxLabels {
-		name, err := dec.Token()
-		if err != nil {
-			break // never: object has read it
-		}
-		var value any
-		if dec.Decode(&value) != nil {
+	var labels map[string]string
+	for key, value := range members(fields["Labels"]) {
+		if len(labels) == maxLabels {
 			break
 		}
-		s, isText := value.(string)
-		if n := name.(string); isText && len(n) <= maxLabelName && len(s) <= maxLabelValue {
-			labels[n] = s
+		name, ok := label(key, maxLabelName)
+		said, isText := label(value, maxLabelValue)
+		if !ok || !isText {
+			continue
 		}
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[name] = said
 	}
 	return labels
+}
+
+// label reads a quoted text of at most so many bytes.
+func label(raw []byte, most int) (string, bool) {
+	if raw[0] != '"' || len(raw) > 6*most+2 { // as many bytes as it may have when each is escaped
+		return "", false
+	}
+	s := unquote(raw)
+	return s, len(s) <= most
 }

@@ -159,8 +159,8 @@ func TestConfigAnswers(t *testing.T) {
 		// fault: H-16
 		"depth": {deep, blob(deep), registry.Invalid, "not well-formed JSON"},
 		// fault: H-14
-		"8 MiB":        {pad(8 << 20), blob(pad(8 << 20)), "", ""},
-		"8 MiB and 1":  {pad(8<<20 + 1), blob(pad(8<<20 + 1)), registry.Invalid, "too large"},
+		"4 MiB":        {pad(4 << 20), blob(pad(4 << 20)), "", ""},
+		"4 MiB and 1":  {pad(4<<20 + 1), blob(pad(4<<20 + 1)), registry.Invalid, "too large"},
 		"short length": {body, registrytest.Truncated("application/octet-stream", []byte(body), 20), registry.Unreachable, "the connection broke"},
 		// fault: H-18
 		"other bytes": {body, blob(body + " "), registry.Invalid, "the configuration is not the one that was asked for"},

@@ -1,13 +1,10 @@
 package remote
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
@@ -127,12 +124,15 @@ func isArtifact(fields map[string]json.RawMessage) (bool, error) {
 }
 
 func readChildren(raw json.RawMessage) ([]registry.Child, error) {
-	var entries []json.RawMessage
-	if err := json.Unmarshal(raw, &entries); err != nil {
+	if !absent(raw) && raw[0] != '[' {
 		return nil, errors.New("manifests is no list")
 	}
-	children := make([]registry.Child, 0, len(entries))
-	for i, entry := range entries {
+	children := []registry.Child{}
+	for entry := range elements(raw) {
+		i := len(children)
+		if i == maxNames {
+			return nil, fmt.Errorf("more than %d manifests in a list", maxNames)
+		}
 		child, err := readChild(entry)
 		if err != nil {
 			return nil, fmt.Errorf("manifests[%d]: %w", i, err)
@@ -173,9 +173,10 @@ func isAttestation(fields map[string]json.RawMessage, c registry.Child) bool {
 	if c.Platform.OS == "unknown" && c.Platform.Architecture == "unknown" {
 		return true
 	}
-	var annotations map[string]json.RawMessage
-	if json.Unmarshal(fields["annotations"], &annotations) == nil && annotations["vnd.docker.reference.type"] != nil {
-		return true
+	for name := range members(fields["annotations"]) {
+		if string(name) == `"vnd.docker.reference.type"` {
+			return true
+		}
 	}
 	t := mediaType(c.MediaType)
 	return t != "" && !isImage(t) && !isSchema1(t)
@@ -204,66 +205,4 @@ func checkSize(raw json.RawMessage) error {
 		return errors.New("a size that is none")
 	}
 	return nil
-}
-
-// object reads one JSON object, each name of which stands there once, whatever
-// the case of its letters: what other readers would take for the same name must
-// not have two values.
-func object(raw []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(raw) {
-		return nil, errors.New("not UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("no JSON object")
-	}
-	fields, folded := map[string]json.RawMessage{}, map[string]bool{}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return nil, errors.New("not well-formed JSON")
-		}
-		name, _ := key.(string)
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, errors.New("not well-formed JSON")
-		}
-		if f := strings.ToLower(name); folded[f] {
-			return nil, fmt.Errorf("%.40q stands there twice", name)
-		} else {
-			folded[f] = true
-		}
-		fields[name] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, errors.New("not well-formed JSON")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something follows the JSON")
-	}
-	return fields, nil
-}
-
-func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
-
-// text reads a string, short and printable, or nothing.
-func text(raw json.RawMessage) (string, error) {
-	if absent(raw) {
-		return "", nil
-	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", errors.New("no string")
-	}
-	if len(s) > 256 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return "", errors.New("too long, or with characters that do not belong there")
-	}
-	return s, nil
-}
-
-// isJSON reports whether an error is the JSON decoder's.
-func isJSON(err error) bool {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	return errors.As(err, &syntax) || errors.As(err, &typ) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -159,7 +159,9 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 		}
 		there := registry.Ref{Repo: s.repo, Tag: ref.Tag, Digest: ref.Digest}
 		q := r.ask(ctx, on, s)
-		if answer, err = do(q, there); err == nil {
+		answer, err = do(q, there)
+		q.room.leave()
+		if err == nil {
 			r.resting.note(s.mirror, nil, time.Now())
 			return answer, s.mirror, nil
 		}

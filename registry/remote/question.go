@@ -34,6 +34,7 @@ type question struct {
 	refused string    // who was refused first, "the credential of team1 was refused, "
 	because error     // of refused, for the log; may be nil
 	digest  string    // that the last answer claimed, unchecked
+	room    room      // of the answer that is read or looked into
 }
 
 // puller is go-containerregistry's, speaking through the question, and the
@@ -120,8 +121,8 @@ func (q *question) accept(resp *http.Response) error {
 // acceptPage refuses a page of a list of tags that has two meanings, or that leads
 // elsewhere, and leaves no link but that to the next page.
 func acceptPage(resp *http.Response) error {
-	if _, err := object(bodyOf(resp)); err != nil {
-		return invalid("the list of tags is not well formed", err)
+	if err := checkPage(bodyOf(resp)); err != nil {
+		return err
 	}
 	next, err := nextPage(resp)
 	if err != nil {
@@ -136,7 +137,7 @@ func acceptPage(resp *http.Response) error {
 
 // stack is what lies below prove.
 func (q *question) stack(home origin, limit int) follow {
-	w := wire{lane: q.lane, insecure: q.insecure, limit: limit}
+	w := wire{lane: q.lane, insecure: q.insecure, limit: limit, room: &q.room}
 	return follow{trust: q.trust(home), next: gated{gate: q.gate, next: w}}
 }
 

@@ -24,6 +24,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/towpath/towpath/registry"
 )
 
@@ -98,6 +100,7 @@ type Reader struct {
 	mirrors mirrors
 	reach   reach
 	proxy   *proxy // nil for none
+	answers *semaphore.Weighted
 
 	resting   resting
 	endpoints endpoints
@@ -119,6 +122,8 @@ func New(o Options) (*Reader, error) {
 		gates: map[string]*gate{},
 		agent: cmp.Or(o.UserAgent, "towpath"),
 		log:   o.Logger,
+
+		answers: semaphore.NewWeighted(maxAnswers),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -259,6 +264,7 @@ func (r *Reader) ask(ctx context.Context, on registry.On, from source) *question
 		repo:     from.repo,
 		insecure: l.insecure && (on.Insecure || from.mirror != ""),
 		limit:    maxManifest,
+		room:     room{all: r.answers},
 		who:      r.keys.choose(ctx, on, from.repo),
 	}
 }

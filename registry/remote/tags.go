@@ -89,6 +89,27 @@ func pageError(err error) error {
 	return err
 }
 
+// checkPage looks at a page before it is taken apart: that it has one meaning, and
+// no more tags than a list may have.
+func checkPage(body []byte) error {
+	fields, err := object(body)
+	if err != nil {
+		return invalid("the list of tags is not well formed", err)
+	}
+	for name, value := range fields {
+		if !strings.EqualFold(name, "tags") {
+			continue
+		}
+		n := 0
+		for range elements(value) {
+			if n++; n > maxTags {
+				return (&list{}).endless(fmt.Errorf("more than %d tags on a page", maxTags))
+			}
+		}
+	}
+	return nil
+}
+
 var linkForm = regexp.MustCompile(`^[ \t,]*<([^>]*)>((?:[ \t]*;[ \t]*[A-Za-z*]+(?:[ \t]*=[ \t]*(?:"[^"]*"|[^\s",;]*))?)*)`)
 
 // nextPage is the path and query of the page that the Link header of an answer

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -29,6 +30,7 @@ type wire struct {
 	lane     *lane
 	insecure bool // the tag allows an unverified connection
 	limit    int  // bytes of a successful answer's body
+	room     *room
 }
 
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -60,7 +62,7 @@ func (w wire) keep(ctx context.Context, cancel context.CancelCauseFunc, resp *ht
 	if resp.StatusCode != http.StatusOK {
 		limit = maxError
 	}
-	body, err := readSteady(ctx, cancel, resp.Body, limit+1)
+	body, err := w.read(ctx, cancel, resp, limit+1)
 	switch {
 	case err != nil:
 		return err
@@ -68,9 +70,29 @@ func (w wire) keep(ctx context.Context, cancel context.CancelCauseFunc, resp *ht
 		return invalid("the answer is too large", errors.New("over the limit for its kind"))
 	}
 	body = body[:min(len(body), limit)]
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = newKept(body)
 	resp.ContentLength = int64(len(body))
 	return nil
+}
+
+// read reads at most limit bytes. What goes on beyond the start needs room first,
+// and none is allocated before there is some.
+func (w wire) read(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, limit int) ([]byte, error) {
+	var body bytes.Buffer
+	err := readSteady(ctx, cancel, resp.Body, &body, min(limit, freeAnswer))
+	if err != nil || body.Len() < freeAnswer || limit == freeAnswer {
+		return body.Bytes(), err
+	}
+	size := limit
+	if said := resp.ContentLength; said >= freeAnswer && said < int64(limit) {
+		size = int(said)
+	}
+	if err := w.room.take(ctx, int64(size)); err != nil {
+		return nil, fmt.Errorf("waited for a turn beside other large answers: %w", err)
+	}
+	body.Grow(size - body.Len() + bytes.MinRead) // so that it never grows again
+	err = readSteady(ctx, cancel, resp.Body, &body, limit-body.Len())
+	return body.Bytes(), err
 }
 
 // schemeMismatch tells an answer in plain HTTP from other noise, as http.Client
@@ -92,9 +114,9 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// readSteady reads at most limit bytes and gives up on a body that drips. A
-// body's last window may be short.
-func readSteady(ctx context.Context, cancel context.CancelCauseFunc, body io.Reader, limit int) ([]byte, error) {
+// readSteady reads at most limit bytes into kept and gives up on a body that drips.
+// A body's last window may be short.
+func readSteady(ctx context.Context, cancel context.CancelCauseFunc, body io.Reader, kept *bytes.Buffer, limit int) error {
 	var read atomic.Int64
 	done := make(chan struct{})
 	defer close(done)
@@ -115,9 +137,8 @@ func readSteady(ctx context.Context, cancel context.CancelCauseFunc, body io.Rea
 			last = now
 		}
 	}()
-	var kept bytes.Buffer
-	_, err := io.Copy(&kept, io.TeeReader(io.LimitReader(body, int64(limit)), counter{&read}))
-	return kept.Bytes(), err
+	_, err := io.Copy(kept, io.TeeReader(io.LimitReader(body, int64(limit)), counter{&read}))
+	return err
 }
 
 // A counter counts what is written to it.
@@ -128,9 +149,20 @@ func (c counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// bodyOf is the body of an answer that a wire read.
+// A kept body is in memory.
+type kept struct {
+	*bytes.Reader
+	whole []byte
+}
+
+func newKept(body []byte) *kept { return &kept{bytes.NewReader(body), body} }
+
+func (*kept) Close() error { return nil }
+
+// bodyOf is the body of an answer that a wire read, whole, and not to be changed.
 func bodyOf(resp *http.Response) []byte {
-	body, _ := io.ReadAll(resp.Body) // from memory
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return body
+	if k, ok := resp.Body.(*kept); ok {
+		return k.whole
+	}
+	return nil // of HEAD
 }
