@@ -68,16 +68,12 @@ func EditSpec(f *yamledit.File, edits ...TagEdit) (Edited, []Problem) {
 		s.deletions()
 		changes = append(changes, s.changes...)
 	}
-	src, err := f.Apply(changes...)
+	g, err := f.Edit(changes...)
 	if r := (*yamledit.Refused)(nil); errors.As(err, &r) {
 		return Edited{}, []Problem{{Line: r.Line, Col: r.Col, What: r.What, Fix: r.Fix}}
 	}
-	g, err := yamledit.Parse(src, yamledit.DefaultLimits)
-	if err != nil {
-		return Edited{}, []Problem{{What: "the file would not be good any more: " + err.Error(), Fix: "make this edit by hand"}}
-	}
 	after, problems := Parse(g)
-	out.Src, out.Streams = src, after
+	out.Src, out.Streams = g.Src, after
 	return out, verdict(before, after, edits, known, problems)
 }
 

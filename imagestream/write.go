@@ -14,11 +14,21 @@ type Update struct {
 	Options  Options
 }
 
-// Write is the text of f with the updates in it. A file that grew over a limit could not
+// Write is the text of Updated.
+func Write(f *yamledit.File, updates []Update) ([]byte, error) {
+	g, err := Updated(f, updates)
+	if err != nil {
+		return nil, err
+	}
+	return g.Src, nil
+}
+
+// Updated is f with the updates in it, f itself where nothing changes; Parse reads the new
+// records from it without parsing the text once more. A file that grew over a limit could not
 // be read any more: where it would fill more than four fifths of one, the streams of the
 // updates lose their oldest items, whatever Options.History says. A tag's current item
 // stays, and so does what Options.Keep keeps. The error is a *yamledit.Refused.
-func Write(f *yamledit.File, updates []Update) ([]byte, error) {
+func Updated(f *yamledit.File, updates []Update) (*yamledit.File, error) {
 	l := yamledit.DefaultLimits
 	return write(f, updates, room{l.Bytes / 5 * 4, l.Nodes / 5 * 4, maxItems / 5 * 4})
 }
@@ -26,11 +36,11 @@ func Write(f *yamledit.File, updates []Update) ([]byte, error) {
 // A room is what a file may hold: bytes, nodes, and items of one stream.
 type room struct{ bytes, nodes, items int }
 
-func write(f *yamledit.File, updates []Update, r room) ([]byte, error) {
+func write(f *yamledit.File, updates []Update, r room) (*yamledit.File, error) {
 	t := &trimmer{updates: updates, dropped: map[place]bool{}}
 	edits := t.edits(f)
 	if len(edits) == 0 {
-		return f.Src, nil
+		return f, nil
 	}
 	if over := crowded(updates, r.items); over != nil {
 		if u := t.thin(over); u >= 0 {
@@ -39,11 +49,11 @@ func write(f *yamledit.File, updates []Update, r room) ([]byte, error) {
 		edits = t.edits(f)
 	}
 	for {
-		out, err := f.Apply(edits...)
+		out, err := f.Edit(edits...)
 		if err != nil {
 			return nil, err
 		}
-		bytes, nodes := len(out)-r.bytes, grown(f, edits)-r.nodes
+		bytes, nodes := len(out.Src)-r.bytes, grown(f, edits)-r.nodes
 		if bytes <= 0 && nodes <= 0 {
 			return out, nil
 		}

@@ -5,12 +5,21 @@ import (
 	"slices"
 )
 
-// Apply makes the changes, all or none, and returns the new text, which is Src
-// itself where nothing changes. The error is a *Refused.
+// Apply is the text of Edit.
+func (f *File) Apply(changes ...Change) ([]byte, error) {
+	g, err := f.Edit(changes...)
+	if err != nil {
+		return nil, err
+	}
+	return g.Src, nil
+}
+
+// Edit makes the changes, all or none, and returns the new file, which is f itself
+// where nothing changes. The error is a *Refused.
 //
 // The changes are gathered into one plan a document, the plan into splices of
 // the text; the new text is parsed and compared, node by node, with the plan.
-func (f *File) Apply(changes ...Change) ([]byte, error) {
+func (f *File) Edit(changes ...Change) (*File, error) {
 	e := &editor{text: newText(f.Src), file: f, roots: make([]*plan, len(f.Docs))}
 	for i, d := range f.Docs {
 		e.roots[i] = &plan{node: d.Root}
@@ -30,13 +39,13 @@ func (f *File) Apply(changes ...Change) ([]byte, error) {
 		}
 	}
 	if len(e.splices) == 0 {
-		return f.Src, nil
+		return f, nil
 	}
-	out := e.spliced()
-	if r := e.verify(out); r != nil {
+	g, r := e.verify(e.spliced())
+	if r != nil {
 		return nil, r.refusal(&changes[0])
 	}
-	return out, nil
+	return g, nil
 }
 
 // An editor turns plans into splices.

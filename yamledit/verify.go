@@ -7,23 +7,23 @@ import (
 )
 
 // verify parses the new text and compares it with the plans.
-func (e *editor) verify(out []byte) *problem {
+func (e *editor) verify(out []byte) (*File, *problem) {
 	f, err := Parse(out, e.file.limits)
 	if err != nil {
-		return &problem{nil, "the edited text would not parse: " + err.Error()}
+		return nil, &problem{nil, "the edited text would not parse: " + err.Error()}
 	}
 	if len(f.Docs) != len(e.roots) || e.file.JSON && !f.JSON {
-		return &problem{nil, "the edited text would not read back as it is meant"}
+		return nil, &problem{nil, "the edited text would not read back as it is meant"}
 	}
 	for i, p := range e.roots {
 		if n := differs(p, f.Docs[i].Root); n != nil {
 			if isText(n) {
-				return &problem{n, "the block scalar here would take in blank lines that come to stand below it"}
+				return nil, &problem{n, "the block scalar here would take in blank lines that come to stand below it"}
 			}
-			return &problem{n, "the edited text would not read back as it is meant"}
+			return nil, &problem{n, "the edited text would not read back as it is meant"}
 		}
 	}
-	return nil
+	return f, nil
 }
 
 // differs is the first old node that a plan does not make of it what was read
