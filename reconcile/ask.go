@@ -153,7 +153,9 @@ type asker struct {
 	whole  int                      // streams that done has answers for, and open nothing
 	total  int                      // questions under way
 	asked  int                      // since the last time that none was
-	signal chan struct{}            // capacity 1: an answer came, or a host has rested
+	round  int                      // of questions
+	lists  listings
+	signal chan struct{} // capacity 1: an answer came, or a host has rested
 }
 
 // queue is what waits for one host. Namespaces take turns, so that one with very
@@ -234,6 +236,7 @@ func (a *asker) underWay() int {
 // batch. It takes nothing when the next tag is due before that, or hints come; the
 // answers stay.
 func (a *asker) exchange(ctx context.Context, qs []Question, next time.Time, hinted <-chan struct{}) []Answer {
+	a.round++ // nobody else reads it
 	for _, q := range qs {
 		a.ask(ctx, q)
 	}
@@ -320,6 +323,8 @@ func (a *asker) ask(ctx context.Context, q Question) {
 	a.total++
 	a.asked++
 	a.open[q.Target.Stream]++
+	q.round = a.round
+	a.lists.want(q)
 	host := q.Ref.Host
 	h := a.queues[host]
 	if h == nil {
@@ -359,6 +364,7 @@ func (a *asker) work(ctx context.Context, host string, h *queue) {
 		a.mu.Unlock()
 
 		answer := a.answer(ctx, q)
+		a.lists.release(q)
 
 		a.mu.Lock()
 		a.total--

@@ -150,30 +150,39 @@ func (s *Stream) scheduled(t imagestream.Tag, q Question) bool {
 
 // due says when something is to be asked, if ever.
 func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Time, ever bool) {
-	st, interval := m.state(target), w.interval(s)
+	st, interval, place := m.state(target), w.interval(s), w.place(target)
 	switch asked := st != nil && st.inputs == w.inputs; {
 	case st != nil && st.again:
 		return m.started, true
 	case asked && st.fails > 0 && target.Tag != "" && !st.failure.Kind.Passing() && w.failed.IsZero() && st.settled != s.Blob:
 		return m.started, true // the failure was on record, and somebody took it away
 	case asked && st.fails > 0 && st.listed && w.scheduled:
-		return earlier(st.retry, st.next(target, interval)), true // one bad tag must not keep the others, or its successor, waiting
+		return earlier(st.retry, st.next(place, interval)), true // one bad tag must not keep the others, or its successor, waiting
 	case asked && st.fails > 0:
 		return st.retry, true
 	case asked && !st.settles.IsZero():
-		return earlier(st.settles, st.next(target, interval)), true
+		return earlier(st.settles, st.next(place, interval)), true
 	case !w.onRecord && !(asked && st.settled == s.Blob):
 		return m.started, true
 	case asked && w.scheduled:
-		return st.next(target, interval), true
+		return st.next(place, interval), true
 	case asked && st.asked.Before(w.failed.Add(clearAfter)):
 		return w.failed.Add(clearAfter), true // its recorded failure is over, and waits to be cleared
 	case asked:
 		return time.Time{}, false
 	case w.scheduled || !w.failed.IsZero():
-		return together(m.started.Add(slot(target, min(interval, spread))), interval), true
+		return together(m.started.Add(slot(place, min(interval, spread))), interval), true
 	}
 	return time.Time{}, false
+}
+
+// place is what gives a question its place in time. Policies of a stream that choose
+// from one repository share it: one listing does for all of them.
+func (w *want) place(target imagestream.TagRef) imagestream.TagRef {
+	if w.tag != nil && w.tag.Policy != nil {
+		target.Tag = w.tag.From.Name
+	}
+	return target
 }
 
 // interval is the time between two questions.
@@ -187,8 +196,8 @@ func (w *want) interval(s *Stream) time.Duration {
 // next is when the interval since the last answer is over. What was asked together
 // is spread over a twentieth of the interval, so that it does not come together again
 // for ever; grain by grain, so that a pass has more than one tag to ask for.
-func (st *state) next(target imagestream.TagRef, interval time.Duration) time.Time {
-	return together(st.asked.Add(interval+slot(target, interval/20)), interval)
+func (st *state) next(place imagestream.TagRef, interval time.Duration) time.Time {
+	return together(st.asked.Add(interval+slot(place, interval/20)), interval)
 }
 
 // together puts a time off, by a little of an interval, so that a pass has more than

@@ -20,7 +20,7 @@ func (a *asker) pick(ctx context.Context, answer *Answer) {
 	defer func() { answer.Results = []Result{r} }()
 	defer unpanic(q.Ref.Repo.String(), &r.Err)
 	answer.Facts = maps.Clone(q.Facts)
-	tags, err := a.Reader.Tags(ctx, q.On, q.Ref.Repo)
+	tags, err := a.tags(ctx, q)
 	if err != nil {
 		r.Err = asError(err, q.Ref.Repo.String())
 		return

@@ -35,6 +35,7 @@ type Question struct {
 	OnRecord bool // the record answers these inputs already
 	Forced   bool
 	Refused  *registry.Error // the answer, where asking makes no sense
+	round    int             // questions of one round were asked at the same time
 
 	// By tag, what was there when this was asked. Maps are shared and never written.
 	Bases        map[string]Base      // the record
