@@ -2,14 +2,12 @@ package reconcile
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/towpath/towpath/imagestream"
-	"github.com/towpath/towpath/yamledit"
+	"github.com/towpath/towpath/registry"
 )
 
 // An alias is a tag whose image is not asked for: another tag's, one that a stream
@@ -19,8 +17,8 @@ type alias struct {
 	stream *Stream
 	tag    *imagestream.Tag
 	source imagestream.TagRef // what it follows; without a Tag where it names an image
-	image  string             // beginning of the digest of that image
-	found  *imagestream.Item  // that image, where source had it on record
+	image  string             // digest of that image, or the beginning of it
+	found  *imagestream.Item  // that image, where it was on record before this pass
 }
 
 func (a *alias) ref() imagestream.TagRef {
@@ -47,10 +45,10 @@ func aliasOf(s *Stream, t *imagestream.Tag) (alias, bool) {
 	} else {
 		rest = t.From.Name
 	}
-	if separator == "@" {
-		a.image = rest
-	} else {
+	if separator == ":" {
 		a.source.Tag = cmp.Or(rest, "latest")
+	} else if a.image = rest; registry.ValidDigest("sha256:" + rest) {
+		a.image = "sha256:" + rest
 	}
 	return a, true
 }
@@ -63,7 +61,11 @@ func (c *Catalog) bindAliases() {
 	var refs []imagestream.TagRef
 	for _, s := range c.Streams {
 		for i := range s.Spec.Tags {
-			if a, ok := aliasOf(s, &s.Spec.Tags[i]); ok {
+			t := &s.Spec.Tags[i]
+			if t.From.Kind == imagestream.DockerImage && !t.Reference {
+				continue // most are no aliases
+			}
+			if a, ok := aliasOf(s, t); ok {
 				o.all[a.ref()] = &a
 				refs = append(refs, a.ref())
 			}
@@ -136,7 +138,7 @@ func (c *Catalog) missing(a *alias) {
 	case s == nil:
 		p.What = fmt.Sprintf("tag %s is from image stream %s, which is not in this repository", a.tag.Name, a.source.Stream)
 		p.Fix = "correct from.name or from.namespace, add that stream, or name the image: from: {kind: DockerImage, name: …}"
-	case a.source.Tag != "" && s.specTag(a.source.Tag) == nil && s.Status.Tag(a.source.Tag) == nil && !slices.Contains(s.Spec.Broken, a.source.Tag):
+	case a.source.Tag != "" && s.specTag(a.source.Tag) == nil && s.record(a.source.Tag) == nil && !slices.Contains(s.Spec.Broken, a.source.Tag):
 		p.Note = true
 		p.What = fmt.Sprintf("tag %s waits for %s, which %s:%d neither names nor has on record", a.tag.Name, a.source, s.Path, s.Line)
 	default:
@@ -145,116 +147,138 @@ func (c *Catalog) missing(a *alias) {
 	c.Problems = append(c.Problems, p)
 }
 
-// fix finds the images that aliases name. One that is on record stays as it is;
-// for the others the whole history of their stream is read.
-func (c *Catalog) fix(ctx context.Context) error {
-	for i := range c.aliases {
-		a := &c.aliases[i]
-		source := c.Stream(a.source.Stream)
-		if a.image == "" {
-			continue
+// derive says what aliases are in the record as it will stand with the answers, and
+// records that in the streams that may be written. Sources come first; an image that
+// another alias is the first to bring to its stream wakes those that wait for it.
+func (r *Recorded) derive(records func(*Stream) bool) {
+	d := derivation{Recorded: r, records: records, items: map[imagestream.TagRef]imagestream.Item{},
+		fresh: map[imagestream.Name]map[string]imagestream.Item{}, waiting: map[imageRef][]*alias{}}
+	aliases := r.cat.aliases
+	for i := range aliases {
+		if a := &aliases[i]; a.waits() {
+			d.watch(a.source.Stream)
 		}
-		if st := a.stream.Status.Tag(a.tag.Name); st != nil && len(st.Items) > 0 && isImage(st.Items[0].Image, a.image) {
-			a.found = &st.Items[0]
-			continue
-		}
-		if source == nil || source.Malformed {
-			continue
-		}
-		history, err := c.History(ctx, source)
-		if err != nil {
-			return err
-		}
-		c.fixed(a, history)
 	}
-	return nil
+	for i := range aliases {
+		a := &aliases[i]
+		if !records(a.stream) {
+			continue
+		}
+		if item, ok := d.itemOf(a); ok {
+			d.set(a, item)
+		} else if a.waits() {
+			ref := imageRef{a.source.Stream, a.image}
+			d.waiting[ref] = append(d.waiting[ref], a)
+		}
+	}
+	changed := map[*StatusChange]bool{}
+	for i := range aliases {
+		a := &aliases[i]
+		if item, ok := d.items[a.ref()]; ok && d.differs(a, item) {
+			changed[r.add(a.stream, 0, imagestream.Event{Tag: a.tag.Name, Item: &item, Clear: true})] = true
+		}
+	}
+	for ch := range changed {
+		r.fold(ch)
+	}
 }
 
-// fixed looks an image up in the history of its stream.
-func (c *Catalog) fixed(a *alias, history imagestream.Status) {
-	found := map[string]bool{}
-	for _, st := range history.Tags {
-		for _, item := range st.Items {
-			if isImage(item.Image, a.image) && !found[item.Image] {
-				found[item.Image], a.found = true, &item
-			}
-		}
-	}
-	if len(found) == 1 {
+// A derivation is the work of derive: the record does not change before it is done.
+type derivation struct {
+	*Recorded
+	records func(*Stream) bool
+	items   map[imagestream.TagRef]imagestream.Item          // what aliases are
+	fresh   map[imagestream.Name]map[string]imagestream.Item // by digest: images that came in this pass, of streams whose images are waited for
+	waiting map[imageRef][]*alias                            // for images that are not there yet
+	follows map[imagestream.TagRef][]*alias                  // made when it is needed
+}
+
+// imageRef names an image of a stream by its whole digest.
+type imageRef struct {
+	stream imagestream.Name
+	image  string
+}
+
+// waits reports whether an alias may become an image that comes in this pass. The
+// beginning of a digest waits for the next, which knows what else begins so.
+func (a *alias) waits() bool {
+	return a.found == nil && registry.ValidDigest(a.image)
+}
+
+// watch begins to note the images that come to a stream, with those of answers.
+func (d *derivation) watch(stream imagestream.Name) {
+	if d.fresh[stream] != nil {
 		return
 	}
-	a.found = nil
-	p := imagestream.Problem{Path: a.stream.Path, Line: a.tag.Line, Col: a.tag.Col,
-		What: fmt.Sprintf("tag %s is the image %s of %s, which is not on record there", a.tag.Name, a.image, a.source.Stream),
-		Fix:  fmt.Sprintf("write the whole digest of an image that %s has in its status", a.source.Stream.Name)}
-	if len(found) > 1 {
-		p.What = fmt.Sprintf("tag %s: %d images of %s begin with %s", a.tag.Name, len(found), a.source.Stream, a.image)
-	}
-	c.Problems = append(c.Problems, p)
-}
-
-// isImage reports whether id is a digest, or the beginning of one, with or without
-// its algorithm.
-func isImage(digest, id string) bool {
-	bare := func(s string) string { return strings.TrimPrefix(s, "sha256:") }
-	return digest != "" && strings.HasPrefix(bare(digest), bare(id))
-}
-
-// History is the whole record of a stream, read again: a catalog keeps only what
-// is current.
-func (c *Catalog) History(ctx context.Context, s *Stream) (imagestream.Status, error) {
-	src, err := c.snap.Read(ctx, s.Blob)
-	if err != nil {
-		return imagestream.Status{}, err
-	}
-	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
-	if err != nil {
-		return imagestream.Status{}, err
-	}
-	docs, _ := imagestream.Parse(f)
-	for _, d := range docs {
-		if d.Doc == s.Doc && reflect.DeepEqual(d.At, s.At) {
-			return d.Status, nil
+	d.fresh[stream] = map[string]imagestream.Item{}
+	for _, st := range d.after[stream].Tags {
+		if len(st.Items) > 0 {
+			d.fresh[stream][st.Items[0].Image] = st.Items[0]
 		}
 	}
-	return imagestream.Status{}, nil
 }
 
-// aliased is what an alias changes in the record of its stream, given the record of
-// its source as it will stand.
-func (r *Recorded) aliased(a *alias) []imagestream.Event {
-	item, ok := r.itemOf(a)
-	if !ok {
-		return nil
+// set says what an alias is.
+func (d *derivation) set(a *alias, item imagestream.Item) {
+	d.items[a.ref()] = item
+	images := d.fresh[a.stream.Name]
+	if images == nil || item.Image == "" {
+		return
 	}
-	status := r.Status(a.stream)
-	st := status.Tag(a.tag.Name)
-	e := imagestream.Event{Tag: a.tag.Name, Item: &item, Clear: true}
-	if st != nil && len(st.Items) > 0 && st.Source == nil && st.Failure == nil &&
-		st.Items[0].Reference == item.Reference && st.Items[0].Image == item.Image {
-		return nil
+	images[item.Image] = item
+	ref := imageRef{a.stream.Name, item.Image}
+	woken := d.waiting[ref]
+	delete(d.waiting, ref)
+	for _, w := range woken {
+		d.wake(w, item)
 	}
-	return []imagestream.Event{e}
+}
+
+// wake sets an alias whose turn is over, and those that follow it.
+func (d *derivation) wake(a *alias, item imagestream.Item) {
+	if d.follows == nil {
+		d.follows = map[imagestream.TagRef][]*alias{}
+		for i := range d.cat.aliases {
+			f := &d.cat.aliases[i]
+			d.follows[f.source] = append(d.follows[f.source], f)
+		}
+	}
+	d.set(a, item)
+	for _, f := range d.follows[a.ref()] {
+		if d.records(f.stream) {
+			d.wake(f, item)
+		}
+	}
 }
 
 // itemOf is the item that an alias stands for now.
-func (r *Recorded) itemOf(a *alias) (imagestream.Item, bool) {
+func (d *derivation) itemOf(a *alias) (imagestream.Item, bool) {
 	switch {
 	case a.tag.From.Kind == imagestream.DockerImage:
-		return imagestream.Item{Created: r.options.Now, Reference: a.tag.From.Name}, true
-	case a.source.Tag == "" && a.found == nil:
-		return imagestream.Item{}, false
-	case a.source.Tag == "":
+		return imagestream.Item{Created: d.options.Now, Reference: a.tag.From.Name}, true
+	case a.found != nil:
 		return *a.found, true
+	case a.source.Tag == "":
+		item, ok := d.fresh[a.source.Stream][a.image]
+		return item, ok
 	}
-	s := r.cat.Stream(a.source.Stream)
+	if item, ok := d.items[a.source]; ok {
+		return item, true
+	}
+	s := d.cat.Stream(a.source.Stream)
 	if s == nil || s.Malformed || slices.Contains(s.Spec.Broken, a.source.Tag) {
 		return imagestream.Item{}, false
 	}
-	status := r.Status(s)
-	st := status.Tag(a.source.Tag)
+	st := d.tag(s, a.source.Tag)
 	if st == nil || len(st.Items) == 0 {
 		return imagestream.Item{}, false
 	}
 	return st.Items[0], true
+}
+
+// differs reports whether an alias is not on record as that item.
+func (d *derivation) differs(a *alias, item imagestream.Item) bool {
+	st := d.tag(a.stream, a.tag.Name)
+	return st == nil || len(st.Items) == 0 || st.Source != nil || st.Failure != nil ||
+		st.Items[0].Reference != item.Reference || st.Items[0].Image != item.Image
 }

@@ -81,6 +81,7 @@ func (c *Catalog) bindFile(f *file) {
 	for _, d := range p.docs {
 		d.Name.Namespace = c.namespace(f.Path, d.Name.Namespace)
 		s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
+		s.inSpec, s.inStatus = byName(d.Spec.Tags, specName), byName(d.Status.Tags, recordName)
 		s.wants = c.wants(s)
 		f.streams = append(f.streams, s)
 	}

@@ -48,8 +48,7 @@ func (r *Recorded) wanted(tag imagestream.TagRef) (SiteChange, bool) {
 	if s == nil || s.Malformed || slices.Contains(s.Spec.Broken, tag.Tag) {
 		return SiteChange{}, false
 	}
-	status := r.Status(s)
-	st := status.Tag(tag.Tag)
+	st, status := r.tag(s, tag.Tag), r.Status(s)
 	if st == nil || len(st.Items) == 0 {
 		return SiteChange{}, false
 	}
@@ -59,7 +58,7 @@ func (r *Recorded) wanted(tag imagestream.TagRef) (SiteChange, bool) {
 		w.Image = status.Repository + "@" + item.Image // OpenShift: trigger controllers write the stream's own repository
 	}
 	w.Source = r.upstream(tag)
-	before := s.Status.Tag(tag.Tag)
+	before := s.record(tag.Tag)
 	w.Moved = before == nil || len(before.Items) == 0 || before.Items[0].Reference != item.Reference &&
 		(w.Digest == "" || digestOf(before.Items[0].Reference) != w.Digest)
 	return w, true
@@ -73,8 +72,7 @@ func (r *Recorded) upstream(tag imagestream.TagRef) string {
 		if s == nil {
 			break
 		}
-		status := r.Status(s)
-		if st := status.Tag(tag.Tag); st != nil && st.Source != nil {
+		if st := r.tag(s, tag.Tag); st != nil && st.Source != nil {
 			return st.Source.From
 		}
 		t := s.specTag(tag.Tag)
@@ -104,8 +102,7 @@ func (r *Recorded) Unresolved(site *Site) (why string, unresolved bool) {
 	if slices.Contains(s.Spec.Broken, site.Follows.Tag) {
 		return fmt.Sprintf("the spec of %s has a problem", site.Follows), true
 	}
-	status := r.Status(s)
-	if st := status.Tag(site.Follows.Tag); st == nil || len(st.Items) == 0 {
+	if st := r.tag(s, site.Follows.Tag); st == nil || len(st.Items) == 0 {
 		return fmt.Sprintf("no image is on record for %s", site.Follows), true
 	}
 	return "", false

@@ -36,8 +36,9 @@ type Catalog struct {
 	parsed  map[gitstore.BlobID]*parsedFile // what is in those that are included
 	config  gitstore.BlobID                 // of .towpath.yaml
 	byName  map[imagestream.Name]*Stream
-	twice   map[imagestream.Name]bool // names that two documents claim
-	aliases []alias                   // sources first
+	twice   map[imagestream.Name]bool    // names that two documents claim
+	aliases []alias                      // sources first
+	recalls map[past]map[string]recalled // by what aliases call an image: what texts have said of it
 }
 
 // A Stream is an ImageStream with the names and settings that its place in the
@@ -48,6 +49,7 @@ type Stream struct {
 	Blob                 gitstore.BlobID
 	Settings             config.Settings
 	wants                []want // what may be asked for it
+	inSpec, inStatus     places // of Spec.Tags and Status.Tags
 }
 
 // A Site is a place that follows a stream tag.
@@ -108,7 +110,7 @@ func Load(ctx context.Context, snap gitstore.Snapshot, prev *Catalog, progress f
 		return nil, err
 	}
 	c.bind(files, problems)
-	return c, c.fix(ctx)
+	return c, c.fix(ctx, prev)
 }
 
 // compare takes over the files that are as they were.

@@ -123,7 +123,7 @@ func originOf(e imagestream.Event) string {
 }
 
 func wasOf(s *Stream, e imagestream.Event) string {
-	if st := s.Status.Tag(e.Tag); st != nil && len(st.Items) > 0 && st.Items[0].Image != e.Item.Image && st.Items[0].Image != "" {
+	if st := s.record(e.Tag); st != nil && len(st.Items) > 0 && st.Items[0].Image != e.Item.Image && st.Items[0].Image != "" {
 		return " (was " + short(inert(st.Items[0].Image)) + ")"
 	}
 	return ""

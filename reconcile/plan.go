@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"time"
 
@@ -259,20 +258,17 @@ func (w *writer) refuse(path string, line int, err error) {
 
 // recordIn puts the status changes of one file into its text.
 func recordIn(src []byte, changes []StatusChange) ([]byte, error) {
-	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	f, docs, err := reread(src)
 	if err != nil {
 		return nil, err
 	}
-	docs, _ := imagestream.Parse(f)
 	var updates []imagestream.Update
 	for _, c := range changes {
-		i := slices.IndexFunc(docs, func(d imagestream.Document) bool {
-			return d.Doc == c.Stream.Doc && reflect.DeepEqual(d.At, c.Stream.At)
-		})
-		if i < 0 {
-			return nil, errors.New("the image stream is no longer where it was")
+		d, err := c.Stream.among(docs)
+		if err != nil {
+			return nil, err
 		}
-		updates = append(updates, imagestream.Update{Document: docs[i], After: docs[i].After(c.Events, c.Options), Options: c.Options})
+		updates = append(updates, imagestream.Update{Document: d, After: d.After(c.Events, c.Options), Options: c.Options})
 	}
 	return imagestream.Write(f, updates)
 }

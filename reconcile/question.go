@@ -111,7 +111,7 @@ func (c *Catalog) tagQuestion(s *Stream, t imagestream.Tag) (Question, time.Time
 	if err != nil {
 		q.Refused = invalid(t.From.Name, err)
 	}
-	st := s.Status.Tag(t.Name)
+	st := s.record(t.Name)
 	if st == nil {
 		return q, time.Time{}
 	}
@@ -238,15 +238,6 @@ func (s *Stream) mode(own string) string {
 		return s.Settings.ImportMode
 	}
 	return imagestream.Legacy
-}
-
-func (s *Stream) specTag(name string) *imagestream.Tag {
-	for i := range s.Spec.Tags {
-		if s.Spec.Tags[i].Name == name {
-			return &s.Spec.Tags[i]
-		}
-	}
-	return nil
 }
 
 // platform is the one that the repository chose for manifest lists.

@@ -18,6 +18,7 @@ type Recorded struct {
 	cat     *Catalog
 	at      time.Time // of the pass, by the clock that questions are timed with
 	after   map[imagestream.Name]imagestream.Status
+	places  map[imagestream.Name]places // of after, as far as they were asked for
 	changes map[imagestream.Name]*StatusChange
 	options imagestream.Options
 	outrun  map[imagestream.TagRef]bool       // answers that a younger record overtook
@@ -70,7 +71,7 @@ const clearAfter = time.Hour
 // Where targets are named, only the streams that they name are written.
 func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recorded {
 	r := &Recorded{
-		cat: c, at: now, after: map[imagestream.Name]imagestream.Status{}, changes: map[imagestream.Name]*StatusChange{},
+		cat: c, at: now, after: map[imagestream.Name]imagestream.Status{}, places: map[imagestream.Name]places{}, changes: map[imagestream.Name]*StatusChange{},
 		options: imagestream.Options{Now: now.UTC().Truncate(time.Second), Keep: heldBySites(c)}, outrun: map[imagestream.TagRef]bool{}, settles: map[imagestream.TagRef][]Settling{},
 	}
 	for _, a := range answers {
@@ -81,20 +82,10 @@ func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recor
 		}
 		r.add(s, a.LeftOut, r.eventsOf(s, a, r.options.Now)...)
 	}
-	for name, ch := range r.changes {
-		r.after[name] = ch.Stream.Document.After(ch.Events, ch.Options)
+	for _, ch := range r.changes {
+		r.fold(ch)
 	}
-	for i := range c.aliases {
-		a := &c.aliases[i]
-		if !c.records(a.stream) || !named(targets, a.stream) {
-			continue
-		}
-		if es := r.aliased(a); len(es) > 0 {
-			document := a.stream.Document
-			document.Status = r.Status(a.stream)
-			r.after[a.stream.Name] = document.After(es, r.add(a.stream, 0, es...).Options)
-		}
-	}
+	r.derive(func(s *Stream) bool { return c.records(s) && named(targets, s) })
 	for _, name := range slices.SortedFunc(maps.Keys(r.changes), compareNames) {
 		r.Changes = append(r.Changes, *r.changes[name])
 	}
@@ -146,7 +137,7 @@ func (c *Catalog) outran(s *Stream, a Answer) bool {
 	i := slices.IndexFunc(s.wants, func(w want) bool { return w.target(s) == a.Target })
 	return i < 0 || s.wants[i].inputs != a.Inputs || slices.ContainsFunc(a.Results, func(r Result) bool {
 		ours := a.Target.Tag != "" || s.specTag(r.Tag) == nil
-		return ours && baseOf(s.Status.Tag(r.Tag)) != a.Bases[r.Tag]
+		return ours && baseOf(s.record(r.Tag)) != a.Bases[r.Tag]
 	})
 }
 
@@ -158,17 +149,36 @@ func (r *Recorded) Status(s *Stream) imagestream.Status {
 	return s.Status
 }
 
+// tag is a tag's record as it will stand, nil where there is nothing.
+func (r *Recorded) tag(s *Stream, name string) *imagestream.TagStatus {
+	status, changed := r.after[s.Name]
+	if !changed {
+		return s.record(name)
+	}
+	if r.places[s.Name] == nil {
+		r.places[s.Name] = byName(status.Tags, recordName)
+	}
+	return lookUp(r.places[s.Name], status.Tags, recordName, name)
+}
+
+// fold makes the record of a stream what its changes so far mean.
+func (r *Recorded) fold(ch *StatusChange) {
+	name := ch.Stream.Name
+	r.after[name] = ch.Stream.Document.After(ch.Events, ch.Options)
+	delete(r.places, name)
+}
+
 // eventsOf is what an answer changes in its stream's record.
 func (r *Recorded) eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Event {
 	if a.Err != nil {
 		if a.OnRecord || s.specTag("latest") != nil {
 			return nil // the failure is said, and asked again
 		}
-		return failed(s.Status.Tag("latest"), Result{Tag: "latest", Err: a.Err}, s, a, "", now)
+		return failed(s.record("latest"), Result{Tag: "latest", Err: a.Err}, s, a, "", now)
 	}
 	var es []imagestream.Event
 	for _, res := range a.Results {
-		st := s.Status.Tag(res.Tag)
+		st := s.record(res.Tag)
 		switch {
 		case a.Target.Tag == "" && s.specTag(res.Tag) != nil:
 			// what spec says of a tag goes before what its repository holds
@@ -189,7 +199,7 @@ func (r *Recorded) eventsOf(s *Stream, a Answer, now time.Time) []imagestream.Ev
 // listed clears the failure of the tag latest where only a failed listing stands
 // behind it.
 func listed(s *Stream, a Answer) []imagestream.Event {
-	st := s.Status.Tag("latest")
+	st := s.record("latest")
 	if st == nil || st.Failure == nil || s.specTag("latest") != nil {
 		return nil
 	}

@@ -3,10 +3,8 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"reflect"
 	"slices"
 	"time"
 
@@ -87,7 +85,7 @@ func (c *Catalog) Tags() []TagView {
 		for i := range views[first:] {
 			v := &views[first+i]
 			v.Stream, v.Path, v.Sites = s, s.Path, sites[v.Tag]
-			if st := s.Status.Tag(v.Tag.Tag); st != nil {
+			if st := s.record(v.Tag.Tag); st != nil {
 				v.Source, v.Failure = st.Source, st.Failure
 				if len(st.Items) > 0 {
 					v.Item = &st.Items[0]
@@ -102,7 +100,7 @@ func (c *Catalog) Tags() []TagView {
 // specView is a tag that spec names.
 func (c *Catalog) specView(s *Stream, t *imagestream.Tag) TagView {
 	v := TagView{Tag: imagestream.TagRef{Stream: s.Name, Tag: t.Name}, Spec: t, Line: t.Line, From: t.From.Name}
-	st := s.Status.Tag(t.Name)
+	st := s.record(t.Name)
 	switch {
 	case t.From.Kind == imagestream.DockerImage && !t.Reference:
 		q, _ := c.tagQuestion(s, *t)
@@ -195,17 +193,15 @@ func (c *Catalog) Describe(ctx context.Context, s *Stream) (Description, error) 
 	if err != nil {
 		return Description{}, err
 	}
-	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	f, docs, err := reread(src)
 	if err != nil {
 		return Description{}, fmt.Errorf("%s: %w", s.Path, err)
 	}
-	docs, _ := imagestream.Parse(f)
-	for _, d := range docs {
-		if d.Doc == s.Doc && reflect.DeepEqual(d.At, s.At) {
-			return described(f, d), nil
-		}
+	d, err := s.among(docs)
+	if err != nil {
+		return Description{}, fmt.Errorf("%s: %w", s.Path, err)
 	}
-	return Description{}, errors.New(s.Path + ": the image stream is not where it was")
+	return described(f, d), nil
 }
 
 // described adds what imagestream does not read. A value of another shape is

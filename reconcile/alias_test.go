@@ -1,0 +1,265 @@
+package reconcile_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/gitstore/memory"
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/reconcile"
+	registrymemory "github.com/towpath/towpath/registry/memory"
+)
+
+// tagged is a stream of team1 with these entries of spec.tags.
+func tagged(name string, tags ...string) string {
+	return "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {name: " + name + ", namespace: team1}\nspec:\n  tags:\n" +
+		strings.Join(tags, "")
+}
+
+func entry(name, kind, from string) string {
+	return fmt.Sprintf("    - {name: %q, from: {kind: %s, name: %q}}\n", name, kind, from)
+}
+
+// respecified is a file with the spec of another and its own status.
+func respecified(file, spec string) string {
+	_, status, _ := strings.Cut(file, "\nstatus:")
+	return spec + "status:" + status
+}
+
+// settled walks until nothing moves, asking what is scheduled.
+func settled(t *testing.T, l *reconcile.Reconciler) reconcile.Report {
+	t.Helper()
+	rep, err := l.Settle(t.Context(), reconcile.Hint{Scheduled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+// imageOf is what a tag of a stream is on record as, by the beginning of its digest.
+func imageOf(l *reconcile.Reconciler, stream, tag string) string {
+	for _, v := range l.Catalog().Tags() {
+		if v.Tag.Stream.Name == stream && v.Tag.Tag == tag && v.Item != nil {
+			return v.Item.Image[:min(len(v.Item.Image), len("sha256:")+3)]
+		}
+	}
+	return ""
+}
+
+// counting counts the files that are read.
+type counting struct {
+	gitstore.Snapshot
+	reads *atomic.Int32
+}
+
+func (s counting) Read(ctx context.Context, id gitstore.BlobID) ([]byte, error) {
+	s.reads.Add(1)
+	return s.Snapshot.Read(ctx, id)
+}
+
+func (s counting) Changes(ctx context.Context, old gitstore.Snapshot) ([]gitstore.Change, error) {
+	if o, ok := old.(counting); ok {
+		old = o.Snapshot
+	}
+	return s.Snapshot.Changes(ctx, old)
+}
+
+// Images that nobody has, of one stream: its history is read once, and not again before
+// its text changes. That is what it costs, not what is said: that stays.
+func TestHistoriesAreReadOnce(t *testing.T) {
+	var aliases []string
+	for i := range 50 {
+		aliases = append(aliases, entry(fmt.Sprint("t", i), "ImageStreamImage", fmt.Sprintf("web@sha256:%064x", i)))
+	}
+	web := streamOf("team1", "web", "quay.io/team1/web", 3, "")
+	store := memory.New(map[string]string{"web.yaml": web, "alias.yaml": tagged("alias", aliases...)})
+	var cat *reconcile.Catalog
+	for _, step := range []struct {
+		path, content string
+		reads         int32
+	}{
+		{"README", "one", 3}, // both, and web once more
+		{"README", "two", 0},
+		{"web.yaml", web + "# changed\n", 2},
+		{"alias.yaml", tagged("alias", aliases...) + "# changed\n", 1},
+		{"alias.yaml", tagged("alias", append(aliases, entry("new", "ImageStreamImage", "web@abc"))...), 2},
+	} {
+		store.Write("main", "change "+step.path, map[string]string{step.path: step.content})
+		snap, err := store.Snapshot(t.Context(), "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var reads atomic.Int32
+		if cat, err = reconcile.Load(t.Context(), counting{snap, &reads}, cat, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := reads.Load(); got != step.reads {
+			t.Errorf("%s changed: %d files read, want %d", step.path, got, step.reads)
+		}
+		if got := len(cat.Problems); got < 50 {
+			t.Errorf("%s changed: %d problems, want one for each image", step.path, got)
+		}
+	}
+}
+
+// Tags that are images of each other's streams, in a chain: all move in the pass in
+// which the first of them does, also those that stand before it by name, and those
+// that follow them.
+func TestImagesInChains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r registrymemory.Registry
+		if err := r.Set("quay.io/team1/web:t0 aaa"); err != nil {
+			t.Fatal(err)
+		}
+		digest := registrymemory.Digest("aaa")
+		files := map[string]string{
+			"s5.yaml": streamOf("team1", "s5", "quay.io/team1/web", 1, ""),
+			"s0.yaml": tagged("s0", entry("t0", "ImageStreamImage", "s9@"+digest), entry("behind", "ImageStreamTag", "s7:last")),
+		}
+		for i, from := range map[int]int{1: 0, 2: 1, 3: 2, 4: 3, 6: 5, 7: 6, 8: 7, 9: 8} {
+			files[fmt.Sprintf("s%d.yaml", i)] = tagged(fmt.Sprint("s", i), entry("t0", "ImageStreamImage", fmt.Sprintf("s%d@%s", from, digest[len("sha256:"):])), entry("last", "ImageStreamTag", "t0"))
+		}
+		l, _ := asked(files, &r)
+		if rep := settled(t, l); len(rep.Commits) != 1 {
+			t.Errorf("%d commits, want one", len(rep.Commits))
+		}
+		for i := range 10 {
+			if got := imageOf(l, fmt.Sprint("s", i), "t0"); got != "sha256:aaa" {
+				t.Errorf("s%d:t0 is %q", i, got)
+			}
+		}
+		if got := imageOf(l, "s0", "behind"); got != "sha256:aaa" {
+			t.Errorf("what follows one of them is %q", got)
+		}
+	})
+}
+
+// The beginning of a digest names an image of that stream, and no other: not one that
+// the tag itself has from elsewhere.
+func TestShortDigests(t *testing.T) {
+	const web, other = "quay.io/team1/web:t0", "quay.io/team1/other:t0"
+	for _, tt := range []struct {
+		name   string
+		others []string // what other is, one after another
+		id     string
+		then   string // and what it is at last, with a history of one
+		want   string
+		says   string
+	}{
+		{name: "of that stream, not the tag's own", others: []string{"ab2"}, id: "ab", want: "sha256:ab2"},
+		{name: "one of two", others: []string{"ab2", "ab3"}, id: "ab3", want: "sha256:ab3"},
+		{name: "either of two", others: []string{"ab2", "ab3"}, id: "ab", want: "sha256:ab1", says: "2 images of team1/other begin with ab"},
+		{name: "none, but the tag's own", others: []string{"cd2"}, id: "ab", want: "sha256:ab1", says: "is the image ab of team1/other, which is not on record there"},
+		{name: "the whole digest", others: []string{"ab2"}, id: registrymemory.Digest("ab1"), want: "sha256:ab1"},
+		{name: "forgotten", others: []string{"ab2"}, id: "ab", then: "cd3", want: "sha256:ab2", says: "write the whole digest"},
+		{name: "forgotten, and another begins so", others: []string{"ab2"}, id: "ab2", then: "cd3", want: "sha256:ab2", says: "write the whole digest"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var r registrymemory.Registry
+				l, store := asked(map[string]string{
+					"web.yaml":      tagged("web", entry("t0", "DockerImage", web)),
+					"other.yaml":    streamOf("team1", "other", "quay.io/team1/other", 1, "      importPolicy: {scheduled: true}\n"),
+					".towpath.yaml": "version: 1\ndefaults: {history: 2}\n",
+				}, &r)
+				set := func(line string) {
+					t.Helper()
+					if err := r.Set(line); err != nil {
+						t.Fatal(err)
+					}
+				}
+				set(web + " ab1")
+				for _, image := range tt.others {
+					set(other + " " + image)
+					time.Sleep(time.Hour)
+					settled(t, l)
+				}
+				store.Write("main", "an image of other", map[string]string{
+					"web.yaml": respecified(store.Tree("main")["web.yaml"].Content, tagged("web", entry("t0", "ImageStreamImage", "other@"+tt.id)))})
+				rep := settled(t, l)
+				if tt.then != "" {
+					store.Write("main", "forget", map[string]string{".towpath.yaml": "version: 1\ndefaults: {history: 1}\n"})
+					set(other + " " + tt.then)
+					time.Sleep(time.Hour)
+					rep = settled(t, l)
+				}
+				if got := imageOf(l, "web", "t0"); got != tt.want {
+					t.Errorf("web:t0 is %s, want %s", got, tt.want)
+				}
+				var said []string
+				for _, p := range rep.Problems {
+					said = append(said, p.String()+" "+p.Fix)
+				}
+				if got := strings.Join(said, "\n"); (got == "") != (tt.says == "") || !strings.Contains(got, tt.says) {
+					t.Errorf("said %q, want %q", got, tt.says)
+				}
+			})
+		})
+	}
+}
+
+// A tag that goes back to a source whose image is older: its newest item is not older
+// than the one below it.
+func TestAliasGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r registrymemory.Registry
+		if err := r.Set("quay.io/team1/web:1 aaa\nquay.io/team1/web:2 bbb"); err != nil {
+			t.Fatal(err)
+		}
+		spec := func(to string, tags ...string) string {
+			return tagged("web", append(tags, entry("1", "DockerImage", "quay.io/team1/web:1"), entry("stable", "ImageStreamTag", to))...)
+		}
+		l, store := asked(map[string]string{"web.yaml": spec("1")}, &r)
+		settled(t, l)
+		for _, to := range []string{"2", "1"} {
+			time.Sleep(time.Hour)
+			store.Write("main", "to "+to, map[string]string{
+				"web.yaml": respecified(store.Tree("main")["web.yaml"].Content, spec(to, entry("2", "DockerImage", "quay.io/team1/web:2")))})
+			settled(t, l)
+		}
+		d, err := l.Catalog().Describe(t.Context(), l.Catalog().Streams[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		items := d.History("stable")
+		if len(items) != 3 || !slices.IsSortedFunc(items, func(a, b imagestream.Item) int { return b.Created.Compare(a.Created) }) {
+			t.Errorf("newest first: %v", items)
+		}
+	})
+}
+
+// A pass over a stream of many aliases costs what a pass over as many tags costs, and
+// not the square of it.
+func TestManyAliases(t *testing.T) {
+	cost := func(n int) time.Duration {
+		tags := []string{entry("t0", "DockerImage", "quay.io/team1/web:t0")}
+		for i := 1; i < n; i++ {
+			tags = append(tags, entry(fmt.Sprint("t", i), "ImageStreamTag", fmt.Sprint("t", i-1)))
+		}
+		var r registrymemory.Registry
+		if err := r.Set("quay.io/team1/web:t0 aaa"); err != nil {
+			t.Fatal(err)
+		}
+		l, _ := asked(map[string]string{"web.yaml": tagged("web", tags...)}, &r)
+		begin := time.Now()
+		rep := settled(t, l)
+		took := time.Since(begin)
+		if got := imageOf(l, "web", fmt.Sprint("t", n-1)); got != "sha256:aaa" || len(rep.Commits) != 1 {
+			t.Errorf("%d aliases: the last is %q after %d commits, want sha256:aaa after one", n, got, len(rep.Commits))
+		}
+		return took
+	}
+	cost(500)
+	few, many := min(cost(500), cost(500)), min(cost(4000), cost(4000))
+	t.Logf("500 aliases: %s, 4000: %s", few, many)
+	if many > 8*4*few {
+		t.Errorf("8 times as many aliases take %.1f times as long", float64(many)/float64(few))
+	}
+}
