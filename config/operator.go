@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -204,13 +205,15 @@ func (o *Operator) In(dir string) {
 }
 
 // A Host is a registry as credentials and limits name it: lower case, with a
-// port where it is not the scheme's own. docker.io is Docker Hub.
+// port where it is not 443, an IPv6 address in its shortest form, so that one host
+// has one name. docker.io is Docker Hub.
 type Host string
 
 func (h *Host) set(text string) error {
 	bare := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(text, "https://"), "http://"), "/")
 	bare = strings.ToLower(bare)
-	switch bare {
+	canonical := oneName(bare)
+	switch canonical {
 	case "index.docker.io", "registry-1.docker.io", "index.docker.io/v1":
 		return &wrong{"is a name of Docker Hub that nothing else uses", "write docker.io"}
 	}
@@ -220,8 +223,24 @@ func (h *Host) set(text string) error {
 	if bare != text {
 		return &wrong{"is not a registry host alone", "write " + bare}
 	}
-	*h = Host(text)
+	*h = Host(canonical)
 	return nil
+}
+
+// oneName is what all spellings of a host have in common, as registry.ParseHost has
+// it.
+func oneName(host string) string {
+	name, port := host, ""
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name, port = host[:i], host[i:]
+	}
+	if port == ":443" && (strings.ContainsAny(name, ".[") || name == "localhost") {
+		port = ""
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && strings.HasPrefix(name, "[") {
+		name = "[" + addr.String() + "]"
+	}
+	return name + port
 }
 
 // isHost reports whether text is name, name:port, address:port or

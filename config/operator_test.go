@@ -68,6 +68,24 @@ poll: 5s
 	}
 }
 
+// One host has one name, however it is written.
+func TestHostHasOneName(t *testing.T) {
+	for written, want := range map[string]string{
+		"quay.io:443": "quay.io", "quay.io:444": "quay.io:444", "docker.io:443": "docker.io",
+		"localhost:443": "localhost", "registry:443": "registry:443", "127.0.0.1:443": "127.0.0.1",
+		"[0::1]:443": "[::1]", "[0::1]": "[::1]", "[2001:db8::00a]:5000": "[2001:db8::a]:5000",
+	} {
+		var h Host
+		if err := h.set(written); err != nil || string(h) != want {
+			t.Errorf("%s: got %s, %v; want %s", written, h, err, want)
+		}
+		var a Area
+		if err := a.set(written + "/b"); err != nil || string(a) != want+"/b" {
+			t.Errorf("%s/b: got %s, %v; want %s/b", written, a, err, want)
+		}
+	}
+}
+
 func TestOperatorEmpty(t *testing.T) {
 	got, problems := ParseOperator("operator.yaml", nil)
 	if diff := cmp.Diff(DefaultOperator(), got, cmp.Transformer("anywhere", func(Position) bool { return true })); diff != "" || len(problems) > 0 {
@@ -112,6 +130,10 @@ func TestOperatorProblems(t *testing.T) {
 		{"credentials: [{file: a, hosts: [index.docker.io]}]\n", "1:33: credentials[0].hosts[0] is a name of Docker Hub", "write docker.io"},
 		{"credentials: [{file: a, hosts: ['*.example.com']}]\n", "1:33: credentials[0].hosts[0] is not a registry host", "without"},
 		{"registries: [{host: a}, {host: a}]\n", "1:25: registry a is there twice", "join"},
+		{"registries: [{host: quay.io}, {host: 'quay.io:443'}]\n", "1:31: registry quay.io is there twice", "join"},
+		{"registries: [{host: '[::1]:5000'}, {host: '[0::1]:5000'}]\n", "1:36: registry [::1]:5000 is there twice", "join"},
+		{"registries: [{host: 'registry-1.docker.io:443'}]\n", "1:21: registries[0].host is a name of Docker Hub", "write docker.io"},
+		{"blocked-registries: ['*.x.test', 'index.docker.io:443/library']\n", "1:34: blocked-registries[1] is not a registry", "Docker Hub is docker.io"},
 		{"registries: [{insecure: true}]\n", "1:14: registries[0].host is missing", "host:"},
 		{"registries: [{host: a, client-cert-file: c}]\n", "1:14: one of client-cert-file and client-key-file is missing", "both"},
 		{"registries: [{host: a, client-key: c}]\n", "1:24: registries[0].client-key would be a secret", "as client-key-file:"},
@@ -119,6 +141,8 @@ func TestOperatorProblems(t *testing.T) {
 		{"mirrors: [{prefix: a}]\n", "1:11: mirrors[0].at is missing", "at:"},
 		{"mirrors: [{prefix: a, at: []}]\n", "1:11: the entry names no mirrors", "at: ["},
 		{"mirrors: [{prefix: a, at: [b]}, {prefix: a, at: [c]}]\n", "1:33: mirrors of a are there twice", "join"},
+		{"mirrors: [{prefix: a.test/x, at: [b]}, {prefix: 'a.test:443/x', at: [c]}]\n", "1:40: mirrors of a.test/x are there twice", "join"},
+		{"mirrors: [{prefix: 'a.test:443', at: [a.test]}]\n", "1:11: a.test mirrors itself", "another place"},
 		{"mirrors: [{prefix: a/b, at: [a/b]}]\n", "1:11: a/b mirrors itself", "another place"},
 		{"mirrors: [{prefix: 'a/b/', at: [c]}]\n", "1:20: mirrors[0].prefix is not the path of repositories", "whole parts"},
 		{"mirrors: [{prefix: a/B, at: [c]}]\n", "1:20: mirrors[0].prefix is not the path of repositories", "lower case"},

@@ -87,14 +87,18 @@ type Prefix string
 var repositoryPath = regexp.MustCompile(`^` + aPath + `$`)
 
 func (p *Prefix) set(text string) error {
-	host, path, slash := strings.Cut(text, "/")
-	if err := new(Host).set(host); err != nil {
+	written, path, slash := strings.Cut(text, "/")
+	var host Host
+	if err := host.set(written); err != nil {
 		return &wrong{"is not a registry, or the path of repositories in one", "write HOST or HOST/PATH in lower case, such as quay.io/team1; Docker Hub is docker.io"}
 	}
 	if slash && !repositoryPath.MatchString(path) {
 		return &wrong{"is not the path of repositories in a registry", "write HOST/PATH in lower case, in whole parts and without a slash at its end, such as quay.io/team1"}
 	}
-	*p = Prefix(text)
+	*p = Prefix(host)
+	if slash {
+		*p += Prefix("/" + path)
+	}
 	return nil
 }
 
@@ -102,10 +106,15 @@ func (p *Prefix) set(text string) error {
 type Area string
 
 func (a *Area) set(text string) error {
-	if err := new(Prefix).set(strings.TrimPrefix(text, "*.")); err != nil {
+	rest, below := strings.CutPrefix(text, "*.")
+	var p Prefix
+	if err := p.set(rest); err != nil {
 		return &wrong{"is not a registry", "write HOST, HOST/PATH or *.DOMAIN in lower case, such as quay.io, quay.io/team1 or *.example.com; Docker Hub is docker.io"}
 	}
-	*a = Area(text)
+	*a = Area(p)
+	if below {
+		*a = "*." + *a
+	}
 	return nil
 }
 

@@ -74,6 +74,30 @@ func ParseRepo(written string) (Repo, error) {
 	return p.repo, nil
 }
 
+// IsCanonical reports whether ParseRef makes this of the reference's text: nothing
+// is missing, and nothing would be read otherwise.
+func (r Ref) IsCanonical() bool {
+	return r.Repo.IsCanonical() && (r.Tag != "" || r.Digest != "") &&
+		(r.Tag == "" || ValidTag(r.Tag)) && (r.Digest == "" || ValidDigest(r.Digest))
+}
+
+// IsCanonical is the same for ParseRepo.
+func (r Repo) IsCanonical() bool {
+	host, err := ParseHost(r.Host)
+	if err != nil || host != r.Host || len(r.Host)+len("/")+len(r.Path) > maxName {
+		return false
+	}
+	if !isHost(r.Host) || r.Host == Hub && !strings.Contains(r.Path, "/") {
+		return false
+	}
+	for part := range strings.SplitSeq(r.Path, "/") {
+		if !isPathPart(part) {
+			return false
+		}
+	}
+	return true
+}
+
 // Repository is the reference without its tag and digest, as written and not
 // made canonical: this is what gets recorded. The reference must be one that
 // ParseRef takes.
@@ -92,9 +116,11 @@ func ValidDigest(digest string) bool {
 }
 
 // ParseHost reads the host of a registry, with or without a port, and makes it
-// canonical: lower case, the names of Docker Hub one. Two hosts that may be
-// answered by different servers never become one, so a credential may be looked
-// up by it. A port is kept even when it is 443. The error is a *SyntaxError.
+// canonical: lower case, the names of Docker Hub one, port 443 left out, for it is
+// that of HTTPS. Two hosts that HTTPS may reach different servers by never become
+// one, so a credential may be looked up by it. The port stays behind a name that
+// nothing else tells from the first part of a path, as in registry:443. The error is
+// a *SyntaxError.
 func ParseHost(written string) (string, error) {
 	name, port := written, ""
 	if i := strings.LastIndexByte(written, ':'); i > strings.LastIndexByte(written, ']') {
@@ -102,6 +128,9 @@ func ParseHost(written string) (string, error) {
 		if !isPort(port[1:]) {
 			return "", syntaxf("write a number from 1 to 65535, without leading zeros", "%s is no port, in %s", quote(port[1:]), quote(written))
 		}
+	}
+	if port == ":443" && (strings.ContainsAny(name, ".[") || strings.EqualFold(name, "localhost")) {
+		written, port = name, ""
 	}
 	if strings.HasPrefix(name, "[") {
 		addr, err := netip.ParseAddr(strings.TrimSuffix(name[1:], "]"))
@@ -212,12 +241,15 @@ func splitHost(name string) (host, path string, err error) {
 	switch {
 	case !slash && (strings.Contains(name, ".") || strings.HasPrefix(name, "localhost") || strings.HasPrefix(name, "[")):
 		return "", "", syntaxf("write HOST/NAMESPACE/NAME, or docker.io/library/NAME for an image of Docker Hub", "%s names a registry and no repository", quote(name))
-	case slash && (strings.ContainsAny(first, ".:") || first == "localhost"):
+	case slash && isHost(first):
 		host, err = ParseHost(first)
 		return host, rest, err
 	}
 	return Hub, name, nil
 }
+
+// isHost tells a registry from the first part of a path on Docker Hub.
+func isHost(first string) bool { return strings.ContainsAny(first, ".:") || first == "localhost" }
 
 func checkPathPart(part string) error {
 	switch {

@@ -31,7 +31,14 @@ func TestParseRef(t *testing.T) {
 		{"docker.io/library/redis", "docker.io/library/redis:latest", "docker.io/library/redis"},
 		{"index.docker.io/redis:6", "docker.io/library/redis:6", "index.docker.io/redis"},
 		{"registry-1.docker.io/team1/web", "docker.io/team1/web:latest", "registry-1.docker.io/team1/web"},
-		{"docker.io:443/redis", "docker.io:443/redis:latest", "docker.io:443/redis"},
+		{"docker.io:443/redis", "docker.io/library/redis:latest", "docker.io:443/redis"},
+		{"Registry-1.docker.io:443/team1/web", "docker.io/team1/web:latest", "Registry-1.docker.io:443/team1/web"},
+		{"quay.io:443/web@" + sha256, "quay.io/web@" + sha256, "quay.io:443/web"},
+		{"registry:443/a/b:1", "registry:443/a/b:1", "registry:443/a/b"}, // registry/a/b would be of Docker Hub
+		{"localhost:443/a", "localhost/a:latest", "localhost:443/a"},
+		{"LOCALHOST:443/a", "localhost/a:latest", "LOCALHOST:443/a"},
+		{"[0::1]:443/a", "[::1]/a:latest", "[0::1]:443/a"},
+		{"127.0.0.1:443/a", "127.0.0.1/a:latest", "127.0.0.1:443/a"},
 		{"Quay.io/a/b/c:1", "quay.io/a/b/c:1", "Quay.io/a/b/c"},
 		{"quay.io/web", "quay.io/web:latest", "quay.io/web"},
 		{"quay.io/web:V1_x.y-z", "quay.io/web:V1_x.y-z", "quay.io/web"},
@@ -129,7 +136,7 @@ func TestHostsStayApart(t *testing.T) {
 			t.Errorf("%q: the error holds the password: %v", written, err)
 		}
 	}
-	origins := []string{"ghcr.io", "ghcr.io:443", "ghcr.io:444", "docker.io", "docker.io:443", "index.docker.io:443", "hub.docker.com", "registry.hub.docker.com",
+	origins := []string{"ghcr.io", "ghcr.io:80", "ghcr.io:444", "docker.io", "docker.io:444", "index.docker.io:444", "hub.docker.com", "registry.hub.docker.com",
 		"evil.azurecr.io", "evil.azurecr.io.attacker.test", "xn--ghr-5cd.io", "[::1]", "[::1]:5000", "[::ffff:127.0.0.1]", "127.0.0.1", "localhost", "localhost:5000"}
 	seen := make(map[string]string)
 	for _, origin := range origins {
@@ -142,7 +149,7 @@ func TestHostsStayApart(t *testing.T) {
 		}
 		seen[host] = origin
 	}
-	for _, alias := range []string{"docker.io", "DOCKER.IO", "index.docker.io", "Registry-1.docker.io"} {
+	for _, alias := range []string{"docker.io", "DOCKER.IO", "index.docker.io", "Registry-1.docker.io", "docker.io:443", "Index.docker.io:443", "registry-1.docker.io:443"} {
 		if host, err := registry.ParseHost(alias); host != registry.Hub {
 			t.Errorf("%s: got %q, %v; want %s", alias, host, err, registry.Hub)
 		}
@@ -190,7 +197,7 @@ func TestValidDigest(t *testing.T) {
 }
 
 // Whatever is written, what is read is canonical, is read again as itself, and
-// names the host that an HTTP client would dial.
+// names the server that an HTTP client would dial.
 func FuzzParseRef(f *testing.F) {
 	for _, s := range []string{"redis", "Quay.io:443/a/b:1@" + sha256, "docker.io@evil.test/a", `ghcr.io\.evil/a`, "[::1]:5000/a",
 		"[::ffff:1.2.3.4]/a", "index.docker.io/a", "u:p@h.io/a", "doc\u212Aer.io/a", "0x7f.1/a", "quay.io./a", "a.b/c:d"} {
@@ -211,30 +218,38 @@ func FuzzParseRef(f *testing.F) {
 		if repo, err := registry.ParseRepo(registry.Repository(written)); err != nil || repo != ref.Repo {
 			t.Fatalf("%q: its repository is read as %s, %v; want %s", written, repo, err, ref.Repo)
 		}
-		if host := dialled(t, written); ref.Host != host {
-			t.Fatalf("%q: host %s, but %s would be dialled", written, ref.Host, host)
+		if server, want := over443(ref.Host), dialled(t, written); server != want {
+			t.Fatalf("%q: %s, but %s would be dialled", written, server, want)
 		}
 	})
 }
 
-// dialled is the host that net/url finds in what was written, which the parser
-// did not use.
+// dialled is the host and port that net/url finds in what was written, which the
+// parser did not use.
 func dialled(t *testing.T, written string) string {
 	name := registry.Repository(written)
 	if first, _, ok := strings.Cut(name, "/"); !ok || !strings.ContainsAny(first, ".:") && first != "localhost" {
-		return registry.Hub
+		return over443(registry.Hub)
 	}
 	u, err := url.Parse("https://" + name)
 	if err != nil || u.User != nil {
 		t.Fatalf("%q: read, but not by net/url: %v", written, err)
 	}
+	host := strings.ToLower(u.Host)
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && addr.Is6() {
-		return strings.TrimSuffix("["+addr.String()+"]:"+u.Port(), ":")
+		host = strings.TrimSuffix("["+addr.String()+"]:"+u.Port(), ":")
 	}
-	switch host := strings.ToLower(u.Host); host {
-	case "index.docker.io", "registry-1.docker.io":
-		return registry.Hub
-	default:
+	switch host = over443(host); host {
+	case "index.docker.io:443", "registry-1.docker.io:443":
+		return over443(registry.Hub)
+	}
+	return host
+}
+
+// over443 is a host with the port that HTTPS has where none is written.
+func over443(host string) string {
+	if strings.LastIndexByte(host, ':') > strings.LastIndexByte(host, ']') {
 		return host
 	}
+	return host + ":443"
 }

@@ -100,6 +100,7 @@ func TestNewErrors(t *testing.T) {
 		"bad key":       {Options{Credentials: []Credential{{File: written(t, `{"auths":{"u:hunter2@quay.io":{"auth":"YTpi"}}}`)}}}, "no host"},
 		"registry":      {Options{Hosts: map[string]Host{"https://quay.io": {}}}, "registry https://quay.io"},
 		"twice":         {Options{Hosts: map[string]Host{"quay.io": {}, "Quay.io": {}}}, "named twice"},
+		"twice by port": {Options{Hosts: map[string]Host{"quay.io": {}, "quay.io:443": {}}}, "named twice"},
 		"token host":    {Options{Hosts: map[string]Host{"quay.io": {TokenHosts: []string{"a/b"}}}}, "token-hosts[0]"},
 		"no CA":         {Options{Hosts: map[string]Host{"quay.io": {CAFile: good}}}, "no certificate in it"},
 		"negative":      {Options{Hosts: map[string]Host{"quay.io": {Concurrency: -1}}}, "must not be negative"},
