@@ -102,7 +102,7 @@ func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
 	}
 	var list []source
 	for _, at := range ms[i].at {
-		if there := at.join(ms[i].prefix.rest(repo)); isRepo(there) {
+		if there := at.join(ms[i].prefix.rest(repo)); there.IsCanonical() {
 			list = append(list, source{repo: there, mirror: at.host})
 		}
 	}
@@ -110,13 +110,6 @@ func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
 		list = append(list, itself)
 	}
 	return list
-}
-
-// isRepo reports whether a repository has a name that can be asked for: one made
-// of two parts may be too long, or have no path.
-func isRepo(repo registry.Repo) bool {
-	parsed, err := registry.ParseRepo(repo.String())
-	return err == nil && parsed == repo
 }
 
 // tried says which places were asked, for an error of the last one. It names all
@@ -144,12 +137,12 @@ func tried(list []source) string {
 // through asks one source of a repository after another until one answers. Name
 // is what the question is about, for its error. Do is called with a question for
 // the source and the reference as that source names it.
-func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry.Ref, name string, do func(*question, registry.Ref) (T, error)) (answer T, mirror string, err error) {
-	if canonical, err := registry.ParseRef(ref.String()); err != nil || canonical != ref {
-		return answer, "", &registry.Error{Kind: registry.Invalid, Ref: name, Message: "no reference in canonical form", Err: err}
+func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry.Ref, name func() string, do func(*question, registry.Ref) (T, error)) (answer T, mirror string, err error) {
+	if !ref.IsCanonical() {
+		return answer, "", &registry.Error{Kind: registry.Invalid, Ref: name(), Message: "no reference in canonical form"}
 	}
 	if err := r.reach.check(ref.Repo); err != nil {
-		return answer, "", &registry.Error{Kind: registry.Forbidden, Ref: name, Message: err.Error()}
+		return answer, "", &registry.Error{Kind: registry.Forbidden, Ref: name(), Message: err.Error()}
 	}
 	list := r.mirrors.sources(on, ref.Repo)
 	for i, s := range list {
@@ -165,7 +158,7 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 			r.resting.note(s.mirror, nil, time.Now())
 			return answer, s.mirror, nil
 		}
-		failed := q.failed(err, name)
+		failed := q.failed(err, name())
 		if !errors.Is(ctx.Err(), context.Canceled) {
 			r.resting.note(s.mirror, failed, time.Now())
 		}
