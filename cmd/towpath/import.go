@@ -103,7 +103,7 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 	for _, ans := range rep.Answers {
 		if ans.Err != nil {
 			fails = true
-			fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", ans.Target.Stream, ans.Err.Kind, printable(strings.TrimSpace(ans.Err.Message)), importFix(ans.Err))
+			fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", ans.Target.Stream, ans.Err.Kind, printable(strings.TrimSpace(ans.Err.Message)), importFix(ans, reconcile.Result{Err: ans.Err}))
 		}
 		for _, res := range ans.Results {
 			tag := imagestream.TagRef{Stream: ans.Target.Stream, Tag: res.Tag}
@@ -112,7 +112,7 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 			case settling[tag]: // said after these
 			case res.Err != nil:
 				fails = true
-				fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", tag, res.Err.Kind, printable(res.Err.Message), importFix(res.Err))
+				fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", tag, res.Err.Kind, printable(res.Err.Message), importFix(ans, res))
 			case moved[tag]:
 				fmt.Fprintf(a.stdout, "%s: %s (new)\n", tag, res.Image)
 			default:

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/reconcile"
-	"github.com/towpath/towpath/registry"
 )
 
 // narrator tells the log what passes did, and says what lasts only when it
@@ -59,8 +56,9 @@ func (n *narrator) pass(rep reconcile.Report) {
 		}
 		tell(level, p.String(), "problem", "at", fmt.Sprintf("%s:%d:%d", p.Path, p.Line, p.Col), "what", p.What, "fix", p.Fix)
 	}
+	fixes := fixesOf(rep)
 	for _, f := range rep.Failing {
-		tell(slog.LevelWarn, f.Tag.String()+string(f.Err.Kind), "import fails", "tag", f.Tag, "reason", f.Err.Kind, "err", f.Err, "fix", importFix(f.Err))
+		tell(slog.LevelWarn, f.Tag.String()+string(f.Err.Kind), "import fails", "tag", f.Tag, "reason", f.Err.Kind, "err", f.Err, "fix", fixes.of(f))
 	}
 	for _, w := range rep.Settling {
 		tell(slog.LevelInfo, w.Tag.String()+w.Image, "settling: recorded if it stands unchanged", "tag", w.Tag, "from", w.From, "image", w.Image, "until", w.Until.UTC())
@@ -81,41 +79,4 @@ func (n *narrator) once(key, msg string, args ...any) {
 		n.told[key] = true
 		n.log.Info(msg, args...)
 	}
-}
-
-// printFailing prints a line for each tag that could not be imported, with the
-// next step below it.
-func printFailing(w io.Writer, failing []reconcile.Failing) {
-	for _, f := range failing {
-		fmt.Fprintf(w, "%s: %s: %s\n  fix: %s\n", f.Tag, f.Err.Kind, printable(messageOf(f)), importFix(f.Err))
-	}
-}
-
-// importFix is the next step after a failed import. Where the operator's config
-// must allow something, the message says itself what to write there.
-func importFix(err *registry.Error) string {
-	if strings.Contains(err.Message, "operator's config") {
-		return "write what the message says, or correct from: of the tag"
-	}
-	switch err.Kind {
-	case registry.NotFound:
-		return "push the image, or correct from: of the tag"
-	case registry.Unauthorized:
-		return "name a credential for it under credentials: in the operator's config, or renew the one that is there"
-	case registry.Forbidden:
-		return "let the credential read the repository"
-	case registry.Invalid:
-		return "correct from: of the tag, so that it names an image in a registry"
-	case registry.TLS:
-		return "check the registry's TLS settings"
-	}
-	return "it is asked again; if this lasts, look into the registry"
-}
-
-func messageOf(f reconcile.Failing) string {
-	msg := f.Err.Ref + ": " + f.Err.Message
-	if cause := errors.Unwrap(f.Err); cause != nil {
-		msg += " (" + cause.Error() + ")"
-	}
-	return msg
 }

@@ -105,7 +105,7 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained 
 		fmt.Fprintf(a.stdout, "left alone: %s\n", leftAloneLine(u))
 	}
 	printProblems(a.stderr, rep.Problems)
-	printFailing(a.stderr, rep.Failing)
+	printFailing(a.stderr, rep)
 	if rep.Invalid {
 		fmt.Fprintf(a.stderr, "nothing is written anywhere until %s is right\n", reconcile.ConfigPath)
 	}

@@ -64,7 +64,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	}
 	printLeft(a.stdout, rep)
 	printProblems(a.stderr, rep.Problems)
-	printFailing(a.stderr, rep.Failing)
+	printFailing(a.stderr, rep)
 	switch {
 	case err != nil:
 		return failed(err)
