@@ -118,11 +118,11 @@ func (c *checker) structure(n *yamledit.Node, fields members, key string) {
 	if !c.wants(n, yaml.MappingNode, key) || len(fields) == 0 {
 		return
 	}
-	for _, p := range pairs(n) {
-		if m, known := fields[p.key.Value]; known {
-			c.value(p.value, m.of, p.key.Value)
+	for name, value := range entries(n) {
+		if m, known := fields[name.Value]; known {
+			c.value(value, m.of, name.Value)
 		} else if c.mode == inSpec {
-			c.unknown(p.key, key, fields)
+			c.unknown(name, key, fields)
 		}
 	}
 }
@@ -140,8 +140,8 @@ func (c *checker) members(n *yamledit.Node, t reflect.Type, key string) {
 	if !c.wants(n, yaml.MappingNode, key) {
 		return
 	}
-	for _, p := range pairs(n) {
-		c.value(p.value, t, p.key.Value)
+	for name, value := range entries(n) {
+		c.value(value, t, name.Value)
 	}
 }
 
@@ -251,11 +251,11 @@ func (c *checker) merge(n *yamledit.Node, i int) {
 		if source.Kind != yaml.MappingNode || !c.keys(source) {
 			continue
 		}
-		for _, p := range pairs(source) {
+		for key := range entries(source) {
 			for j := 0; j < len(n.Content); j += 2 {
 				own, value := follow(n.Content[j]), follow(n.Content[j+1])
 				switch {
-				case own.Value != p.key.Value:
+				case own.Value != key.Value:
 				case j < i:
 					c.problem(own, fmt.Sprintf("%s stands above <<, which brings another: readers differ in which they take", own.Value), "put << above "+own.Value)
 				case n.Style&yaml.FlowStyle != 0 && value.Value == "" && isNull(value):

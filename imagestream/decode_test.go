@@ -254,19 +254,19 @@ func differs(n *yamledit.Node, v reflect.Value) string {
 			}
 		}
 	case reflect.Map:
-		for _, p := range pairs(n) {
-			if plain(p.key) && readsAs(p.key.Value) != "" {
+		for key, of := range entries(n) {
+			if plain(key) && readsAs(key.Value) != "" {
 				continue // no name of ours
 			}
-			value := v.MapIndex(reflect.ValueOf(p.key.Value))
-			if !value.IsValid() && isNull(p.value) {
+			value := v.MapIndex(reflect.ValueOf(key.Value))
+			if !value.IsValid() && isNull(of) {
 				continue // {a:, b}: the library's key is a:
 			}
 			if !value.IsValid() {
-				return "the key " + p.key.Value
+				return "the key " + key.Value
 			}
-			if at := differs(p.value, value); at != "" {
-				return p.key.Value + ": " + at
+			if at := differs(of, value); at != "" {
+				return key.Value + ": " + at
 			}
 		}
 	default:

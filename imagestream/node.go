@@ -1,6 +1,8 @@
 package imagestream
 
 import (
+	"iter"
+
 	"go.yaml.in/yaml/v4"
 
 	"github.com/towpath/towpath/yamledit"
@@ -9,45 +11,64 @@ import (
 // A pair is an entry of a mapping.
 type pair struct{ key, value *yamledit.Node }
 
-// pairs are the entries of a mapping with merge keys read as YAML 1.1 says: what
+// entries are those of a mapping, key and value, with merge keys read as YAML 1.1 says: what
 // the mapping says itself goes first, then what it merges, the earlier before the
 // later. Each key is there once. A node that is no mapping has none.
-func pairs(n *yamledit.Node) []pair {
-	n = follow(n)
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	own := make([]pair, 0, len(n.Content)/2)
-	var merged []*yamledit.Node
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if key := n.Content[i]; isMerge(key) {
-			merged = append(merged, n.Content[i+1])
-			continue
+func entries(n *yamledit.Node) iter.Seq2[*yamledit.Node, *yamledit.Node] {
+	return func(yield func(key, value *yamledit.Node) bool) {
+		n := follow(n)
+		if n == nil || n.Kind != yaml.MappingNode {
+			return
 		}
-		own = append(own, pair{follow(n.Content[i]), n.Content[i+1]})
+		merges := false
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if key := n.Content[i]; isMerge(key) {
+				merges = true
+			} else if !yield(follow(key), n.Content[i+1]) {
+				return
+			}
+		}
+		if !merges {
+			return
+		}
+		for _, p := range merged(n) {
+			if !yield(p.key, p.value) {
+				return
+			}
+		}
 	}
-	if len(merged) == 0 {
-		return own
-	}
-	return withMerged(own, merged)
 }
 
-func withMerged(own []pair, merged []*yamledit.Node) []pair {
-	seen := map[string]bool{}
-	for _, p := range own {
-		seen[p.key.Value] = true
+// width is how many entries a mapping has.
+func width(n *yamledit.Node) (total int) {
+	for range entries(n) {
+		total++
 	}
-	for _, m := range merged {
-		for _, source := range sources(m) {
-			for _, p := range pairs(source) {
-				if !seen[p.key.Value] {
-					seen[p.key.Value] = true
-					own = append(own, p)
+	return total
+}
+
+// merged are the entries that merge keys add to a mapping.
+func merged(n *yamledit.Node) (added []pair) {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if key := n.Content[i]; !isMerge(key) {
+			seen[follow(key).Value] = true
+		}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if !isMerge(n.Content[i]) {
+			continue
+		}
+		for _, source := range sources(n.Content[i+1]) {
+			for key, value := range entries(source) {
+				if !seen[key.Value] {
+					seen[key.Value] = true
+					added = append(added, pair{key, value})
 				}
 			}
 		}
 	}
-	return own
+	return added
 }
 
 // sources are the mappings that the value of a merge key stands for.
@@ -76,9 +97,9 @@ func field(n *yamledit.Node, path ...any) *yamledit.Node {
 func child(n *yamledit.Node, step any) *yamledit.Node {
 	switch step := step.(type) {
 	case string:
-		for _, p := range pairs(n) {
-			if p.key.Kind == yaml.ScalarNode && p.key.Value == step {
-				return p.value
+		for key, value := range entries(n) {
+			if key.Value == step && key.Kind == yaml.ScalarNode {
+				return value
 			}
 		}
 	case int:

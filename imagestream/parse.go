@@ -47,7 +47,7 @@ type parser struct {
 	found []stream // in the document that is read
 	nodes bool     // that document is decoded from nodes
 	docs  []Document
-	good  string // the name of a reference that was found good last
+	good  string // the repository of the reference that was found good last
 }
 
 // A stream is an object that is to be read as one.
@@ -168,11 +168,11 @@ func (p *parser) streams(f *yamledit.File, doc yamledit.Doc) {
 }
 
 func (p *parser) stream(d Document, n *yamledit.Node, o *object) {
-	for _, f := range pairs(n) {
-		switch f.key.Value {
+	for key := range entries(n) {
+		switch key.Value {
 		case "apiVersion", "kind", "metadata", "spec", "status":
 		default:
-			p.unknown(f.key, "an ImageStream", streamSchema[reflect.TypeFor[imagev1.ImageStream]()])
+			p.unknown(key, "an ImageStream", streamSchema[reflect.TypeFor[imagev1.ImageStream]()])
 		}
 	}
 	annotations, named := p.metadata(&d, field(n, "metadata"), o)
@@ -219,9 +219,9 @@ func (p *parser) spec(d *Document, n *yamledit.Node, o *object) bool {
 	if !p.wants(n, yaml.MappingNode, "spec") {
 		return false
 	}
-	for _, f := range pairs(n) {
-		value := follow(f.value)
-		switch f.key.Value {
+	for key, value := range entries(n) {
+		value = follow(value)
+		switch key.Value {
 		case "dockerImageRepository":
 			p.repository(d, value, o)
 		case "lookupPolicy":
@@ -231,7 +231,7 @@ func (p *parser) spec(d *Document, n *yamledit.Node, o *object) bool {
 				return false
 			}
 		default:
-			p.unknown(f.key, "spec", streamSchema[reflect.TypeFor[imagev1.ImageStreamSpec]()])
+			p.unknown(key, "spec", streamSchema[reflect.TypeFor[imagev1.ImageStreamSpec]()])
 		}
 	}
 	return true

@@ -231,7 +231,7 @@ func (s *specEditor) drop(at yamledit.Path, tag *yamledit.Node, g group) {
 	within := func(c yamledit.Change) bool {
 		return len(c.At) > len(at) && reflect.DeepEqual(c.At[:len(at)], at)
 	}
-	if len(pairs(field(tag, g.in))) == len(g.keys) && !slices.ContainsFunc(s.changes, within) {
+	if width(field(tag, g.in)) == len(g.keys) && !slices.ContainsFunc(s.changes, within) {
 		s.add(yamledit.Delete, nil, at)
 		return
 	}
@@ -251,7 +251,7 @@ func (s *specEditor) deletions() {
 		for _, i := range gone {
 			s.add(yamledit.Delete, nil, s.path("status", "tags"), i)
 		}
-	case n > 0 && len(pairs(field(s.root, "status"))) > 1:
+	case n > 0 && width(field(s.root, "status")) > 1:
 		s.add(yamledit.Delete, nil, s.path("status"), "tags")
 	case n > 0:
 		s.add(yamledit.Delete, nil, s.path(), "status")

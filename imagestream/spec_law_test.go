@@ -120,9 +120,9 @@ func otherLines(f *yamledit.File, docs []Document, e TagEdit) []string {
 
 // keyLine is where a key stands, 0 where it does not.
 func keyLine(n *yamledit.Node, key string) int {
-	for _, p := range pairs(n) {
-		if p.key.Value == key {
-			return p.key.Line
+	for k := range entries(n) {
+		if k.Value == key {
+			return k.Line
 		}
 	}
 	return 0

@@ -3,7 +3,6 @@ package imagestream
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	imagev1 "github.com/openshift/api/image/v1"
 	"go.yaml.in/yaml/v4"
@@ -74,7 +73,7 @@ func (p *parser) checkStatus(n *yamledit.Node, raw imagev1.ImageStreamStatus) {
 	first := map[string]int{}
 	for i, t := range raw.Tags {
 		at := tags.Content[i]
-		if !tagName.MatchString(t.Tag) {
+		if !isTagName(t.Tag) {
 			p.problem(nearest(at, "tag"), fmt.Sprintf("%q cannot name a tag of the status", t.Tag), "remove this entry: what is wanted is asked for again")
 			continue
 		}
@@ -93,25 +92,12 @@ func (p *parser) checkItem(n *yamledit.Node, tag string, item imagev1.TagEvent) 
 	const fix = "put back what stood here, or remove this item"
 	if item.DockerImageReference == "" {
 		p.problem(n, fmt.Sprintf("tag %s: an item of the status has no dockerImageReference", tag), fix)
-	} else if what := p.badReference(item.DockerImageReference); what != "" {
+	} else if what, _ := p.reference(item.DockerImageReference); what != "" {
 		p.problem(nearest(n, "dockerImageReference"), fmt.Sprintf("tag %s: dockerImageReference %q: %s", tag, item.DockerImageReference, what), fix)
 	}
 	if image := item.Image; image != "" && !isDigest(image) && !isOldID(image) {
 		p.problem(nearest(n, "image"), fmt.Sprintf("tag %s: %q is no digest", tag, image), fix)
 	}
-}
-
-// badReference is checkReference for texts of which many name one repository.
-func (p *parser) badReference(text string) string {
-	name, id, ok := strings.Cut(text, "@")
-	if ok && name == p.good && isDigest(id) {
-		return ""
-	}
-	what, _ := checkReference(text)
-	if what == "" {
-		p.good = name
-	}
-	return what
 }
 
 // record is what a status says to us.

@@ -76,7 +76,7 @@ func (p *parser) checkTag(n *yamledit.Node, t imagev1.TagReference) bool {
 	before := len(p.problems)
 	if t.Name == "" {
 		p.problem(n, "a tag has no name", p.line("name", p.quoted("latest")))
-	} else if !tagName.MatchString(t.Name) {
+	} else if !isTagName(t.Name) {
 		p.problem(nearest(n, "name"), fmt.Sprintf("%q cannot name a tag", t.Name),
 			"use at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'")
 	}
@@ -108,7 +108,7 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 			bad("from has no name", p.line("name", p.quoted("quay.io/team1/web:latest"))+", with the image that is meant")
 		} else if isStandIn(name) {
 			bad(fmt.Sprintf("from.name %q is yet to be filled in", name), "write the image, or leave this file out: exclude it in .towpath.yaml")
-		} else if what, fix := checkReference(name); what != "" {
+		} else if what, fix := p.reference(name); what != "" {
 			bad(fmt.Sprintf("from.name %q: %s", name, what), fix)
 		}
 		return
@@ -119,7 +119,7 @@ func (p *parser) checkFrom(n *yamledit.Node, t imagev1.TagReference) {
 		}
 		if name == "" {
 			bad("from has no name", p.line("name", p.quoted("latest"))+", with the tag that is meant")
-		} else if !tagName.MatchString(tag) || ok && !streamName.MatchString(stream) {
+		} else if !isTagName(tag) || ok && !streamName.MatchString(stream) {
 			bad(fmt.Sprintf("from.name %q names no tag of a stream", name), "write TAG for a tag of this stream, or STREAM:TAG")
 		}
 	case ImageStreamImage:
@@ -158,7 +158,18 @@ const imageShape = "write HOST/PATH:TAG or HOST/PATH@sha256:…"
 // checkReference says what is wrong with an image reference, and what to write.
 // It looks at the text only: who is dialled, and by which defaults, is not its
 // matter.
-func checkReference(text string) (what, fix string) {
+func checkReference(text string) (what, fix string) { return checkUnless("", text) }
+
+// reference is checkReference for texts of which many name one repository.
+func (p *parser) reference(text string) (what, fix string) {
+	if what, fix = checkUnless(p.good, text); what == "" {
+		p.good = repositoryOf(text)
+	}
+	return what, fix
+}
+
+// checkUnless is checkReference that looks no further at a good repository.
+func checkUnless(good, text string) (what, fix string) {
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
 		if fix = imageShape; slices.Contains([]string{"docker", "oci", "http", "https"}, scheme) {
 			fix = "write " + rest
@@ -169,15 +180,18 @@ func checkReference(text string) (what, fix string) {
 	if hasID && !isDigest(id) {
 		return fmt.Sprintf("%q is no digest", id), "write sha256: and 64 lower case hexadecimal digits after the @"
 	}
-	return checkName(name)
+	path, tag, hasTag := cutTag(name)
+	switch {
+	case hasTag && !isTagName(tag):
+		return fmt.Sprintf("%q is no tag", tag), "use at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'"
+	case path == good && good != "":
+		return "", ""
+	}
+	return checkRepository(path)
 }
 
-// checkName is checkReference for what stands before the digest.
-func checkName(name string) (what, fix string) {
-	path, tag, hasTag := cutTag(name)
-	if hasTag && !tagName.MatchString(tag) {
-		return fmt.Sprintf("%q is no tag", tag), "use at most 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'"
-	}
+// checkRepository is checkReference for what stands before tag and digest.
+func checkRepository(path string) (what, fix string) {
 	if len(path) > 255 {
 		return "the name of the repository is longer than 255 characters", imageShape
 	}
@@ -221,6 +235,18 @@ func isHost(text string) bool {
 		return err == nil && a.Is4() == (name[0] != '[')
 	}
 	return len(name) <= 253 && !slices.ContainsFunc(labels, func(l string) bool { return !hostLabel.MatchString(l) })
+}
+
+// isTagName is tagName, without a search: every tag of every file is named.
+func isTagName(s string) bool {
+	for i, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', i > 0 && (c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return 0 < len(s) && len(s) <= 128
 }
 
 // isDigest knows the digests that registries give, and that can be checked: the

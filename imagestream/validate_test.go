@@ -299,3 +299,12 @@ func TestKinds(t *testing.T) {
 		t.Errorf("a hundred in a list: got problems\n%swant one, at the first", lines(problems))
 	}
 }
+
+// TestIsTagName: the loop says what the pattern says, which schemas hold.
+func TestIsTagName(t *testing.T) {
+	for _, s := range []string{"", "a", "_", "9", ".", "-", "a.", "a-b", ".a", "a b", "a\n", "é", "aé", "a:b", strings.Repeat("a", 128), strings.Repeat("a", 129), "a/b", "Z_9.-"} {
+		if got, want := isTagName(s), tagName.MatchString(s); got != want {
+			t.Errorf("%q: got %v, want %v", s, got, want)
+		}
+	}
+}

@@ -20,11 +20,11 @@ func Parse(src []byte, limits Limits) (*File, error) {
 	}
 	f := &File{Src: src, limits: limits}
 	b := &budget{limits: limits}
-	w := texts{}
+	var t texts
 	for _, seg := range s.segments {
 		var root *Node
 		if s.simple {
-			root = plainly(src[seg.start:seg.end], limits.Depth, w)
+			root = plainly(src[seg.start:seg.end], limits.Depth, &t)
 		}
 		plain := root != nil
 		if !plain {

@@ -14,8 +14,8 @@ import (
 // those of the parser, but for comments, which nobody here keeps; a law holds that.
 
 // plainly is the value of a document that is plain; nil where that is not sure.
-func plainly(text []byte, depth int, w texts) *Node {
-	r := &reader{rest: text, texts: w, depth: depth}
+func plainly(text []byte, depth int, t *texts) *Node {
+	r := &reader{rest: text, texts: t, depth: depth}
 	r.next()
 	if string(r.text) == "---" {
 		r.next()
@@ -41,25 +41,25 @@ type reader struct {
 	lost bool
 
 	depth int // levels that may follow
-	texts texts
+	texts *texts
 	nodes []Node  // not used yet
 	open  []*Node // of the collections that are open, one behind the other
 }
 
-// texts are texts that come again and again, each kept once.
-type texts map[string]string
+// texts keep once what comes again and again, keys above all: each text in the place that its
+// ends give, until another takes it.
+type texts [128]string
 
-func (w texts) of(text []byte) string {
+func (t *texts) of(text []byte) string {
 	const short = 32
-	if len(text) > short {
+	if len(text) == 0 || len(text) > short {
 		return string(text)
 	}
-	s, known := w[string(text)]
-	if !known {
-		s = string(text)
-		w[s] = s
+	kept := &t[(len(text)+3*int(text[0])+7*int(text[len(text)-1]))%len(t)]
+	if *kept != string(text) {
+		*kept = string(text)
 	}
-	return s
+	return *kept
 }
 
 // next goes on to the next line that holds more than a comment.

@@ -28,7 +28,7 @@ func sameAsParser(t *testing.T, src string) bool {
 	plain := false
 	for _, seg := range s.segments {
 		text := []byte(src[seg.start:seg.end])
-		got := plainly(text, DefaultLimits.Depth, texts{})
+		got := plainly(text, DefaultLimits.Depth, &texts{})
 		if got == nil {
 			continue
 		}
