@@ -135,6 +135,9 @@ func (c *Catalog) missing(a *alias) {
 	switch {
 	case c.twice[a.source.Stream]:
 		return // said where they stand
+	case s == nil && c.hidden[a.source.Stream] != "":
+		p.What = fmt.Sprintf("tag %s is from image stream %s, which is left alone: %s", a.tag.Name, a.source.Stream, c.hidden[a.source.Stream])
+		p.Fix = "put that right, or name the image: from: {kind: DockerImage, name: …}"
 	case s == nil:
 		p.What = fmt.Sprintf("tag %s is from image stream %s, which is not in this repository", a.tag.Name, a.source.Stream)
 		p.Fix = "correct from.name or from.namespace, add that stream, or name the image: from: {kind: DockerImage, name: …}"

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/memory"
 	"github.com/towpath/towpath/imagestream"
@@ -261,5 +263,92 @@ func TestManyAliases(t *testing.T) {
 	t.Logf("500 aliases: %s, 4000: %s", few, many)
 	if many > 8*4*few {
 		t.Errorf("8 times as many aliases take %.1f times as long", float64(many)/float64(few))
+	}
+}
+
+// A file is a patch where a kustomization in its directory, or above, says so.
+func TestPatches(t *testing.T) {
+	stream := func(image string) string {
+		return tagged("web", entry("t0", "DockerImage", "quay.io/team1/web:"+image))
+	}
+	site := strings.ReplaceAll(webDeployment, "web:stable", "web:t0")
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  string   // where the stream stands; empty: nowhere
+		bad   []string // what problems say, each once
+		site  string   // why what follows it is left alone
+	}{
+		{
+			name: "a patch", want: "base/web.yaml",
+			files: map[string]string{"base/web.yaml": stream("a"), "over/web.yaml": stream("b"), "over/kustomization.yaml": "patches: [{path: web.yaml}]\n"},
+		},
+		{
+			name: "a Kustomization", want: "base/web.yaml",
+			files: map[string]string{"base/web.yaml": stream("a"), "over/web.yaml": stream("b"), "over/Kustomization": "patches: [{path: web.yaml}]\n"},
+		},
+		{
+			name: "a Kustomization that is excluded", want: "over/web.yaml",
+			files: map[string]string{"over/web.yaml": stream("b"), "over/Kustomization": "patches: [{path: web.yaml}]\n", ".towpath.yaml": "version: 1\nexclude: ['**/kustomization.yaml']\n"},
+		},
+		{
+			name:  "a patch of what is nowhere, or the stream itself",
+			files: map[string]string{"over/web.yaml": stream("a"), "over/kustomization.yaml": "patches: [{path: web.yaml}]\n"},
+			bad:   []string{`over/web.yaml:1:1: image stream team1/web is left alone here: over/kustomization.yaml names this file as a patch, and no other file has it`},
+			site:  "over/kustomization.yaml names over/web.yaml as a patch",
+		},
+		{
+			name:  "a tag that follows it",
+			files: map[string]string{"over/web.yaml": stream("a"), "over/kustomization.yaml": "patches: [{path: web.yaml}]\n", "z.yaml": tagged("z", entry("x", "ImageStreamTag", "web:t0"))},
+			bad:   []string{`over/web.yaml:1:1: `, `z.yaml:6:7: tag x is from image stream team1/web, which is left alone: over/kustomization.yaml names over/web.yaml as a patch`},
+			site:  "over/kustomization.yaml names over/web.yaml as a patch",
+		},
+		{
+			name: "a file of others", want: "team1/web.yaml",
+			files: map[string]string{"team1/web.yaml": stream("a"), "team2/kustomization.yaml": "patches: [{path: ../team1/web.yaml}]\n"},
+		},
+		{
+			name:  "a file of others, and a stream to put in its place",
+			files: map[string]string{"team1/web.yaml": stream("a"), "team2/kustomization.yaml": "patches: [{path: ../team1/web.yaml}]\n", "team2/web.yaml": stream("b")},
+			bad:   []string{`team1/web.yaml:1:1: image stream team1/web is also in team2/web.yaml`, `team2/web.yaml:1:1: image stream team1/web is also in team1/web.yaml`},
+			site:  "stands in two files",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.files["deploy.yaml"] = site
+			l, _ := asked(tt.files, &registrymemory.Registry{})
+			cat, rep, err := l.Survey(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, s := range cat.Streams {
+				if s.Name.Name == "web" {
+					got = s.Path
+				}
+			}
+			if got != tt.want {
+				t.Errorf("the stream stands in %q, want %q", got, tt.want)
+			}
+			var bad []string
+			for _, p := range rep.Bad() {
+				bad = append(bad, p.String())
+				if p.Fix == "" {
+					t.Errorf("no fix: %s", p)
+				}
+			}
+			if d := cmp.Diff(tt.bad, bad, cmp.Comparer(func(want, got string) bool {
+				return strings.HasPrefix(want, got) || strings.HasPrefix(got, want)
+			})); d != "" {
+				t.Errorf("problems (-want +got):\n%s", d)
+			}
+			why := ""
+			for _, u := range rep.Unresolved {
+				why += u.Why
+			}
+			if tt.site != "" && !strings.Contains(why, tt.site) {
+				t.Errorf("what follows it is left alone: %q, want %q", why, tt.site)
+			}
+		})
 	}
 }

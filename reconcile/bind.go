@@ -31,19 +31,18 @@ func (c *Catalog) inOrder() []*file {
 // bind puts together what the files say.
 func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 	c.byName, c.twice, c.Problems = make(map[imagestream.Name]*Stream, len(c.files)), map[imagestream.Name]bool{}, problems
-	var streams []*Stream
-	patched := c.patched(files)
+	var streams, patches []*Stream
+	patched, beyond := c.patched(files)
 	for _, f := range files {
 		if !f.bound {
 			c.bindFile(f)
 		}
 		c.Problems = append(c.Problems, f.problems...)
 		c.Sites = append(c.Sites, f.sites...)
-		if by, ok := patched[f.Path]; !ok {
+		if _, ok := patched[f.Path]; ok {
+			patches = append(patches, f.streams...)
+		} else {
 			streams = append(streams, f.streams...)
-		} else if len(f.streams) > 0 {
-			c.Problems = append(c.Problems, imagestream.Problem{Path: f.Path, Line: f.streams[0].Line, Col: f.streams[0].Col, Note: true,
-				What: fmt.Sprintf("image stream %s is left alone here: %s names this file as a patch", f.streams[0].Name, by)})
 		}
 	}
 	slices.SortStableFunc(streams, func(a, b *Stream) int { return compareNames(a.Name, b.Name) })
@@ -60,6 +59,8 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 		}
 		streams = streams[n:]
 	}
+	c.hide(patches, patched)
+	c.ignored(beyond)
 	c.bindAliases()
 }
 
@@ -67,7 +68,7 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 // and the config. Nothing is read again for it.
 func (c *Catalog) bindFile(f *file) {
 	f.bound = true
-	if f.Skip != "" && (c.Config.Included(f.Path) || f.Skip != "a symbolic link") { // links that nobody asked for are everywhere
+	if f.Skip != "" && (c.reads(f.Path) || f.Skip != "a symbolic link") { // links that nobody asked for are everywhere
 		f.problems = []imagestream.Problem{{Path: f.Path, Note: true, What: "not read: it is " + f.Skip}}
 	}
 	if !f.included {
@@ -121,9 +122,7 @@ func (c *Catalog) namespace(path, own string) string {
 // repository beside one that has them are patches of it; two that have them are
 // a problem of both, and neither is used.
 func (c *Catalog) one(all []*Stream) *Stream {
-	full := slices.DeleteFunc(slices.Clone(all), func(s *Stream) bool {
-		return len(s.Spec.Tags) == 0 && s.Spec.Repository == "" && len(s.Status.Tags) == 0
-	})
+	full := slices.DeleteFunc(slices.Clone(all), func(s *Stream) bool { return !s.isFull() })
 	switch {
 	case len(all) == 1:
 		return all[0]
@@ -141,6 +140,11 @@ func (c *Catalog) one(all []*Stream) *Stream {
 		})
 	}
 	return nil
+}
+
+// isFull reports whether a document says more of a stream than that it is there.
+func (s *Stream) isFull() bool {
+	return len(s.Spec.Tags) > 0 || s.Spec.Repository != "" || len(s.Status.Tags) > 0
 }
 
 func compareNames(a, b imagestream.Name) int {

@@ -94,6 +94,8 @@ func (r *Recorded) Unresolved(site *Site) (why string, unresolved bool) {
 	switch {
 	case r.cat.twice[site.Follows.Stream]:
 		return fmt.Sprintf("image stream %s stands in two files", site.Follows.Stream), true
+	case s == nil && r.cat.hidden[site.Follows.Stream] != "":
+		return fmt.Sprintf("image stream %s is left alone: %s", site.Follows.Stream, r.cat.hidden[site.Follows.Stream]), true
 	case s == nil:
 		return fmt.Sprintf("there is no image stream %s in this repository", site.Follows.Stream), true
 	case s.Malformed:

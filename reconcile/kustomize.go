@@ -1,11 +1,15 @@
 package reconcile
 
 import (
+	"fmt"
+	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -50,17 +54,65 @@ func member(n *yamledit.Node, key string) *yamledit.Node {
 // kustomizations are the names that kustomize looks for.
 var kustomizations = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
 
+// reads reports whether a file is read at all. A Kustomization is, without an extension,
+// where a kustomization.yaml in its place would be.
+func (c *Catalog) reads(file string) bool {
+	dir, name := path.Split(file)
+	return c.Config.Included(file) || name == "Kustomization" && c.Config.Included(dir+"kustomization.yaml")
+}
+
 // patched maps each file that a kustomization names as a patch to that kustomization.
-func (c *Catalog) patched(files []*file) map[string]string {
-	patched := map[string]string{}
+// As kustomize has it, unless told otherwise, those are in or below its own directory;
+// beyond are files elsewhere, of which it cannot say what they are.
+func (c *Catalog) patched(files []*file) (patched, beyond map[string]string) {
+	patched, beyond = map[string]string{}, map[string]string{}
 	for _, f := range files {
 		p := c.parsed[f.Blob]
-		if !f.included || p == nil || !slices.Contains(kustomizations, path.Base(f.Path)) {
+		dir, base := path.Split(f.Path)
+		if !f.included || p == nil || !slices.Contains(kustomizations, base) {
 			continue
 		}
 		for _, name := range p.patches {
-			patched[path.Join(path.Dir(f.Path), name)] = f.Path
+			if file := path.Join(dir, name); strings.HasPrefix(file, dir) {
+				patched[file] = f.Path
+			} else {
+				beyond[file] = f.Path
+			}
 		}
 	}
-	return patched
+	maps.DeleteFunc(beyond, func(file, _ string) bool { return patched[file] != "" })
+	return patched, beyond
+}
+
+// hide says that patches are no streams. One that says what to import, of a stream that
+// no other file has, may be the stream itself and named by mistake, or the patch of one
+// that lives elsewhere: nobody knows, so that nothing is imported and a person is told.
+func (c *Catalog) hide(patches []*Stream, by map[string]string) {
+	c.hidden = map[imagestream.Name]string{}
+	for _, s := range patches {
+		p := imagestream.Problem{Path: s.Path, Line: s.Line, Col: s.Col, Note: true,
+			What: fmt.Sprintf("image stream %s is left alone here: %s names this file as a patch", s.Name, by[s.Path])}
+		if c.byName[s.Name] == nil && !c.twice[s.Name] {
+			c.hidden[s.Name] = fmt.Sprintf("%s names %s as a patch, and no other file has it", by[s.Path], s.Path)
+			if s.isFull() {
+				p.Note = false
+				p.What += ", and no other file has it"
+				p.Fix = fmt.Sprintf("if this is the stream itself, take the file out of the patches there; if it patches one that lives elsewhere, in %s write  exclude: [%q]", ConfigPath, s.Path)
+			}
+		}
+		c.Problems = append(c.Problems, p)
+	}
+}
+
+// ignored says which streams are streams although somebody calls their files patches.
+func (c *Catalog) ignored(beyond map[string]string) {
+	for _, file := range slices.Sorted(maps.Keys(beyond)) {
+		f := c.files[file]
+		if f == nil || len(f.streams) == 0 {
+			continue
+		}
+		s := f.streams[0]
+		c.Problems = append(c.Problems, imagestream.Problem{Path: file, Line: s.Line, Col: s.Col, Note: true,
+			What: fmt.Sprintf("image stream %s counts, although %s names this file as a patch: kustomizations have their patches in or below their own directories", s.Name, beyond[file])})
+	}
 }

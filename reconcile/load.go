@@ -39,6 +39,7 @@ type Catalog struct {
 	twice   map[imagestream.Name]bool    // names that two documents claim
 	aliases []alias                      // sources first
 	recalls map[past]map[string]recalled // by what aliases call an image: what texts have said of it
+	hidden  map[imagestream.Name]string  // of streams that stand in patches alone: who says so
 }
 
 // A Stream is an ImageStream with the names and settings that its place in the
@@ -181,7 +182,7 @@ func (c *Catalog) parse(ctx context.Context, files []*file, prev *Catalog, progr
 	var todo []gitstore.BlobID
 	for _, f := range files {
 		if !f.bound {
-			f.included = f.Skip == "" && f.Path != ConfigPath && c.Config.Included(f.Path)
+			f.included = f.Skip == "" && f.Path != ConfigPath && c.reads(f.Path)
 		}
 		if _, done := c.parsed[f.Blob]; done || !f.included {
 			continue
