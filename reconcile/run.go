@@ -152,6 +152,12 @@ func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) 
 		if errors.Is(err, gitstore.ErrMoved) {
 			rep.Planned = nil // planned again on the new tip
 		}
+		if !r.Dry {
+			withoutTexts(rep.Planned)
+		}
+		if !r.Dry && r.Only == Whole {
+			rep.Answers = nil // of very many tags they would be most of what is in memory
+		}
 		rep.Commits = append(all.Commits, rep.Commits...)
 		rep.Answers = append(all.Answers, rep.Answers...)
 		rep.Planned = append(all.Planned, rep.Planned...)
@@ -171,6 +177,14 @@ func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) 
 		hints = nil
 	}
 	return all, errors.New("the branch did not come to rest: every pass found something to write; see whether two streams or another program fight over it")
+}
+
+// withoutTexts drops the texts of what was written: of very many files they would be
+// most of what is in memory.
+func withoutTexts(ws []Write) {
+	for i := range ws {
+		ws[i].Before, ws[i].Commit.Edits = nil, nil
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

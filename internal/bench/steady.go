@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	steadyAtOnce = 256
+	steadyAtOnce = 32
 	steadyRounds = 2 // within the life of a token
 )
 
@@ -109,11 +109,15 @@ func (j job) rounds(ctx context.Context, r *reconcile.Reconciler) (answers int, 
 	defer reader.Close()
 	r.Reader.(*door).Reader, r.Wait = reader, true
 	for range j.Rounds {
-		rep, err := r.Once(ctx, reconcile.Hint{Scheduled: true})
-		if err := quiet(rep, err); err != nil {
-			return answers, err
+		hints := []reconcile.Hint{{Scheduled: true}}
+		for underWay := 1; underWay > 0; { // answers come in batches
+			rep, err := r.Once(ctx, hints...)
+			if err := quiet(rep, err); err != nil {
+				return answers, err
+			}
+			hints, underWay = nil, rep.Outstanding
+			answers += len(rep.Answers)
 		}
-		answers += len(rep.Answers)
 	}
 	if tags := j.Rounds * j.Repo.Size * tagsOfEach; answers < tags*99/100 { // those under way when the watch ended are not asked again
 		return answers, fmt.Errorf("%d answers, not %d", answers, tags)
