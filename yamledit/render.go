@@ -201,30 +201,75 @@ func nonEmpty(v Value) bool {
 // blockText is a value whose lines are indented by col, without the indentation
 // of the first and without a line break at the end.
 func blockText(v Value, col int, s style) string {
-	var lines []string
-	switch v := v.(type) {
-	case Map:
-		for _, entry := range v {
-			lines = append(lines, entryText(entry.Key, entry.Value, col, s))
-		}
-	case Seq:
-		for _, element := range v {
-			lines = append(lines, elementText(element, col, s))
-		}
-	}
-	if len(lines) == 0 {
-		return flowText(v, nil, flowStyle{})
-	}
-	return strings.Join(lines, s.nl+spaces(col))
+	w := blockWriter{style: s}
+	w.value(v, col)
+	return w.String()
 }
 
 // entryText is a key with its value, in a mapping indented by col.
 func entryText(key string, v Value, col int, s style) string {
-	text := written(key, nil, false) + ":"
+	w := blockWriter{style: s}
+	w.entry(key, v, col)
+	return w.String()
+}
+
+// elementText is a dash with a value, in a sequence indented by col.
+func elementText(v Value, col int, s style) string {
+	w := blockWriter{style: s}
+	w.element(v, col)
+	return w.String()
+}
+
+// A blockWriter writes the lines of a block.
+type blockWriter struct {
+	strings.Builder
+	style style
+}
+
+func (w *blockWriter) value(v Value, col int) {
 	if !nonEmpty(v) {
-		return text + " " + flowText(v, nil, flowStyle{})
+		w.WriteString(flowText(v, nil, flowStyle{}))
+		return
 	}
-	return text + s.nl + spaces(s.below(col, v)) + blockText(v, s.below(col, v), s)
+	switch v := v.(type) {
+	case Map:
+		for i, entry := range v {
+			if i > 0 {
+				w.line(col)
+			}
+			w.entry(entry.Key, entry.Value, col)
+		}
+	case Seq:
+		for i, element := range v {
+			if i > 0 {
+				w.line(col)
+			}
+			w.element(element, col)
+		}
+	}
+}
+
+func (w *blockWriter) line(col int) {
+	w.WriteString(w.style.nl)
+	w.WriteString(spaces(col))
+}
+
+func (w *blockWriter) entry(key string, v Value, col int) {
+	w.WriteString(written(key, nil, false))
+	w.WriteByte(':')
+	if nonEmpty(v) {
+		col = w.style.below(col, v)
+		w.line(col)
+	} else {
+		w.WriteByte(' ')
+	}
+	w.value(v, col)
+}
+
+func (w *blockWriter) element(v Value, col int) {
+	w.WriteByte('-')
+	w.WriteString(spaces(w.style.dash - 1))
+	w.value(v, col+w.style.dash)
 }
 
 // below is the indentation of a collection under a key.
@@ -233,11 +278,6 @@ func (s style) below(col int, v Value) int {
 		return col + s.seq
 	}
 	return col + s.step
-}
-
-// elementText is a dash with a value, in a sequence indented by col.
-func elementText(v Value, col int, s style) string {
-	return "-" + spaces(s.dash-1) + blockText(v, col+s.dash, s)
 }
 
 func spaces(n int) string { return strings.Repeat(" ", max(n, 0)) }

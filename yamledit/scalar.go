@@ -99,7 +99,8 @@ func escapes(r rune) bool {
 // plain reports whether every reader of YAML, 1.1 or 1.2, in a block or in a flow
 // collection, takes text without quotes for this very string.
 func plain(text string) bool {
-	if text == "" || len(text) > 1000 || words[strings.ToLower(text)] || numeric(text) {
+	const longest = len("infinity") // of words
+	if text == "" || len(text) > 1000 || len(text) <= longest && words[strings.ToLower(text)] || numeric(text) {
 		return false
 	}
 	first, _ := utf8.DecodeRuneInString(text)
@@ -112,7 +113,10 @@ func plain(text string) bool {
 			return false
 		case r == ' ' && (i+1 == len(text) || text[i+1] == '#' || text[i+1] == ' '):
 			return false
-		case strings.ContainsRune(",[]{}", r) || !unicode.IsPrint(r) && r != ' ' || escapes(r):
+		case r == ',' || r == '[' || r == ']' || r == '{' || r == '}':
+			return false
+		case ' ' <= r && r < 0x7f:
+		case !unicode.IsPrint(r) || escapes(r):
 			return false
 		}
 	}
