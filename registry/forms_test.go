@@ -57,3 +57,37 @@ func TestForms(t *testing.T) {
 		}
 	}
 }
+
+// Law: a reference is canonical if its text is read as itself.
+func TestCanonical(t *testing.T) {
+	seed := seeds.Of(t)
+	rng := rand.New(rand.NewPCG(seed, 2))
+	pick := func(of ...string) string { return of[rng.IntN(len(of))] }
+	canonical := 0
+	for range 50_000 {
+		r := registry.Ref{
+			Repo: registry.Repo{
+				Host: pick("docker.io", "docker.io", "quay.io", "quay.io:443", "localhost", "localhost:5000", "host", "[::1]:80", "[::01]", "127.0.0.1",
+					"index.docker.io", "QUAY.io", "", "a/b", "quay.io/", "u@quay.io", "https://quay.io", "0x7f.1"),
+				Path: pick("web", "team1/web", "team1/web", "library/web", "a/b/c/d", "", "/", "team1//web", "team1/web/", "Web", "web:v1", "web@"+sha256,
+					strings.Repeat("a", 243), strings.Repeat("a/", 121)+"aa", strings.Repeat("a", 255)),
+			},
+			Tag:    pick("", "", "v1", "v1", "latest", "-v1", "v1@"+sha256, "v1:2", "v 1", strings.Repeat("v", 129)),
+			Digest: pick("", "", sha256, sha256, sha512, "sha256:0", "md5:", "v1"),
+		}
+		read, err := registry.ParseRef(r.String())
+		if got, want := r.IsCanonical(), err == nil && read == r; got != want {
+			t.Fatalf("%#v: got %t, want %t (seed %d)", r, got, want, seed)
+		}
+		repo, err := registry.ParseRepo(r.Repo.String())
+		if got, want := r.Repo.IsCanonical(), err == nil && repo == r.Repo; got != want {
+			t.Fatalf("%#v: got %t, want %t (seed %d)", r.Repo, got, want, seed)
+		}
+		if r.IsCanonical() {
+			canonical++
+		}
+	}
+	if canonical < 1000 {
+		t.Errorf("only %d were canonical", canonical)
+	}
+}

@@ -102,7 +102,7 @@ func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
 	}
 	var list []source
 	for _, at := range ms[i].at {
-		if there := at.join(ms[i].prefix.rest(repo)); there.IsCanonical() {
+		if there := at.join(ms[i].prefix.rest(repo)); there.IsCanonical() { // made of two parts, it may be too long, or have no path
 			list = append(list, source{repo: there, mirror: at.host})
 		}
 	}
@@ -139,7 +139,8 @@ func tried(list []source) string {
 // the source and the reference as that source names it.
 func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry.Ref, name func() string, do func(*question, registry.Ref) (T, error)) (answer T, mirror string, err error) {
 	if !ref.IsCanonical() {
-		return answer, "", &registry.Error{Kind: registry.Invalid, Ref: name(), Message: "no reference in canonical form"}
+		_, err := registry.ParseRef(ref.String()) // nil where it would be read otherwise
+		return answer, "", &registry.Error{Kind: registry.Invalid, Ref: name(), Message: "no reference in canonical form", Err: err}
 	}
 	if err := r.reach.check(ref.Repo); err != nil {
 		return answer, "", &registry.Error{Kind: registry.Forbidden, Ref: name(), Message: err.Error()}

@@ -22,7 +22,7 @@ func (q *question) head(ctx context.Context, ref registry.Ref) (registry.Image, 
 	}
 	desc, err := puller.Head(ctx, reference(repo, ref))
 	if err == nil {
-		image := registry.Image{Digest: desc.Digest.String(), MediaType: mediaType(string(desc.MediaType))}
+		image := registry.Image{Digest: desc.Digest.Algorithm + ":" + desc.Digest.Hex, MediaType: mediaType(string(desc.MediaType))}
 		if isImage(image.MediaType) && registry.ValidDigest(image.Digest) {
 			return image, nil
 		}

@@ -225,7 +225,7 @@ func (r *Reader) Detail(ctx context.Context, on registry.On, ref registry.Ref) (
 }
 
 func (r *Reader) image(ctx context.Context, on registry.On, ref registry.Ref, how func(*question, context.Context, registry.Ref) (registry.Image, error)) (registry.Image, error) {
-	image, mirror, err := through(ctx, r, on, ref, ref.String(), func(q *question, there registry.Ref) (registry.Image, error) {
+	image, mirror, err := through(ctx, r, on, ref, ref.String, func(q *question, there registry.Ref) (registry.Image, error) {
 		return how(q, ctx, there)
 	})
 	image.Mirror = mirror
@@ -236,7 +236,7 @@ func (r *Reader) image(ctx context.Context, on registry.On, ref registry.Ref, ho
 // that came. Of its labels it takes the first 256 whose values have at most 64 KiB.
 func (r *Reader) Config(ctx context.Context, on registry.On, repo registry.Repo, digest string) (registry.Config, error) {
 	ref := registry.Ref{Repo: repo, Digest: digest}
-	config, _, err := through(ctx, r, on, ref, ref.String(), func(q *question, there registry.Ref) (registry.Config, error) {
+	config, _, err := through(ctx, r, on, ref, ref.String, func(q *question, there registry.Ref) (registry.Config, error) {
 		return q.config(ctx, there.Digest)
 	})
 	return config, err
@@ -245,7 +245,7 @@ func (r *Reader) Config(ctx context.Context, on registry.On, repo registry.Repo,
 // Tags lists a repository to its end, or fails.
 func (r *Reader) Tags(ctx context.Context, on registry.On, repo registry.Repo) ([]string, error) {
 	ref := registry.Ref{Repo: repo, Tag: "latest"}
-	tags, _, err := through(ctx, r, on, ref, repo.String(), func(q *question, _ registry.Ref) ([]string, error) {
+	tags, _, err := through(ctx, r, on, ref, repo.String, func(q *question, _ registry.Ref) ([]string, error) {
 		return q.list(ctx)
 	})
 	return tags, err
