@@ -10,6 +10,8 @@ package gitstore
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -23,6 +25,14 @@ func (r Rev) Short() string { return string(r[:min(len(r), 10)]) }
 
 // A BlobID is the id of a file's content in hex; equal ids are equal bytes.
 type BlobID string
+
+// IDOf is the id that Git gives content, in repositories of SHA-1.
+func IDOf(content []byte) BlobID {
+	sum := sha1.New()
+	fmt.Fprintf(sum, "blob %d\x00", len(content))
+	sum.Write(content)
+	return BlobID(hex.EncodeToString(sum.Sum(nil)))
+}
 
 // A File is an entry of a tree that is not a tree itself.
 type File struct {

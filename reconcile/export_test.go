@@ -1,4 +1,30 @@
 package reconcile
 
+import (
+	"context"
+	"fmt"
+	"reflect"
+)
+
 // Remembered is how many tags a reconciler remembers anything of.
 func Remembered(r *Reconciler) int { return len(r.mem.states) }
+
+// Reread compares what a reconciler knows of each file with what its text says; it
+// returns how many files there are.
+func Reread(r *Reconciler) (files int, err error) {
+	for path, f := range r.cat.files {
+		known := r.cat.parsed[f.Blob]
+		if !f.included || known == nil {
+			continue
+		}
+		files++
+		src, err := r.cat.snap.Read(context.Background(), f.Blob)
+		if err != nil {
+			return files, err
+		}
+		if read := parse(src); !reflect.DeepEqual(read, known) {
+			return files, fmt.Errorf("%s is known as %+v, and reads as %+v", path, known, read)
+		}
+	}
+	return files, nil
+}

@@ -577,6 +577,20 @@ func TestLawPushFaultsHeal(t *testing.T) {
 	})
 }
 
+// What is known of a file that was written is what its text says.
+func TestLawWrittenIsKnown(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for range 30 {
+			w.step()
+			r := w.lines[0]
+			w.once(r)
+			if files, err := reconcile.Reread(r); err != nil || files == 0 {
+				t.Fatalf("%d files, %v", files, err)
+			}
+		}
+	})
+}
+
 // Law 7: a hint changes when, never what.
 func TestLawHints(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

@@ -250,12 +250,25 @@ func parse(src []byte) (p *parsedFile) {
 		}
 		return &parsedFile{problems: []imagestream.Problem{p}}
 	}
+	return understand(f)
+}
+
+// understand is what a file says that was read.
+func understand(f *yamledit.File) *parsedFile {
 	docs, problems := imagestream.Parse(f)
 	sites, more := trigger.Find(f)
 	for i := range docs {
 		brief(&docs[i])
 	}
 	return &parsedFile{docs: docs, sites: sites, patches: patchesOf(f), problems: append(problems, more...)}
+}
+
+// learn takes over what is known of files as they were written, so that they are not
+// read and parsed again: an edit has been parsed to prove it.
+func (c *Catalog) learn(written map[string]*parsedFile, texts map[string][]byte) {
+	for path, p := range written {
+		c.parsed[gitstore.IDOf(texts[path])] = p
+	}
 }
 
 // brief cuts a stream to what decisions need, and keeps texts once that are the

@@ -110,6 +110,9 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	writes := plan.Writes(texts)                     // in which commits
 	outcome := r.apply(ctx, snap, writes.Chain, now) // make it so
 	mem.After(answers, recorded, writes, outcome, now)
+	if outcome.Landed {
+		cat.learn(writes.parsed, writes.now)
+	}
 	r.cat, r.next = cat, next
 	if len(answers) > 0 || len(fresh) > 0 { // what was asked is due again some day, what was outrun at once
 		if ask, r.next = Due(cat, mem, nil, now); len(ask) > 0 {

@@ -44,6 +44,9 @@ type Write struct {
 type Writes struct {
 	Chain    []Write
 	Problems []imagestream.Problem
+
+	now    map[string][]byte      // by path: the files as the chain leaves them
+	parsed map[string]*parsedFile // and what those say that only records changed
 }
 
 // paths are the files that the chain edits.
@@ -90,7 +93,8 @@ const statusFiles = 500
 // it is left out as a problem and, if it was a record that moved, so is what
 // would follow it: no site may hold an image that is not on record.
 func (p Plan) Writes(texts map[string][]byte) Writes {
-	w := writer{plan: p, now: maps.Clone(texts), refused: map[imagestream.Name]bool{}}
+	w := writer{plan: p, refused: map[imagestream.Name]bool{}}
+	w.now, w.parsed = maps.Clone(texts), map[string]*parsedFile{}
 	w.status()
 	w.triggers()
 	return w.Writes
@@ -101,7 +105,6 @@ func (p Plan) Writes(texts map[string][]byte) Writes {
 type writer struct {
 	Writes
 	plan    Plan
-	now     map[string][]byte
 	refused map[imagestream.Name]bool   // streams whose record cannot be written
 	dropped map[imagestream.TagRef]bool // tags that take their image from those
 }
@@ -109,6 +112,7 @@ type writer struct {
 // A fileEdit is what became of one file.
 type fileEdit struct {
 	text    []byte
+	parsed  *parsedFile // what text says, where it is new
 	done    []StatusChange
 	refused []refusal
 }
@@ -145,6 +149,7 @@ func (w *writer) status() {
 			}
 			if w.edit(&write, path, edits[path].text) {
 				write.Streams = append(write.Streams, edits[path].done...)
+				w.parsed[path] = edits[path].parsed
 			}
 		}
 		w.add(write)
@@ -179,9 +184,21 @@ func recordAll(text []byte, changes []StatusChange) (e fileEdit) {
 	if len(changes) == 0 {
 		return fileEdit{text: text}
 	}
-	e.text, e.done = editAll(text, changes, recordIn, func(c StatusChange, err error) {
+	var last *yamledit.File
+	edit := func(src []byte, changes []StatusChange) ([]byte, error) {
+		f, err := recordIn(src, changes)
+		if err != nil {
+			return nil, err
+		}
+		last = f
+		return f.Src, nil
+	}
+	e.text, e.done = editAll(text, changes, edit, func(c StatusChange, err error) {
 		e.refused = append(e.refused, refusal{c.Stream, err})
 	})
+	if last != nil {
+		e.parsed = understand(last)
+	}
 	return e
 }
 
@@ -204,6 +221,7 @@ func (w *writer) triggers() {
 			})
 			if w.edit(&write, path, text) {
 				write.Sites = append(write.Sites, done...)
+				delete(w.parsed, path)
 			}
 		}
 		w.add(write)
@@ -257,7 +275,7 @@ func (w *writer) refuse(path string, line int, err error) {
 }
 
 // recordIn puts the status changes of one file into its text.
-func recordIn(src []byte, changes []StatusChange) ([]byte, error) {
+func recordIn(src []byte, changes []StatusChange) (*yamledit.File, error) {
 	f, docs, err := reread(src)
 	if err != nil {
 		return nil, err
@@ -270,7 +288,7 @@ func recordIn(src []byte, changes []StatusChange) ([]byte, error) {
 		}
 		updates = append(updates, imagestream.Update{Document: d, After: d.After(c.Events, c.Options), Options: c.Options})
 	}
-	return imagestream.Write(f, updates)
+	return imagestream.Updated(f, updates)
 }
 
 // rewriteIn gives the sites of one file their images.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -37,10 +36,7 @@ type entry struct {
 }
 
 func (s *Store) entry(f File) entry {
-	sum := sha1.New()
-	fmt.Fprintf(sum, "blob %d\x00", len(f.Content))
-	io.WriteString(sum, f.Content)
-	id := gitstore.BlobID(hex.EncodeToString(sum.Sum(nil)))
+	id := gitstore.IDOf([]byte(f.Content))
 	s.blobs.Store(id, f.Content)
 	return entry{f, id}
 }

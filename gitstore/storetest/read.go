@@ -169,8 +169,8 @@ func readByMany(b *bench) {
 			}
 			for _, c := range changes {
 				content, err := s.Read(b.Context(), c.New.Blob)
-				if err != nil || string(content) != files[c.Path] {
-					b.Errorf("read %s: got %q, %v", c.Path, content, err)
+				if err != nil || string(content) != files[c.Path] || c.New.Blob != gitstore.IDOf(content) {
+					b.Errorf("read %s: got %q as %s, %v", c.Path, content, c.New.Blob, err)
 				}
 			}
 			if parent, err := s.Parent(b.Context()); err != nil || parent.Rev() != first.Rev() {
