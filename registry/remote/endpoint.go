@@ -107,7 +107,7 @@ func (q *question) pingAt(ctx context.Context, home origin) (endpoint, error) {
 		return endpoint{}, err
 	}
 	req.Header.Set("User-Agent", q.reader.agent)
-	resp, err := q.stack(home, maxError).RoundTrip(req)
+	resp, err := q.stack(home, maxError, nil).RoundTrip(req)
 	if err != nil {
 		return endpoint{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towpath/towpath/registry"
+	"github.com/towpath/towpath/registry/registrytest"
 	"github.com/towpath/towpath/registry/remote"
 )
 
@@ -133,4 +134,76 @@ func TestFewLeft(t *testing.T) {
 			t.Errorf("asked at (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// Where a registry leads to closes nothing but itself, and the wait is in the error of
+// the question that was led there.
+func TestRedirectAsksToWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		wait   time.Duration
+	}{
+		"429":            {registrytest.Status(429, "Retry-After: 3600"), time.Hour},
+		"503":            {registrytest.Status(503, "Retry-After: 50"), 50 * time.Second},
+		"nothing left":   {registrytest.Status(404, "RateLimit-Remaining: 0", "RateLimit-Reset: 50"), 0},
+		"nearly nothing": {registrytest.Status(404, "RateLimit-Remaining: 1", "RateLimit-Limit: 100", "RateLimit-Reset: 3600"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s, evil := w.registry(t, "registry.test"), w.registry(t, "evil.test")
+			evil.On("GET /x", c.answer)
+			s.On("GET /v2/evil/x/manifests/v1", registrytest.Redirect(307, "https://evil.test/x"))
+			s.On("GET "+manifestV1, manifest(ociImage, webImage))
+			r := w.reader(t, remote.Options{}, "registry.test")
+			led := registry.Ref{Repo: registry.Repo{Host: "registry.test", Path: "evil/x"}, Tag: "v1"}
+			_, err := r.Detail(t.Context(), team1, led)
+			if e, ok := errors.AsType[*registry.Error](err); !ok || e.RetryAfter != c.wait {
+				t.Errorf("got %v with %s, want a wait of %s", err, e.RetryAfter, c.wait)
+			}
+			for range 3 {
+				if _, err := r.Detail(t.Context(), team1, web("registry.test")); err != nil {
+					t.Errorf("another repository: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// What one account has used up is not another's.
+func TestAccountsLimit(t *testing.T) {
+	w, spent, other := newWorld(t), secret(), secret()
+	s := w.registry(t, "registry.test")
+	s.On("GET /v2/*", func(w http.ResponseWriter, r *http.Request) {
+		switch _, password, _ := r.BasicAuth(); password {
+		case spent:
+			registrytest.Status(429, "Retry-After: 3600")(w, r)
+		case other:
+			manifest(ociImage, webImage)(w, r)
+		default:
+			challenge(`Basic realm="test"`)(w, r)
+		}
+	})
+	r := w.reader(t, remote.Options{Credentials: []remote.Credential{
+		{File: logins(t, map[string]string{"registry.test": spent}), Paths: []string{"team1/**"}},
+		{File: logins(t, map[string]string{"registry.test": other}), Paths: []string{"team2/**"}},
+	}}, "registry.test")
+	for range 2 {
+		_, err := r.Head(t.Context(), team1, web("registry.test"))
+		failed(t, err, registry.RateLimited, "too many requests")
+		if e, _ := errors.AsType[*registry.Error](err); e.RetryAfter < 59*time.Minute {
+			t.Errorf("wait %s, want an hour", e.RetryAfter)
+		}
+		if _, err := r.Head(t.Context(), registry.On{Namespace: "team2", Path: "team2/a.yaml"}, web("registry.test")); err != nil {
+			t.Errorf("the other account: %v", err)
+		}
+	}
+	asked := 0
+	for _, req := range s.Requests() {
+		if _, password, _ := (&http.Request{Header: req.Header}).BasicAuth(); password == spent {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the account that is to wait asked %d times, want once", asked)
+	}
 }

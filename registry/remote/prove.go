@@ -24,7 +24,7 @@ const (
 // the same identity where that can help (the token was kept from before, or the
 // challenge is another), then once as nobody.
 func (q *question) prove(req *http.Request, ep endpoint, pinged bool) (*http.Response, error) {
-	p := &proof{q: q, req: req, ep: ep, sends: maxSends, fetches: maxFetches, next: q.stack(ep.origin, q.limit)}
+	p := &proof{q: q, req: req, ep: ep, sends: maxSends, fetches: maxFetches}
 	if pinged {
 		p.sends--
 	}
@@ -41,7 +41,6 @@ type proof struct {
 	q              *question
 	req            *http.Request
 	ep             endpoint
-	next           follow
 	sends, fetches int // left
 }
 
@@ -105,7 +104,7 @@ func (p *proof) turnedDown(err error) bool {
 func (p *proof) send(shown pass) (*http.Response, error) {
 	p.sends--
 	req := p.q.address(p.req, p.ep.origin, shown.header)
-	resp, err := p.next.RoundTrip(req)
+	resp, err := p.q.stack(p.ep.origin, p.q.limit, p.q.who).RoundTrip(req)
 	if shown.end != nil {
 		shown.end(req.Context(), p.judge(resp, err), err)
 	}
@@ -233,7 +232,7 @@ func (p *proof) bearer(ctx context.Context, trust trust) (pass, error) {
 // fetch asks for a token, or waits for one that is on its way. The request may
 // outlive the question: it uses nothing that the question changes.
 func (q *question) fetch(ctx context.Context, ep endpoint, key tokenKey) (header string, err error) {
-	next, who, realm, reader := q.stack(ep.origin, maxToken), q.who, ep.challenge.at, q.reader
+	next, who, realm, reader := q.stack(ep.origin, maxToken, q.who), q.who, ep.challenge.at, q.reader
 	return reader.tokens.get(ctx, key, func(ctx context.Context) (token, error) {
 		if who == nil {
 			return requestToken(ctx, next, realm, key.service, key.scope, nil, reader.agent)

@@ -135,10 +135,10 @@ func acceptPage(resp *http.Response) error {
 	return nil
 }
 
-// stack is what lies below prove.
-func (q *question) stack(home origin, limit int) follow {
+// stack is what lies below prove, for who asks.
+func (q *question) stack(home origin, limit int, who *identity) follow {
 	w := wire{lane: q.lane, insecure: q.insecure, limit: limit, room: &q.room}
-	return follow{trust: q.trust(home), next: gated{gate: q.gate, next: w}}
+	return follow{trust: q.trust(home), next: gated{gate: q.gate, account: who.login(), next: w}}
 }
 
 func (q *question) trust(home origin) trust {

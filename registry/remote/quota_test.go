@@ -72,39 +72,39 @@ func TestPace(t *testing.T) {
 			Request: &http.Request{URL: &url.URL{Scheme: of.scheme, Host: of.host}},
 		}
 	}
-	g := newGate(1, 0)
+	g := newGate("registry.test", 1, 0)
 	take := func(to origin, after, want time.Duration) {
 		t.Helper()
-		got, err := g.take(t.Context(), to, now.Add(after))
+		got, err := g.take(t.Context(), caller{at: to}, now.Add(after))
 		if err != nil || got != want {
 			t.Errorf("%s after %s: a turn in %s, %v; want %s", to, after, got, err, want)
 		}
 	}
 	take(here, 0, 0)
-	g.heed(says(here, "9"), now)
-	g.heed(says(elsewhere, "90"), now)
+	g.heed(says(here, "9"), identityID{}, now)
+	g.heed(says(elsewhere, "90"), identityID{}, now)
 	take(elsewhere, 0, 0)
 	take(here, 0, 30*time.Second)
-	if left, err := g.take(t.Context(), here, now); err == nil {
+	if left, err := g.take(t.Context(), caller{at: here}, now); err == nil {
 		t.Errorf("a turn in %s, want none: it is further off than 30s", left)
 	}
 	take(here, time.Minute, 0)
 	take(here, time.Minute, 30*time.Second)
 	ctx, cancel := context.WithDeadline(t.Context(), now.Add(119*time.Second))
 	defer cancel()
-	if left, err := g.take(ctx, here, now.Add(100*time.Second)); err == nil {
+	if left, err := g.take(ctx, caller{at: here}, now.Add(100*time.Second)); err == nil {
 		t.Errorf("a turn in %s, want none: it is after the deadline", left)
 	}
-	if g.idle(now.Add(2 * time.Minute)) {
-		t.Error("the gate is forgotten while it keeps a pace")
+	if got := g.opens(); !got.After(now.Add(2 * time.Minute)) {
+		t.Errorf("the gate may be forgotten at %s, while it keeps a pace", got)
 	}
-	g.heed(says(here, "8"), now.Add(2*time.Minute)) // keeps the turn
+	g.heed(says(here, "8"), identityID{}, now.Add(2*time.Minute)) // keeps the turn
 	take(here, 2*time.Minute, 0)
 	take(here, 2*time.Minute, 30*time.Second)
-	g.heed(says(here, "90"), now.Add(3*time.Minute))
+	g.heed(says(here, "90"), identityID{}, now.Add(3*time.Minute))
 	take(here, 3*time.Minute, 0)
 	take(here, 3*time.Minute, 0)
-	g.heed(says(here, "9"), now)
+	g.heed(says(here, "9"), identityID{}, now)
 	take(here, time.Hour, 0) // forgotten
 	take(here, time.Hour, 0)
 }

@@ -21,7 +21,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -106,9 +105,7 @@ type Reader struct {
 	endpoints endpoints
 	tokens    tokens
 	trials    trials
-
-	mu    sync.Mutex
-	gates map[string]*gate // by canonical host
+	gates     gates
 }
 
 var _ registry.Reader = (*Reader)(nil)
@@ -119,7 +116,6 @@ func New(o Options) (*Reader, error) {
 	r := &Reader{
 		hosts: map[string]Host{},
 		lanes: map[string]*lane{},
-		gates: map[string]*gate{},
 		agent: cmp.Or(o.UserAgent, "towpath"),
 		log:   o.Logger,
 
@@ -189,6 +185,7 @@ func (r *Reader) addHost(written string, h Host, n network) error {
 	}
 	h.Concurrency = cmp.Or(h.Concurrency, defaultConcurrency)
 	r.hosts[host] = h
+	r.gates.list(host, h)
 	r.lanes[host], err = newLane(host, h, n, r.proxy, r.log)
 	return err
 }
@@ -260,36 +257,11 @@ func (r *Reader) ask(ctx context.Context, on registry.On, from source) *question
 	return &question{
 		reader:   r,
 		lane:     l,
-		gate:     r.gate(from.repo.Host),
+		gate:     r.gates.of(from.repo.Host),
 		repo:     from.repo,
 		insecure: l.insecure && (on.Insecure || from.mirror != ""),
 		limit:    maxManifest,
 		room:     room{all: r.answers},
 		who:      r.keys.choose(ctx, on, from.repo),
-	}
-}
-
-const maxGates = 4096
-
-func (r *Reader) gate(host string) *gate {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	g, ok := r.gates[host]
-	if !ok {
-		if len(r.gates) >= maxGates {
-			r.pruneGates(time.Now())
-		}
-		h := r.hosts[host]
-		g = newGate(cmp.Or(h.Concurrency, defaultConcurrency), h.RequestsPerSecond)
-		r.gates[host] = g
-	}
-	return g
-}
-
-func (r *Reader) pruneGates(now time.Time) {
-	for host, g := range r.gates {
-		if g.idle(now) {
-			delete(r.gates, host)
-		}
 	}
 }
