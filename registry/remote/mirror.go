@@ -69,8 +69,11 @@ func newMirrored(w Mirror) (m mirrored, err error) {
 		if err != nil {
 			return m, err
 		}
-		if at == m.prefix {
+		switch {
+		case at == m.prefix:
 			return m, fmt.Errorf("%s mirrors itself: name another place under at", at)
+		case at.path == "" && m.prefix.isWhole():
+			return m, fmt.Errorf("%s is one repository, and its mirror %s names none: write %s/REPOSITORY under at", m.prefix, at, at)
 		}
 		m.at = append(m.at, at)
 	}
@@ -93,7 +96,8 @@ type source struct {
 	mirror string        // its host; empty for the registry itself
 }
 
-// sources are the places to ask for a repository, in order; never none.
+// sources are the places to ask for a repository, in order. There are none where
+// the registry itself is never asked and no mirror can have a repository of that name.
 func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
 	itself := source{repo: repo}
 	i := slices.IndexFunc(ms, func(m mirrored) bool { return m.prefix.holds(repo) })
@@ -106,7 +110,7 @@ func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
 			list = append(list, source{repo: there, mirror: at.host})
 		}
 	}
-	if !ms[i].only || len(list) == 0 {
+	if !ms[i].only {
 		list = append(list, itself)
 	}
 	return list
@@ -146,6 +150,9 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 		return answer, "", &registry.Error{Kind: registry.Forbidden, Ref: name(), Message: err.Error()}
 	}
 	list := r.mirrors.sources(on, ref.Repo)
+	if len(list) == 0 {
+		return answer, "", &registry.Error{Kind: registry.Forbidden, Ref: name(), Message: "it is read from mirrors alone, and none can have a repository of that name: correct mirrors in the operator's config"}
+	}
 	for i, s := range list {
 		last := i == len(list)-1
 		if !last && !r.resting.ready(s.mirror, time.Now()) {

@@ -201,6 +201,44 @@ func TestMirrorAlone(t *testing.T) {
 	}
 }
 
+// Where the registry itself is never asked, it is not asked for what no mirror can
+// have either.
+func TestMirrorAloneCannotHaveIt(t *testing.T) {
+	long := strings.Repeat("a", 120)
+	for name, c := range map[string]struct {
+		mirror remote.Mirror
+		ask    string
+		kind   registry.Kind
+		says   string
+	}{
+		"no path left": {remote.Mirror{Prefix: "registry.test/team1/web", At: []string{"mirror.test"}}, "registry.test/team1/web:v1", registry.Forbidden, "none can have a repository of that name"},
+		"too long":     {remote.Mirror{Prefix: "registry.test", At: []string{"mirror.test/" + long}}, "registry.test/x/" + long + "/" + long[:100] + ":v1", registry.Forbidden, "none can have a repository of that name"},
+		"with a port":  {remote.Mirror{Prefix: "registry.test", At: []string{"mirror.test"}}, "registry.test:443/team1/web:v1", registry.NotFound, "no such tag"},
+		"in capitals":  {remote.Mirror{Prefix: "registry.test", At: []string{"mirror.test"}}, "Registry.Test:443/team1/web:v1", registry.NotFound, "no such tag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.registry(t, "mirror.test")
+			up := w.registry(t, "registry.test")
+			c.mirror.Only = true
+			r := w.reader(t, remote.Options{Mirrors: []remote.Mirror{c.mirror}}, "mirror.test", "registry.test")
+			ref, err := registry.ParseRef(c.ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, upstream := range []bool{false, true} {
+				on := team1
+				on.Upstream = upstream
+				_, err := r.Head(t.Context(), on, ref)
+				failed(t, err, c.kind, c.says)
+			}
+			if got := up.Paths(); len(got) > 0 {
+				t.Errorf("the registry itself was asked %.60q", got)
+			}
+		})
+	}
+}
+
 // Each place sees its own credential and no other's.
 func TestMirrorCredentials(t *testing.T) {
 	w, ours, theirs := newWorld(t), secret(), secret()
@@ -333,6 +371,7 @@ func TestReachErrors(t *testing.T) {
 		"path":      {remote.Options{Mirrors: []remote.Mirror{{Prefix: "a.test/b/", At: []string{"c.test"}}}}, "mirrors[0]"},
 		"none":      {remote.Options{Mirrors: []remote.Mirror{{Prefix: "a.test"}}}, "a.test has no mirrors"},
 		"itself":    {remote.Options{Mirrors: []remote.Mirror{{Prefix: "a.test", At: []string{"a.test"}}}}, "mirrors itself"},
+		"no room":   {remote.Options{Mirrors: []remote.Mirror{{Prefix: "docker.io/library/redis", At: []string{"b.test"}}}}, "is one repository, and its mirror b.test names none"},
 		"twice":     {remote.Options{Mirrors: []remote.Mirror{{Prefix: "a.test", At: []string{"b.test"}}, {Prefix: "A.test", At: []string{"c.test"}}}}, "mirrors[1]: a.test is there twice"},
 		"allowed":   {remote.Options{Allowed: []string{"a.test", "*"}}, "allowed-registries[1]"},
 		"blocked":   {remote.Options{Blocked: []string{"a.*.test"}}, "blocked-registries[0]"},

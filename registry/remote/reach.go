@@ -37,6 +37,12 @@ func (p prefix) String() string {
 	return p.host + "/" + p.path
 }
 
+// isWhole reports whether a prefix is all of a repository's name, with no other below
+// it: Docker Hub's have two parts.
+func (p prefix) isWhole() bool {
+	return p.host == registry.Hub && strings.Count(p.path, "/") == 1
+}
+
 func (p prefix) holds(repo registry.Repo) bool { return p.host == repo.Host && p.begins(repo.Path) }
 
 func (p prefix) begins(path string) bool {

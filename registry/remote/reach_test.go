@@ -42,9 +42,13 @@ func TestSources(t *testing.T) {
 		{"quay.io/a/b/c/d", false, []string{"mirror.test/c/d", "mirror.test/x/c/d", "quay.io/a/b/c/d"}},
 		{"quay.io/a/b", false, []string{"mirror.test/x", "quay.io/a/b"}}, // mirror.test alone is no repository
 		{"quay.io/a/bc", false, []string{"quay.io/a/bc"}},
-		{"quay.io:443/a/b/c", false, []string{"quay.io:443/a/b/c"}}, // another name: nothing is said of it
+		{"quay.io:443/a/b/c", false, []string{"mirror.test/c", "mirror.test/x/c", "quay.io/a/b/c"}},
+		{"quay.io:444/a/b/c", false, []string{"quay.io:444/a/b/c"}}, // another server: nothing is said of it
 		{"ghcr.io/a", false, []string{"mirror.test/ghcr/a"}},
 		{"ghcr.io/a", true, []string{"mirror.test/ghcr/a"}},
+		{"ghcr.io/only/a", true, []string{"mirror.test/a"}},
+		{"ghcr.io/only", false, nil},
+		{"ghcr.io/only", true, nil},
 		{"mirror.test/a", false, []string{"mirror.test/a"}},
 	} {
 		var got []string
@@ -91,7 +95,10 @@ func TestAreas(t *testing.T) {
 		{"docker.io/library", "redis", true, true},
 		{"index.docker.io", "registry-1.docker.io/a/b", true, true},
 		{"docker.io/library", "team1/web", false, false},
-		{"[::1]:5000", "[::1]:5000/a", true, true},
+		{"docker.io", "registry-1.docker.io:443/library/x", true, true},
+		{"index.docker.io:443/library", "x", true, true},
+		{"docker.io", "docker.io:444/library/x", false, true},
+		{"[::1]:5000", "[0::1]:5000/a", true, true},
 		{"[::1]", "[::1]:5000/a", false, true},
 	} {
 		only, err := newReach([]string{c.entry}, nil)
