@@ -135,18 +135,19 @@ func readFile(file string, paths []string) ([]holder, error) {
 // choose is who speaks for a question about a repository, nil when nobody does:
 // of all logins that may be used, the one whose host and path say most about the
 // repository, and of equal ones the first. Docker's own are for repositories that
-// no login is for: whoever stands outside a credential's paths asks anonymously.
-func (k *keyring) choose(ctx context.Context, on registry.On, repo registry.Repo) *identity {
+// no login is for: whoever stands outside a credential's paths asks anonymously. It
+// fails where Docker's cannot be had in time.
+func (k *keyring) choose(ctx context.Context, on registry.On, repo registry.Repo) (*identity, error) {
 	best, taken := k.find(on, repo)
 	switch {
 	case best != nil && on.Namespace != "":
-		return newIdentity(best.auth, "the credential of "+on.Namespace, on.Namespace)
+		return newIdentity(best.auth, "the credential of "+on.Namespace, on.Namespace), nil
 	case best != nil:
-		return newIdentity(best.auth, "the operator's credential", "")
+		return newIdentity(best.auth, "the operator's credential", ""), nil
 	case k.docker != nil && !taken:
 		return k.docker.lookup(ctx, repo.Host)
 	}
-	return nil
+	return nil, nil
 }
 
 // find is the best login, and whether there is one at all, whoever may use it.

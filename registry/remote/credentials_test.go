@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,10 +77,11 @@ func TestChoose(t *testing.T) {
 		{"", "team2/a.yaml", "registry.test", "a/b", "third"},
 	} {
 		got := ""
-		if who := k.choose(t.Context(), registry.On{Namespace: c.namespace, Path: c.path}, registry.Repo{Host: c.host, Path: c.repo}); who != nil {
+		who, err := k.choose(t.Context(), registry.On{Namespace: c.namespace, Path: c.path}, registry.Repo{Host: c.host, Path: c.repo})
+		if who != nil {
 			got = who.username
 		}
-		if got != c.want {
+		if got != c.want || err != nil {
 			t.Errorf("%s of %s asking %s/%s: got %q, want %q", c.path, c.namespace, c.host, c.repo, got, c.want)
 		}
 	}
@@ -169,14 +172,14 @@ func TestDocker(t *testing.T) {
 		}
 		return authn.Anonymous, nil
 	}), quiet)
-	hub := d.lookup(t.Context(), "docker.io")
-	if hub == nil || hub.identityToken != "idt" || hub.asked() != "asked with Docker's own credentials" {
+	hub, err := d.lookup(t.Context(), "docker.io")
+	if err != nil || hub == nil || hub.identityToken != "idt" || hub.asked() != "asked with Docker's own credentials" {
 		t.Errorf("Docker Hub: got %v", hub)
 	}
 	for range 2 {
 		for _, host := range []string{"quay.io", "broken.test"} {
-			if who := d.lookup(t.Context(), host); who != nil {
-				t.Errorf("%s: got %v, want nobody", host, who)
+			if who, err := d.lookup(t.Context(), host); who != nil || err != nil {
+				t.Errorf("%s: got %v, %v; want nobody", host, who, err)
 			}
 		}
 	}
@@ -201,10 +204,11 @@ func TestDockerIsNoWayAround(t *testing.T) {
 		{"team2/a.yaml", "team2/web", "docker"},
 	} {
 		got := ""
-		if who := k.choose(t.Context(), registry.On{Path: c.path}, registry.Repo{Host: "quay.io", Path: c.repo}); who != nil {
+		who, err := k.choose(t.Context(), registry.On{Path: c.path}, registry.Repo{Host: "quay.io", Path: c.repo})
+		if who != nil {
 			got = who.username
 		}
-		if got != c.want {
+		if got != c.want || err != nil {
 			t.Errorf("%s asking for %s: got %q, want %q", c.path, c.repo, got, c.want)
 		}
 	}
@@ -213,7 +217,7 @@ func TestDockerIsNoWayAround(t *testing.T) {
 // fault: R-16
 //
 // A helper that hangs costs its deadline, one process, and nobody else's time
-// beyond that.
+// beyond that. The question fails: nobody is asked as nobody meanwhile.
 func TestDockerHelperHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -225,14 +229,62 @@ func TestDockerHelperHangs(t *testing.T) {
 		}), quiet)
 		for i := range 3 {
 			start := time.Now()
-			who := d.lookup(context.Background(), fmt.Sprint(i, ".quay.test"))
-			if got := time.Since(start); who != nil || got != helperDeadline {
-				t.Errorf("got %v after %s, want nobody after %s", who, got, helperDeadline)
+			_, err := d.lookup(context.Background(), fmt.Sprint(i, ".quay.test"))
+			if got := time.Since(start); !errors.Is(err, errHelper) || got != helperDeadline {
+				t.Errorf("got %v after %s, want that it is busy after %s", err, got, helperDeadline)
 			}
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := d.lookup(ctx, "quay.test"); !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: got %v", err)
 		}
 		if n := running.Load(); n != 1 {
 			t.Errorf("%d helpers hang, want 1", n)
 		}
 		close(release)
 	})
+}
+
+// fault: R-16
+//
+// While the helper is busy with hosts that others named, a question fails in a way that
+// passes, and is never recorded as "no access"; another mirror is asked, and none is
+// thought to be down.
+func TestDockerHelperIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := New(Options{Mirrors: []Mirror{{Prefix: "quay.test", At: []string{"mirror.test"}}}, Dial: func(context.Context, string, string) (net.Conn, error) {
+			t.Error("a registry was dialled as nobody")
+			return nil, io.EOF
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		r.keys.docker = newDocker(keychain(func(authn.Resource) (authn.Authenticator, error) {
+			<-release
+			return authn.Anonymous, nil
+		}), quiet)
+		_, err = r.Head(context.Background(), registry.On{}, registry.Ref{Repo: registry.Repo{Host: "quay.test", Path: "a/b"}, Tag: "v1"})
+		var e *registry.Error
+		if !errors.As(err, &e) || e.Kind != registry.Unreachable || e.Message != "Docker's credential helper is busy" || !strings.Contains(err.Error(), "docker-config: false") {
+			t.Errorf("got %v", err)
+		}
+		if !r.resting.ready("mirror.test", time.Now()) {
+			t.Error("the mirror is left alone")
+		}
+		close(release)
+	})
+}
+
+// What a helper said is kept of so many hosts, and what it knows is kept first.
+func TestDockerSaidIsBounded(t *testing.T) {
+	d := newDocker(nil, quiet)
+	d.remember("quay.test", &identity{username: "a"}, helperMemory)
+	for i := range 3 * maxSaid {
+		d.remember(fmt.Sprint(i, ".evil.test"), nil, helperMemory)
+	}
+	if who, ok := d.recall("quay.test", time.Now()); len(d.said) > maxSaid || !ok || who == nil {
+		t.Errorf("%d hosts kept; quay.test: %v", len(d.said), who)
+	}
 }

@@ -74,7 +74,10 @@ func (m *mount) later() {
 
 // user is who asks quay.io for a namespace from a file; "" is nobody.
 func (m *mount) user(namespace, path string) string {
-	who := m.keys.choose(m.t.Context(), registry.On{Namespace: namespace, Path: path}, registry.Repo{Host: "quay.io", Path: "a/b"})
+	who, err := m.keys.choose(m.t.Context(), registry.On{Namespace: namespace, Path: path}, registry.Repo{Host: "quay.io", Path: "a/b"})
+	if err != nil {
+		m.t.Error(err)
+	}
 	if who == nil {
 		return ""
 	}

@@ -2,7 +2,9 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -15,11 +17,13 @@ const (
 	helperDeadline = 10 * time.Second
 	helperMemory   = 5 * time.Minute // of what a helper said
 	helperPause    = time.Minute     // after it failed
+	maxSaid        = 4096            // hosts
 )
 
 // docker looks into Docker's own configuration, which may run a credential
 // helper. A helper that hangs costs each question at most its deadline, and
-// never more than one process at a time.
+// never more than one process at a time. A question that it leaves without an answer
+// fails: asked as nobody it might end as "no access", which would be recorded.
 type docker struct {
 	keychain authn.Keychain
 	log      *slog.Logger
@@ -50,23 +54,39 @@ func (r resource) RegistryStr() string {
 	return string(r)
 }
 
-// lookup is who Docker would be at a registry, nil for nobody.
-func (d *docker) lookup(ctx context.Context, host string) *identity {
+// errHelper is for the log: an operator can do without the helper.
+var errHelper = errors.New("no answer in time: see what the helper waits for, or write docker-config: false into the operator's config")
+
+// busy is the failure of a question whose context is, or has ended.
+func busy(ctx context.Context) error {
+	return &failure{kind: registry.Unreachable, message: "Docker's credential helper is busy", cause: errors.Join(errHelper, context.Cause(ctx))}
+}
+
+// lookup is who Docker would be at a registry, nil for nobody. It fails where the
+// helper has no time.
+func (d *docker) lookup(ctx context.Context, host string) (*identity, error) {
 	if who, ok := d.recall(host, time.Now()); ok {
-		return who
+		return who, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, helperDeadline)
+	wait, cancel := context.WithTimeout(ctx, helperDeadline)
 	defer cancel()
 	select {
 	case d.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil
+	case <-wait.Done():
+		return nil, busy(ctx)
 	}
 	if who, ok := d.recall(host, time.Now()); ok { // read while we waited
 		<-d.turn
-		return who
+		return who, nil
 	}
-	return d.run(ctx, host)
+	done := d.run(wait, host)
+	select {
+	case who := <-done:
+		return who, nil
+	case <-wait.Done():
+		d.log.Warn("Docker's credential helper does not answer", "host", host)
+		return nil, busy(ctx)
+	}
 }
 
 func (d *docker) recall(host string, now time.Time) (*identity, bool) {
@@ -79,12 +99,22 @@ func (d *docker) recall(host string, now time.Time) (*identity, bool) {
 func (d *docker) remember(host string, who *identity, life time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.said[host] = saying{who, time.Now().Add(life)}
+	now := time.Now()
+	if len(d.said) >= maxSaid {
+		maps.DeleteFunc(d.said, func(_ string, s saying) bool { return !now.Before(s.until) })
+	}
+	if len(d.said) >= maxSaid { // authors name hosts; those that the helper knows are the operator's
+		maps.DeleteFunc(d.said, func(_ string, s saying) bool { return s.who == nil })
+	}
+	if len(d.said) >= maxSaid {
+		clear(d.said)
+	}
+	d.said[host] = saying{who, now.Add(life)}
 }
 
-// run asks the keychain and leaves it to itself when the context ends: it cannot
-// be stopped. The caller has the turn, which ends when the keychain does.
-func (d *docker) run(ctx context.Context, host string) *identity {
+// run asks the keychain, which cannot be stopped: when the context ends it is left
+// to itself. The caller has the turn, which ends when the keychain does.
+func (d *docker) run(ctx context.Context, host string) <-chan *identity {
 	done := make(chan *identity, 1)
 	go func() {
 		defer func() { <-d.turn }()
@@ -98,13 +128,7 @@ func (d *docker) run(ctx context.Context, host string) *identity {
 		}
 		done <- who
 	}()
-	select {
-	case who := <-done:
-		return who
-	case <-ctx.Done():
-		d.log.Warn("Docker's credential helper does not answer, asking anonymously", "host", host)
-		return nil
-	}
+	return done
 }
 
 func (d *docker) read(ctx context.Context, host string) (*identity, error) {

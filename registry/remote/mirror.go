@@ -159,15 +159,19 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 			continue
 		}
 		there := registry.Ref{Repo: s.repo, Tag: ref.Tag, Digest: ref.Digest}
-		q := r.ask(ctx, on, s)
-		answer, err = do(q, there)
-		q.room.leave()
+		q := r.ask(on, s)
+		if q.who, err = r.keys.choose(ctx, on, s.repo); err == nil {
+			answer, err = do(q, there)
+			q.room.leave()
+		}
 		if err == nil {
 			r.resting.note(s.mirror, nil, time.Now())
 			return answer, s.mirror, nil
 		}
 		failed := q.failed(err, name())
-		if !errors.Is(ctx.Err(), context.Canceled) {
+		if errors.Is(err, errHelper) {
+			failed.Message = messageOf(err) // nobody was asked, as nobody or as anyone
+		} else if !errors.Is(ctx.Err(), context.Canceled) {
 			r.resting.note(s.mirror, failed, time.Now())
 		}
 		if last || ctx.Err() != nil || !passOn(failed, statusOf(err)) {
@@ -178,6 +182,15 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 		r.log.Debug("the mirror has no answer, asking on", "mirror", s.mirror, "err", failed)
 	}
 	panic("unreachable: the last source was asked")
+}
+
+// messageOf is that of the failure behind an error, without who asked.
+func messageOf(err error) string {
+	var f *failure
+	if errors.As(err, &f) {
+		return f.message
+	}
+	return ""
 }
 
 // passOn reports whether another source may know better: not where an answer is

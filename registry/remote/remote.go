@@ -248,8 +248,8 @@ func (r *Reader) Tags(ctx context.Context, on registry.On, repo registry.Repo) (
 	return tags, err
 }
 
-// ask makes a question for one source, with whoever may speak for it there.
-func (r *Reader) ask(ctx context.Context, on registry.On, from source) *question {
+// ask makes a question for one source. Nobody speaks for it yet.
+func (r *Reader) ask(on registry.On, from source) *question {
 	l := r.others
 	if listed, ok := r.lanes[from.repo.Host]; ok {
 		l = listed
@@ -262,6 +262,5 @@ func (r *Reader) ask(ctx context.Context, on registry.On, from source) *question
 		insecure: l.insecure && (on.Insecure || from.mirror != ""),
 		limit:    maxManifest,
 		room:     room{all: r.answers},
-		who:      r.keys.choose(ctx, on, from.repo),
 	}
 }
