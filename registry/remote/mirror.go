@@ -116,26 +116,48 @@ func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
 	return list
 }
 
-// tried says which places were asked, for an error of the last one. It names all
-// of them, also one that was left alone this time, so that the text stays the
-// same.
-func tried(list []source) string {
-	var names []string
-	itself := ""
-	for _, s := range list {
-		if s.mirror == "" {
-			itself = ", then " + s.repo.Host
-		} else if !slices.Contains(names, s.mirror) {
-			names = append(names, s.mirror)
+// A triedError says in the log who answered a question in the end, and who was to be
+// asked before. Mirrors are the operator's: their names do not get into an error's
+// Message, which is written into Git.
+type triedError struct {
+	answered string
+	before   []string // hosts of mirrors
+	cause    error    // may be nil
+}
+
+func (e *triedError) Error() string {
+	text := "of " + e.answered
+	if len(e.before) > 0 {
+		text += ", after " + strings.Join(e.before, ", ")
+	}
+	if e.cause == nil {
+		return text
+	}
+	return text + ": " + e.cause.Error()
+}
+
+func (e *triedError) Unwrap() error { return e.cause }
+
+// tell puts into an error which of the sources it is of. What a mirror's error says
+// with the mirror's name is for the log only.
+func tell(failed *registry.Error, list []source, i int) *registry.Error {
+	e := &triedError{answered: list[i].repo.Host, cause: failed.Err}
+	for _, s := range list[:i] {
+		e.before = append(e.before, s.mirror)
+	}
+	mirror := list[i].mirror
+	if mirror == "" && i == 0 {
+		return failed
+	}
+	if mirror != "" {
+		e.answered = "the mirror " + mirror
+		if strings.Contains(failed.Message, mirror) {
+			e.cause = errors.Join(errors.New(failed.Message), failed.Err)
+			failed.Message = "its mirror does not answer as it should"
 		}
 	}
-	switch len(names) {
-	case 0:
-		return ""
-	case 1:
-		return "tried the mirror " + names[0] + itself + ": "
-	}
-	return "tried the mirrors " + strings.Join(names, ", ") + itself + ": "
+	failed.Err = e
+	return failed
 }
 
 // through asks one source of a repository after another until one answers. Name
@@ -176,8 +198,7 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 		}
 		if last || ctx.Err() != nil || !passOn(failed, statusOf(err)) {
 			var none T
-			failed.Message = tried(list) + failed.Message
-			return none, "", failed
+			return none, "", tell(failed, list, i)
 		}
 		r.log.Debug("the mirror has no answer, asking on", "mirror", s.mirror, "err", failed)
 	}
