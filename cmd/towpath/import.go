@@ -17,7 +17,8 @@ func newImport(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "import [NS/]STREAM[:TAG]… | --all", Short: "Ask registries now, and record what they say",
 		Long: `Ask for the named tags now, whether they are due or not, and commit what they are
-into the status of their streams. Sites are left to run. Exits 3 when an import failed.`,
+into the status of their streams. Tags of those streams that follow them go with them; tags of
+other streams, and sites, are left to run. Exits 3 when an import failed.`,
 		Example: `  towpath import web:stable --repo /srv/git/streams.git
   towpath import team1/web                 every tag of the stream
   towpath import --all`,
@@ -52,14 +53,14 @@ into the status of their streams. Sites are left to run. Exits 3 when an import 
 		}
 		rep, err := r.Settle(c.Context(), hints...)
 		bar.done()
-		fails := a.printImports(rep)
+		fails, said := a.printImports(rep)
 		printLeft(a.stdout, rep)
+		if err == nil {
+			a.printUnasked(r.Catalog(), rep, r.Targets, said)
+		}
 		problems := rep.Problems
 		if !all {
 			problems = problemsFor(r.Catalog(), hints, problems)
-		}
-		if len(rep.Answers) == 0 && err == nil {
-			fmt.Fprintln(a.stdout, "nothing was asked: see towpath status for what is paused, or names no registry")
 		}
 		printProblems(a.stderr, problems)
 		switch {
@@ -85,8 +86,9 @@ func problemsFor(cat *reconcile.Catalog, hints []reconcile.Hint, problems []imag
 	return slices.DeleteFunc(slices.Clone(problems), func(p imagestream.Problem) bool { return !paths[p.Path] })
 }
 
-// printImports prints a line a tag, and reports whether one failed.
-func (a *app) printImports(rep reconcile.Report) (fails bool) {
+// printImports prints a line a tag, and reports whether one failed, and of which tags
+// something was said.
+func (a *app) printImports(rep reconcile.Report) (fails bool, said map[imagestream.TagRef]bool) {
 	moved := map[imagestream.TagRef]bool{}
 	for _, w := range rep.Planned {
 		for _, s := range w.Streams {
@@ -99,7 +101,7 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 	for _, s := range rep.Settling {
 		settling[s.Tag] = true
 	}
-	said := map[imagestream.TagRef]bool{}
+	said = map[imagestream.TagRef]bool{}
 	for _, ans := range rep.Answers {
 		if ans.Err != nil {
 			fails = true
@@ -123,11 +125,12 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 			fmt.Fprintf(a.stdout, "%s: %s left out; raise tags-cap in %s\n", ans.Target.Stream, count(ans.LeftOut, "tag"), reconcile.ConfigPath)
 		}
 	}
-	for _, w := range rep.Planned { // what follows them
+	for _, w := range rep.Planned {
 		for _, s := range w.Streams {
 			for _, e := range s.Events {
 				if tag := (imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}); e.Item != nil && !said[tag] {
-					fmt.Fprintf(a.stdout, "%s: %s (new, with the tag that it follows)\n", tag, cmp.Or(e.Item.Image, e.Item.Reference))
+					said[tag] = true
+					fmt.Fprintf(a.stdout, "%s: %s (%s)\n", tag, cmp.Or(e.Item.Image, printable(e.Item.Reference)), newsOf(s.Stream, e.Tag))
 				}
 			}
 		}
@@ -135,5 +138,80 @@ func (a *app) printImports(rep reconcile.Report) (fails bool) {
 	for _, c := range rep.Commits {
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
-	return fails
+	return fails, said
+}
+
+// newsOf is why a tag moved that nobody was asked for.
+func newsOf(s *reconcile.Stream, tag string) string {
+	i := slices.IndexFunc(s.Spec.Tags, func(t imagestream.Tag) bool { return t.Name == tag })
+	switch {
+	case i >= 0 && s.Spec.Tags[i].Reference:
+		return "new, as it is written"
+	case i >= 0 && s.Spec.Tags[i].From.Kind == imagestream.ImageStreamImage:
+		return "new, and stays"
+	}
+	return "new, with the tag that it follows"
+}
+
+// printUnasked says of the tags that were named, and of streams of which no tag was asked
+// for, why that is, and what would move them.
+func (a *app) printUnasked(cat *reconcile.Catalog, rep reconcile.Report, hints []reconcile.Hint, said map[imagestream.TagRef]bool) {
+	switch {
+	case rep.Invalid:
+		fmt.Fprintf(a.stdout, "nothing was asked: %s is not right\n", reconcile.ConfigPath)
+		return
+	case rep.Paused:
+		fmt.Fprintf(a.stdout, "nothing was asked: %s says paused\n", reconcile.ConfigPath)
+		return
+	case len(hints) == 0 && len(rep.Answers) == 0:
+		fmt.Fprintln(a.stdout, "nothing was asked: towpath status says of each stream why")
+	}
+	if len(hints) == 0 {
+		return
+	}
+	views := map[imagestream.TagRef]reconcile.TagView{}
+	for _, v := range cat.Tags() {
+		views[v.Tag] = v
+	}
+	for _, h := range hints {
+		target := imagestream.TagRef{Stream: h.Stream, Tag: h.Tag}
+		asked := func(ans reconcile.Answer) bool {
+			return ans.Target.Stream == h.Stream && (h.Tag == "" || ans.Target.Tag == h.Tag || ans.Target.Tag == "" && views[target].Spec == nil)
+		}
+		if said[target] || slices.ContainsFunc(rep.Answers, asked) {
+			continue
+		}
+		for _, v := range selected(cat, []imagestream.TagRef{target}) {
+			if !said[v.Tag] {
+				fmt.Fprintf(a.stdout, "%s: not asked: %s\n", v.Tag, whyUnasked(v, views))
+			}
+		}
+	}
+}
+
+// whyUnasked is why nobody was asked for a tag and, of one that follows another, which
+// import moves it.
+func whyUnasked(v reconcile.TagView, views map[imagestream.TagRef]reconcile.TagView) string {
+	source, ok := v, true
+	for range len(views) { // at most: they may follow each other in a circle
+		if !ok || source.Spec == nil || source.Spec.From.Kind != imagestream.ImageStreamTag {
+			break
+		}
+		source, ok = views[source.Alias]
+	}
+	switch {
+	case v.State == reconcile.Paused:
+		return "the repository's config says paused"
+	case v.Spec == nil || v.Spec.From.Kind != imagestream.ImageStreamTag:
+		return whyNever(v)
+	case !ok:
+		return fmt.Sprintf("it follows %s, and what that is, is not known", v.Alias)
+	case source.Spec != nil && source.Spec.From.Kind == imagestream.ImageStreamTag:
+		return fmt.Sprintf("it follows %s, and they follow each other", v.Alias)
+	case source.Spec != nil && (source.Spec.From.Kind != imagestream.DockerImage || source.Spec.Reference), source.From == "":
+		return fmt.Sprintf("it follows %s, and of that: %s", source.Tag, whyNever(source))
+	case source.Tag.Stream == v.Tag.Stream:
+		return fmt.Sprintf("it follows %[1]s; towpath import %[1]s asks for that, and moves both", source.Tag)
+	}
+	return fmt.Sprintf("it follows %[1]s; towpath import %[1]s %[2]s asks for that, and moves both", source.Tag, v.Tag)
 }
