@@ -129,15 +129,16 @@ func printSettling(w io.Writer, rep reconcile.Report) {
 	}
 }
 
-// printLeft says what a command that ends leaves to the daemon, which can wait.
+// printLeft says what a command that ends does not record. It cannot wait as the daemon
+// does, and takes the image's own word for its age.
 func printLeft(w io.Writer, rep reconcile.Report) {
 	for _, s := range rep.Settling {
-		fmt.Fprintf(w, "left: %s: %s (%s) is too young, or does not say its age; ask again after %s, or let towpath run wait\n",
-			s.Tag, s.From, shortDigest(s.Image), s.Until.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "settling: %s: %s (%s) is not recorded yet, for it must stand unchanged first: ask again after %s, or leave it to towpath run, as an image must be that does not say when it was made\n",
+			s.Tag, printable(s.From), shortDigest(s.Image), s.Until.UTC().Format(time.RFC3339))
 	}
 }
 
 func settlingLine(s reconcile.Settling) string {
-	return fmt.Sprintf("%s: %s (%s) is recorded at %s if it stands until then",
-		s.Tag, s.From, shortDigest(s.Image), s.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s: %s (%s) is recorded after %s if the tag is still that image then",
+		s.Tag, printable(s.From), shortDigest(s.Image), s.Until.UTC().Format(time.RFC3339))
 }

@@ -46,7 +46,7 @@ spec:
 		until := rep.Settling[0].Until.UTC().Format(time.RFC3339)
 		digest := shortDigest(memory.Digest("aaa"))
 		want := "default/web:edge: waiting; nothing is on record; the registry says " + digest + "\n" +
-			"settling: default/web:edge: quay.io/team1/web:edge (" + digest + ") is recorded at " + until + " if it stands until then\n" +
+			"settling: default/web:edge: quay.io/team1/web:edge (" + digest + ") is recorded after " + until + " if the tag is still that image then\n" +
 			"no changes: 1 stream, 1 tag, 0 sites at " + rep.Rev.Short() + "\n"
 		if d := cmp.Diff(want, out.String()); d != "" {
 			t.Errorf("want -, got +:\n%s", d)
