@@ -153,21 +153,18 @@ func (r *reader) block() *Node {
 	return n
 }
 
-// value reads what stands behind a key or a dash at a column, and goes on to the next
-// entry. What is further right than that and not read then would belong to the value.
-func (r *reader) value(col int, key bool) (n *Node) {
+// value reads what stands behind a key or a dash at a column, and goes on to the next line.
+// A line that is further right than its place, and would belong to the value, is at the
+// column of nothing that is open: it ends all of it, and is left over.
+func (r *reader) value(col int, key bool) *Node {
 	switch {
 	case len(r.text) == 0:
-		n = r.lower(col, key)
+		return r.lower(col, key)
 	case !key && (r.atDash() || keySize(r.text) > 0):
-		n = r.block()
-	default:
-		n = r.scalar()
-		r.next()
+		return r.block()
 	}
-	if r.text != nil && r.col > col {
-		return r.lose()
-	}
+	n := r.scalar()
+	r.next()
 	return n
 }
 

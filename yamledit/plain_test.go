@@ -129,7 +129,7 @@ func drawPlain(r *rand.Rand, indent, depth int) string {
 
 var plainValues = append(slices.Repeat([]string{"x", "quay.io/a/b:1", "1", "true", `"q"`, "'1.5'", "", "{}", "[]"}, 8),
 	"1.5", "1.2.3", "012", "2-alpine", "No", "null", "~", "a b", "a  b:c", "a #b", "a#b", "#", "# c", `"1" # c`, `""`, "''", "{} # c", "[a]", "a: b", "a:", "-", "- x", "/p",
-	"2026-01-02", "a, b", "a]", "a\"b", "it's", "0x1f", "1e3", "1_000", ".5", "y: ", "<<: x", "15:30", "1.", "1..", "00", "0", "0.0", "12345678901234567890", "1.5.", "a\\b", "http://x", "a:#b", "[] x")
+	"2026-01-02", "a, b", "a]", "a\"b", "it's", "0x1f", "1e3", "1_000", ".5", "y: ", "<<: x", "15:30", "1.", "1..", "00", "0", "0.0", "12345678901234567890", "123456789012345678901234567890", "08", "1.5.", "a\\b", "http://x", "a:#b", "[] x")
 
 // cross puts pieces of a text where they do not belong.
 func cross(r *rand.Rand, src string) string {
@@ -157,12 +157,15 @@ func TestPlain(t *testing.T) {
 	for _, src := range []string{
 		"", "a", "a: &x b", "a: *x", "a: !!str b", "a: |\n  b\n", "a: >\n  b\n", "a: \"b\\n\"", "a: 'b''c'", "a: b\n  c\n", "a: 'b\n  c'\n", "\"a\": b", "? a\n: b\n", "a: {b: c}", "a: [b]",
 		"a: [\n]", "<<: b", "~: b", "null: b", "true: b", "1: b", "a: b: c", "a: b:", "a:\tb", "\ta: b", "a: é", "\ufeffa: b", "%YAML 1.2\n---\na: b\n", "--- a", "--- # c\na: b\n", "a: b\n...\n",
-		"a: 1\n b: 2\n", "a:\n  b: 1\n c: 2\n", "a: 1\n- b\n", "- a\nb: 1\n", " a: 1\n", "- a\n  b: 1\n", "a: 2026-01-02", "a: 0x1", "a: 1e3", "a: .5", "a: -1", "a: 1_0", "a: {} b", "a: \"b\" c", "a: \"b\"#c",
+		"a: 1\n b: 2\n", "a:\n  b: 1\n c: 2\n", "a: 1\n- b\n", "- a\nb: 1\n", " a: 1\n", "- a\n  b: 1\n", "a: 2026-01-02", "a: 08", "a: 123456789012345678901234567890", "a: 0x1", "a: 1e3", "a: .5", "a: -1", "a: 1_0", "a: {} b", "a: \"b\" c", "a: \"b\"#c",
 		"a: @b", "a: `b", "a: %b", strings.Repeat("a", 200) + ": b", "a:\n" + nested(70),
 	} {
 		if f, err := Parse([]byte(src), DefaultLimits); err == nil && slices.ContainsFunc(f.Docs, func(d Doc) bool { return d.Plain }) {
 			t.Errorf("%q is read as plain", src)
 		}
+	}
+	if plainly([]byte("a:\n"+nested(70)), 64, &texts{}) != nil {
+		t.Error("70 levels are read where 64 may be")
 	}
 }
 
