@@ -116,6 +116,22 @@ func (ms mirrors) sources(on registry.On, repo registry.Repo) []source {
 	return list
 }
 
+// originals are what a repository is a copy of, should it be below a mirror.
+func (ms mirrors) originals(repo registry.Repo) (list []registry.Repo) {
+	for _, m := range ms {
+		for _, at := range m.at {
+			if !at.holds(repo) {
+				continue
+			}
+			// On Docker Hub a name of one part is below library.
+			if original, err := registry.ParseRepo(m.prefix.join(at.rest(repo)).String()); err == nil {
+				list = append(list, original)
+			}
+		}
+	}
+	return list
+}
+
 // A triedError says in the log who answered a question in the end, and who was to be
 // asked before. Mirrors are the operator's: their names do not get into an error's
 // Message, which is written into Git.
@@ -168,7 +184,7 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 		_, err := registry.ParseRef(ref.String()) // nil where it would be read otherwise
 		return answer, "", &registry.Error{Kind: registry.Invalid, Ref: name(), Message: "no reference in canonical form", Err: err}
 	}
-	if err := r.reach.check(ref.Repo); err != nil {
+	if err := r.reach.checkAll(ref.Repo, r.mirrors.originals(ref.Repo)); err != nil {
 		return answer, "", &registry.Error{Kind: registry.Forbidden, Ref: name(), Message: err.Error()}
 	}
 	list := r.mirrors.sources(on, ref.Repo)

@@ -375,6 +375,39 @@ func TestReach(t *testing.T) {
 	}
 }
 
+// What is blocked is not had by its mirror's own name.
+func TestReachOfMirrors(t *testing.T) {
+	for ask, blocked := range map[string]string{
+		"mirror.test/copies/evil/x":    "registry.test/evil/x is blocked",
+		"mirror.test:443/hub/redis":    "docker.io/library/redis is blocked",
+		"mirror.test/copies/team1/web": "",
+		"mirror.test/evil/x":           "",
+	} {
+		w := newWorld(t)
+		m := w.registry(t, "mirror.test")
+		m.On("GET /v2/*", manifest(ociImage, webImage))
+		r := w.reader(t, remote.Options{
+			Mirrors: append(copies("mirror.test"), remote.Mirror{Prefix: "docker.io", At: []string{"mirror.test/hub"}}),
+			Blocked: []string{"registry.test/evil", "docker.io/library"}, Allowed: []string{"mirror.test"},
+		}, "mirror.test")
+		ref, err := registry.ParseRef(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Head(t.Context(), team1, ref)
+		if blocked == "" {
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		failed(t, err, registry.Forbidden, blocked)
+		if len(w.dialled) > 0 {
+			t.Errorf("%s: dialled %v", ask, w.dialled)
+		}
+	}
+}
+
 // Where an allowed registry leads is not subject to the lists.
 func TestReachOfAnswers(t *testing.T) {
 	w := newWorld(t)

@@ -98,6 +98,21 @@ func (r reach) check(repo registry.Repo) error {
 	return nil
 }
 
+// checkAll is check, and looks at what a repository is a copy of as well: a blocked
+// one must not be had by its mirror's own name.
+func (r reach) checkAll(repo registry.Repo, copyOf []registry.Repo) error {
+	if err := r.check(repo); err != nil {
+		return err
+	}
+	blocked := reach{blocked: r.blocked}
+	for _, original := range copyOf {
+		if err := blocked.check(original); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // An area is one entry of such a list:
 //
 //	quay.io                  the registry
