@@ -19,7 +19,7 @@ git: {ssh-key-file: key, known-hosts-file: /etc/known_hosts}
 credentials:
   - {file: a.json, paths: ["a/**"]}
   - {file: b.json, hosts: [quay.io, "[::1]:5000"], namespaces: ["b-*"], paths: ["b/**"]}
-  - {directory: /run/secrets, paths: ["tenants/{namespace}/**", "*/{namespace}/*.yaml"]}
+  - {directory: /run/secrets, paths: ["tenants/{namespace}/**", "a/b/{namespace}/*.yaml"]}
 registries:
   - {host: "127.0.0.1:5000", insecure: true, requests-per-second: 0.5}
   - {host: docker.io, client-cert-file: c.pem, client-key-file: k.pem, proxy: true}
@@ -42,7 +42,7 @@ poll: 5s
 	want.Credentials = []Credential{
 		{File: "a.json", Paths: globs("a/**")},
 		{File: "b.json", Hosts: []Host{"quay.io", "[::1]:5000"}, Namespaces: globs("b-*"), Paths: globs("b/**")},
-		{Directory: "/run/secrets", Paths: globs("tenants/{namespace}/**", "*/{namespace}/*.yaml")},
+		{Directory: "/run/secrets", Paths: globs("tenants/{namespace}/**", "a/b/{namespace}/*.yaml")},
 	}
 	want.Registries = []Registry{
 		{Host: "127.0.0.1:5000", Insecure: true, RequestsPerSecond: 0.5},
@@ -118,7 +118,13 @@ func TestOperatorProblems(t *testing.T) {
 		{"credentials: [{directory: b}]\n", "1:15: the credential has a directory and no paths", "tenants/{namespace}/**"},
 		{"credentials: [{directory: b, paths: ['tenants/**']}]\n", "1:15: a path of the credential has no part {namespace}", "tenants/{namespace}/**"},
 		{"credentials: [{directory: b, paths: ['{namespace}*/**']}]\n", "1:15: a path of the credential has no part {namespace}", "tenants/{namespace}/**"},
-		{"credentials: [{directory: b, paths: ['**/{namespace}/**']}]\n", "1:15: a path of the credential has ** before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['**/{namespace}/**']}]\n", "1:15: a path of the credential has a wildcard before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['*/{namespace}/**']}]\n", "1:15: a path of the credential has a wildcard before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['{a,**}/{namespace}/**']}]\n", "1:15: a path of the credential has a wildcard before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['x**/{namespace}/**']}]\n", "1:15: a path of the credential has a wildcard before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['[a-z]/{namespace}/**']}]\n", "1:15: a path of the credential has a wildcard before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['te?ants/{namespace}/**']}]\n", "1:15: a path of the credential has a wildcard before {namespace}", "tenants/{namespace}/**"},
+		{"credentials: [{directory: b, paths: ['\\**/{namespace}/**']}]\n", "1:15: a path of the credential has a wildcard before {namespace}", "tenants/{namespace}/**"},
 		{"credentials: [{file: b, paths: ['{namespace}/**']}]\n", "1:15: {namespace} stands for something beside directory only", "write the paths out"},
 		{"credentials: [{file: a, paths: [a]}, {file: b}]\n", "1:38: the credential has no paths", "paths:"},
 		{"credentials: [{file: a, hosts: [https://quay.io/]}]\n", "1:33: credentials[0].hosts[0] is not a registry host alone", "write quay.io"},

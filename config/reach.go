@@ -39,12 +39,12 @@ func (d *decoder) checkDirectory(c Credential) {
 		d.add(c.At, "the credential has a directory and no paths, so any author could speak for any namespace", fix)
 	}
 	for _, p := range c.Paths {
-		parts := strings.Split(p.text, "/")
-		switch i := slices.Index(parts, namespaceWord); {
-		case i < 0:
+		before, _, found := strings.Cut("/"+p.text+"/", "/"+namespaceWord+"/")
+		switch {
+		case !found:
 			d.add(c.At, "a path of the credential has no part {namespace}, so any author could speak for any namespace", fix)
-		case slices.Contains(parts[:i], "**"):
-			d.add(c.At, "a path of the credential has ** before {namespace}, so an author could speak for others in a directory of their name", fix)
+		case strings.ContainsAny(before, `*?[{\`):
+			d.add(c.At, "a path of the credential has a wildcard before {namespace}, so an author could speak for others in a directory of their name", fix)
 		}
 	}
 }

@@ -112,9 +112,24 @@ func (c Credential) check(several bool) error {
 		return fmt.Errorf("directory has no paths, so any author could speak for any namespace: write paths: [%q]", "tenants/"+namespaceWord+"/**")
 	}
 	for _, glob := range c.Paths {
-		if !slices.Contains(strings.Split(glob, "/"), namespaceWord) {
-			return fmt.Errorf("the path %q has no part %s, so any author could speak for any namespace: write one like %s", glob, namespaceWord, "tenants/"+namespaceWord+"/**")
+		if err := checkTenant(glob); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkTenant sees to it that the place of the namespace in a path is one place. An
+// author who may write tenants/team1/ must not become team2 by writing
+// tenants/team1/team2/.
+func checkTenant(glob string) error {
+	const fix = "write one like tenants/" + namespaceWord + "/**"
+	before, _, found := strings.Cut("/"+glob+"/", "/"+namespaceWord+"/")
+	switch {
+	case !found:
+		return fmt.Errorf("the path %q has no part %s, so any author could speak for any namespace: %s", glob, namespaceWord, fix)
+	case strings.ContainsAny(before, `*?[{\`):
+		return fmt.Errorf("the path %q has a wildcard before %s, so an author could speak for others in a directory of their name: %s", glob, namespaceWord, fix)
 	}
 	return nil
 }

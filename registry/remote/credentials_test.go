@@ -115,6 +115,22 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
+// fault: C-26
+//
+// Before the namespace a path says one thing only.
+func TestNamespaceStandsInOnePlace(t *testing.T) {
+	for glob, ok := range map[string]bool{
+		"tenants/{namespace}/**": true, "{namespace}/*": true, "a/b/{namespace}/{x,y}/{namespace}.yaml": true, "{namespace}": true,
+		"**/{namespace}/**": false, "*/{namespace}/**": false, "{a,**}/{namespace}/**": false, "a/{**,b}/{namespace}/**": false,
+		"x**/{namespace}/**": false, "tenants/?/{namespace}/**": false, "[a-z]/{namespace}/**": false, `\**/{namespace}/**`: false,
+		"tenants/**": false, "{namespace}*/**": false, "x{namespace}/{namespace}/**": false,
+	} {
+		if err := (Credential{Directory: "d", Paths: []string{glob}}).check(false); (err == nil) != ok {
+			t.Errorf("%s: %v", glob, err)
+		}
+	}
+}
+
 // fault: P-34
 //
 // A file that is replaced is read again; one that cannot be read leaves the last.
