@@ -132,7 +132,7 @@ const (
 	quiet       = 200 * time.Millisecond // a batch ends when no answer came for this long
 	longest     = 30 * time.Second       // …or this long after the first
 	batch       = 500                    // …or with this many streams
-	largest     = 2000                   // streams of a batch where all answers are waited for
+	largest     = 1000                   // streams of a batch where all answers are waited for
 )
 
 // asker hands questions to one queue a host, so that nobody waits for the
@@ -161,13 +161,13 @@ type asker struct {
 // queue is what waits for one host. Namespaces take turns, so that one with very
 // many streams keeps no other waiting.
 type queue struct {
-	turns   []string              // namespaces that have questions, the next one first
-	waiting map[string][]Question // by namespace
-	turn    int                   // questions that the present turn has had
+	turns   []string               // namespaces that have questions, the next one first
+	waiting map[string][]*Question // by namespace
+	turn    int                    // questions that the present turn has had
 	workers int
 }
 
-func (h *queue) put(q Question) {
+func (h *queue) put(q *Question) {
 	ns := q.Target.Stream.Namespace
 	if len(h.waiting[ns]) == 0 {
 		h.turns = append(h.turns, ns)
@@ -175,9 +175,9 @@ func (h *queue) put(q Question) {
 	h.waiting[ns] = append(h.waiting[ns], q)
 }
 
-func (h *queue) take() (q Question, ok bool) {
+func (h *queue) take() (q *Question, ok bool) {
 	if len(h.turns) == 0 {
-		return Question{}, false
+		return nil, false
 	}
 	ns := h.turns[0]
 	qs := h.waiting[ns]
@@ -237,8 +237,8 @@ func (a *asker) underWay() int {
 // answers stay.
 func (a *asker) exchange(ctx context.Context, qs []Question, next time.Time, hinted <-chan struct{}) []Answer {
 	a.round++ // nobody else reads it
-	for _, q := range qs {
-		a.ask(ctx, q)
+	for i := range qs {
+		a.ask(ctx, &qs[i])
 	}
 	var due <-chan time.Time
 	switch {
@@ -316,7 +316,7 @@ func (a *asker) take() []Answer {
 }
 
 // ask puts a question into its host's queue and sees that somebody works on it.
-func (a *asker) ask(ctx context.Context, q Question) {
+func (a *asker) ask(ctx context.Context, q *Question) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.init()
@@ -324,11 +324,11 @@ func (a *asker) ask(ctx context.Context, q Question) {
 	a.asked++
 	a.open[q.Target.Stream]++
 	q.round = a.round
-	a.lists.want(q)
+	a.lists.want(*q)
 	host := q.Ref.Host
 	h := a.queues[host]
 	if h == nil {
-		h = &queue{waiting: map[string][]Question{}}
+		h = &queue{waiting: map[string][]*Question{}}
 		a.queues[host] = h
 	}
 	h.put(q)
@@ -363,8 +363,8 @@ func (a *asker) work(ctx context.Context, host string, h *queue) {
 		}
 		a.mu.Unlock()
 
-		answer := a.answer(ctx, q)
-		a.lists.release(q)
+		answer := a.answer(ctx, *q)
+		a.lists.release(*q)
 
 		a.mu.Lock()
 		a.total--
