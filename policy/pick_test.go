@@ -420,16 +420,16 @@ func TestShortlistIsLinear(t *testing.T) {
 			t.Fatal(err, err.Fix)
 		}
 		took := func(n int) time.Duration {
-			best := time.Hour
-			for range 2 {
-				start := time.Now()
-				p.Shortlist(tt.tags[:n])
-				best = min(best, time.Since(start))
-			}
-			return best
+			start := time.Now()
+			p.Shortlist(tt.tags[:n])
+			return time.Since(start)
 		}
-		few, many := took(1_000), took(10_000)
-		if many > 40*few+50*time.Millisecond {
+		few, many, linear := time.Hour, time.Hour, false
+		for tries := 0; tries < 6 && !linear; tries++ { // others may work on this machine, too
+			few, many = min(few, took(1_000)), min(many, took(10_000))
+			linear = many <= 40*few+50*time.Millisecond
+		}
+		if !linear {
 			t.Errorf("%s: %v for 1,000 tags, %v for 10,000", tt.name, few, many)
 		}
 	}
