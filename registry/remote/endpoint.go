@@ -107,7 +107,9 @@ func (q *question) pingAt(ctx context.Context, home origin) (endpoint, error) {
 		return endpoint{}, err
 	}
 	req.Header.Set("User-Agent", q.reader.agent)
-	resp, err := q.stack(home, maxError, nil).RoundTrip(req)
+	stack := q.stack(home, maxError, nil)
+	stack.next.watch = pings
+	resp, err := stack.RoundTrip(req)
 	if err != nil {
 		return endpoint{}, err
 	}

@@ -324,7 +324,8 @@ func clamp(seconds float64, low, high time.Duration) time.Duration {
 type gated struct {
 	gate    *gate
 	account identityID // who asks
-	next    wire       // reads the whole answer before it returns
+	watch   watch
+	next    wire // reads the whole answer before it returns
 }
 
 func (t gated) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -332,7 +333,7 @@ func (t gated) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer t.gate.leave()
-	resp, err := t.next.RoundTrip(req)
+	resp, err := t.watch.exchange(t.next, req)
 	if err == nil {
 		t.gate.heed(resp, t.account, time.Now())
 	}

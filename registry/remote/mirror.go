@@ -203,14 +203,13 @@ func through[T any](ctx context.Context, r *Reader, on registry.On, ref registry
 			q.room.leave()
 		}
 		if err == nil {
-			r.resting.note(s.mirror, nil, time.Now())
+			r.resting.note(s, nil, time.Now())
 			return answer, s.mirror, nil
 		}
 		failed := q.failed(err, name())
+		r.resting.note(s, err, time.Now())
 		if errors.Is(err, errHelper) {
 			failed.Message = messageOf(err) // nobody was asked, as nobody or as anyone
-		} else if !errors.Is(ctx.Err(), context.Canceled) {
-			r.resting.note(s.mirror, failed, time.Now())
 		}
 		if last || ctx.Err() != nil || !passOn(failed, statusOf(err)) {
 			var none T
@@ -239,7 +238,7 @@ func passOn(failed *registry.Error, status int) bool {
 
 const mirrorRest = time.Minute
 
-// resting remembers the mirrors that cannot be reached, so that not every
+// resting remembers the mirrors that cannot be connected to, so that not every
 // question waits for them.
 type resting struct {
 	log *slog.Logger
@@ -264,23 +263,27 @@ func (r *resting) ready(mirror string, now time.Time) bool {
 	return true
 }
 
-// note learns from a question how a source is.
-func (r *resting) note(mirror string, failed *registry.Error, now time.Time) {
-	if mirror == "" {
+// note learns from how a question ended how a source is. Only one that cannot be
+// connected to rests: what comes after that, or from where it leads, may be about one
+// repository, and the mirror is everybody's.
+func (r *resting) note(from source, err error, now time.Time) {
+	if from.mirror == "" {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, before := r.until[mirror]
-	if failed == nil || failed.Kind != registry.Unreachable && failed.Kind != registry.TLS {
-		if before {
-			delete(r.until, mirror)
-			r.log.Info("the mirror is asked again", "mirror", mirror)
+	_, before := r.until[from.mirror]
+	switch {
+	case isUnreached(err, from.repo):
+		r.until[from.mirror] = now.Add(mirrorRest)
+		if !before {
+			r.log.Warn("the mirror cannot be reached, others are asked meanwhile", "mirror", from.mirror, "err", err)
 		}
-		return
-	}
-	r.until[mirror] = now.Add(mirrorRest)
-	if !before {
-		r.log.Warn("the mirror cannot be reached, others are asked meanwhile", "mirror", mirror, "err", failed)
+	case !before:
+	case err == nil || statusOf(err) != 0:
+		delete(r.until, from.mirror)
+		r.log.Info("the mirror is asked again", "mirror", from.mirror)
+	default: // given up, or limited: the next question finds out
+		r.until[from.mirror] = now
 	}
 }

@@ -29,6 +29,7 @@ type question struct {
 	repo     registry.Repo
 	insecure bool // the operator and the tag both allow it
 	limit    int  // bytes of an answer
+	watch    watch
 
 	who     *identity // nil: anonymous
 	refused string    // who was refused first, "the credential of team1 was refused, "
@@ -138,7 +139,7 @@ func acceptPage(resp *http.Response) error {
 // stack is what lies below prove, for who asks.
 func (q *question) stack(home origin, limit int, who *identity) follow {
 	w := wire{lane: q.lane, insecure: q.insecure, limit: limit, room: &q.room}
-	return follow{trust: q.trust(home), next: gated{gate: q.gate, account: who.login(), next: w}}
+	return follow{trust: q.trust(home), next: gated{gate: q.gate, account: who.login(), watch: q.watch, next: w}}
 }
 
 func (q *question) trust(home origin) trust {

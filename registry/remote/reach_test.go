@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -122,7 +123,8 @@ func TestAreas(t *testing.T) {
 func TestResting(t *testing.T) {
 	r := resting{log: quiet, until: map[string]time.Time{}}
 	now := time.Now()
-	down := &registry.Error{Kind: registry.Unreachable, Err: errors.New("down")}
+	a := source{repo: registry.Repo{Host: "a", Path: "x"}, mirror: "a"}
+	down := &unreachedError{at("https", "a"), errors.New("down")}
 	expect := func(when string, want ...bool) {
 		t.Helper()
 		for i, w := range want {
@@ -132,16 +134,20 @@ func TestResting(t *testing.T) {
 		}
 	}
 	expect("at first", true, true)
-	r.note("a", down, now)
+	r.note(a, down, now)
 	expect("when it went down", false, false)
 	now = now.Add(mirrorRest)
 	expect("after its rest", true, false, false)
-	r.note("a", down, now)
+	r.note(a, down, now)
 	expect("still down", false)
 	now = now.Add(mirrorRest)
 	expect("after another rest", true, false)
-	r.note("a", &registry.Error{Kind: registry.NotFound}, now) // it answers
+	r.note(a, context.Canceled, now)
+	expect("given up", true, false)
+	r.note(a, &failure{kind: registry.NotFound, status: 404}, now) // it answers
 	expect("back", true, true)
+	r.note(a, &unreachedError{at("https", "b"), errors.New("down")}, now) // that it redirected to
+	expect("leading to another", true, true)
 	if !r.ready("b", now) {
 		t.Error("another mirror rests, too")
 	}

@@ -254,7 +254,12 @@ func (r *Reader) ask(on registry.On, from source) *question {
 	if listed, ok := r.lanes[from.repo.Host]; ok {
 		l = listed
 	}
+	watched := nothing
+	if from.mirror != "" {
+		watched = dials
+	}
 	return &question{
+		watch:    watched,
 		reader:   r,
 		lane:     l,
 		gate:     r.gates.of(from.repo.Host),
