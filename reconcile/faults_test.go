@@ -60,8 +60,7 @@ func TestNamespacesTakeTurns(t *testing.T) {
 		}
 		line, store := asked(files, &r)
 		defer store.Close()
-		line.Wait = true
-		if _, err := line.Once(t.Context()); err != nil {
+		if _, err := line.Settle(t.Context(), reconcile.Hint{}); err != nil {
 			t.Fatal(err)
 		}
 		last := 0
