@@ -6,12 +6,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Most files are written plainly, and most of the time to read one goes into what YAML
-// could be. So what is surely plain is read here, and whatever is not surely so by the
-// parser: block collections without anchors, tags and comments between the parts of an
-// entry; keys of letters, digits and _ . / -; values on the line of their key or dash,
-// plain, or in quotes without escapes, or {} or []; ASCII without tabs. The nodes are
-// those of the parser, but for comments, which nobody here keeps; a law holds that.
+// Most files are written plainly, and most of the time to read one would go into all that YAML
+// could be. So what is surely plain is read here, and the rest by the parser: block
+// collections without anchors and tags; keys of letters, digits and _ . / -; values on one
+// line, plain, or in quotes without escapes, or {} or []; comments; ASCII without tabs. Whoever
+// is not sure gives up, and nothing is lost but time. The nodes are those of the parser, as a
+// law holds.
 
 // plainly is the value of a document that is plain; nil where that is not sure.
 func plainly(text []byte, depth int, t *texts) *Node {
