@@ -237,6 +237,7 @@ var (
 		netip.MustParsePrefix("198.18.0.0/15"),    // benchmarks, RFC 2544
 		netip.MustParsePrefix("240.0.0.0/4"),      // reserved and broadcast, RFC 1112
 		netip.MustParsePrefix("::/96"),            // IPv4-compatible, RFC 4291
+		netip.MustParsePrefix("::ffff:0:0:0/96"),  // IPv4-translated, RFC 2765
 		netip.MustParsePrefix("64:ff9b:1::/48"),   // local translation, RFC 8215
 		netip.MustParsePrefix("100::/64"),         // discard, RFC 6666
 		netip.MustParsePrefix("2001::/32"),        // Teredo, RFC 4380

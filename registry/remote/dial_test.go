@@ -18,7 +18,7 @@ func TestPublic(t *testing.T) {
 		"169.254.0.1": false, "fe80::1": false, "fe80::1%lo": false, "fec0::1": false, // link-local
 		"100.64.0.1": false, "100.127.255.255": false, "198.18.0.1": false, // carrier NAT, benchmarks
 		"224.0.0.1": false, "239.255.255.250": false, "ff02::1": false, "255.255.255.255": false, "240.0.0.1": false, // multicast and above
-		"::ffff:169.254.169.254": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::169.254.169.254": false, // IPv4 in IPv6
+		"::ffff:169.254.169.254": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::169.254.169.254": false, "::ffff:0:7f00:1": false, "::ffff:0:a9fe:a9fe": false, // IPv4 in IPv6
 		"64:ff9b::a9fe:a9fe": false, "64:ff9b::7f00:1": false, "64:ff9b:1::1": false, "2002:a9fe:a9fe::1": false, "2001:0:a9fe:a9fe::1": false,
 		"8.8.8.8": true, "172.15.0.1": true, "172.32.0.1": true, "100.63.255.255": true, "100.128.0.1": true, "2606:4700::1111": true,
 		"::ffff:8.8.8.8": true, "64:ff9b::808:808": true,

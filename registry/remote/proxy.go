@@ -176,7 +176,7 @@ func (p *proxy) connected(_ context.Context, _ *url.URL, _ *http.Request, resp *
 	case http.StatusProxyAuthRequired:
 		return &failure{kind: registry.Unreachable, message: "the proxy wants another user or password: correct proxy in the operator's config"}
 	}
-	return &failure{kind: registry.Unreachable, message: fmt.Sprintf("the proxy did not connect us (status %d)", resp.StatusCode)}
+	return &failure{kind: registry.Unreachable, message: "the proxy did not connect us", cause: fmt.Errorf("it answered %d", resp.StatusCode)}
 }
 
 // checkName refuses what a proxy must not be asked for. Addresses are judged as if
@@ -196,11 +196,19 @@ func checkName(to origin) error {
 	return nil
 }
 
-// privateDomains are kept for private networks: RFC 6761, 6762, 8375, and by ICANN.
-var privateDomains = []string{".localhost", ".local", ".home.arpa", ".internal"}
+// privateDomains are kept for private networks (RFC 6761, 6762, 8375, and by ICANN),
+// are what such networks use, or are what a cluster's own names end with.
+var privateDomains = []string{
+	".localhost", ".local", ".home.arpa", ".internal",
+	".localdomain", ".lan", ".corp", ".home", ".intranet", ".private",
+	".svc", ".default",
+}
 
+// isPrivateName also takes a name for private whose last part can be no top-level
+// domain: in a cluster, web.team-1 is the service web of the namespace team-1.
 func isPrivateName(name string) bool {
-	if !strings.Contains(name, ".") {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 || !isTopLevel(name[i+1:]) {
 		return true
 	}
 	for _, d := range privateDomains {
@@ -209,4 +217,10 @@ func isPrivateName(name string) bool {
 		}
 	}
 	return false
+}
+
+// isTopLevel reports whether a label has the form of a top-level domain: letters, or
+// the form that other alphabets have.
+func isTopLevel(label string) bool {
+	return strings.HasPrefix(label, "xn--") || len(label) > 1 && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz") == ""
 }
