@@ -19,6 +19,7 @@ type Operator struct {
 	Branch      string       `yaml:"branch"` // default main
 	Git         Git          `yaml:"git"`
 	Credentials []Credential `yaml:"credentials" max:"500"`
+	Docker      bool         `yaml:"docker-config"` // Docker's own logins, for what no credential is for
 	Registries  []Registry   `yaml:"registries" max:"500"`
 	Mirrors     []Mirror     `yaml:"mirrors" max:"100"`
 	Allowed     []Area       `yaml:"allowed-registries" max:"500"` // nil: all
@@ -91,6 +92,7 @@ type Limits struct {
 func DefaultOperator() *Operator {
 	return &Operator{
 		Branch:    "main",
+		Docker:    true,
 		Git:       Git{Author: Author{Name: "towpath", Email: "towpath@localhost"}},
 		Limits:    Limits{PushesPerHour: 60},
 		LogFormat: "text",

@@ -29,6 +29,7 @@ mirrors:
 allowed-registries: [quay.io, docker.io/library, "*.example.com:5000"]
 blocked-registries: [quay.io/unsafe]
 proxy: {url: "http://proxy.test:3128", no-proxy: [a.test, .b.test, "c.test:443", 10.0.0.0/8, 192.168.0.1, "fd00::/8", "::1", "[::1]:80"], username-file: u, password-file: p}
+docker-config: false
 listen: ":8080"
 poll: 5s
 `
@@ -58,6 +59,7 @@ poll: 5s
 		URL: "http://proxy.test:3128", UsernameFile: "u", PasswordFile: "p",
 		NoProxy: []Bypass{"a.test", ".b.test", "c.test:443", "10.0.0.0/8", "192.168.0.1", "fd00::/8", "::1", "[::1]:80"},
 	}
+	want.Docker = false
 	want.Listen, want.Poll = ":8080", 5*time.Second
 	opts := []cmp.Option{
 		cmp.Comparer(func(a, b Glob) bool { return a == b }),

@@ -121,7 +121,7 @@ func (a *app) storeOptions(op *config.Operator, log *slog.Logger, poll time.Dura
 }
 
 func (a *app) readerOptions(op *config.Operator, log *slog.Logger) remote.Options {
-	o := remote.Options{Hosts: map[string]remote.Host{}, DockerConfig: true, UserAgent: "towpath/" + versionOf(), Logger: log}
+	o := remote.Options{Hosts: map[string]remote.Host{}, DockerConfig: op.Docker, UserAgent: "towpath/" + versionOf(), Logger: log}
 	for _, r := range op.Registries {
 		o.Hosts[string(r.Host)] = remote.Host{
 			Insecure: r.Insecure, CAFile: string(r.CAFile), TokenHosts: stringsOf(r.TokenHosts),
