@@ -375,13 +375,9 @@ func TestShortlistIsLinear(t *testing.T) {
 		if err != nil {
 			t.Fatal(err, err.Fix)
 		}
-		took := func(n int) time.Duration {
-			start := time.Now()
-			p.Shortlist(tt.tags[:n])
-			return time.Since(start)
-		}
+		took := func(n int) time.Duration { return spent(t, func() { p.Shortlist(tt.tags[:n]) }) }
 		few, many, linear := time.Hour, time.Hour, false
-		for tries := 0; tries < 6 && !linear; tries++ { // others may work on this machine, too
+		for tries := 0; tries < 6 && !linear; tries++ { // a collection of garbage may fall into one
 			few, many = min(few, took(1_000)), min(many, took(10_000))
 			linear = many <= 40*few+50*time.Millisecond
 		}

@@ -158,6 +158,8 @@ func (m *Memory) due(target imagestream.TagRef, w *want, s *Stream) (at time.Tim
 		return m.started, true // the failure was on record, and somebody took it away
 	case asked && st.fails > 0 && st.listed && w.scheduled:
 		return earlier(st.retry, st.next(place, interval)), true // one bad tag must not keep the others, or its successor, waiting
+	case asked && st.fails > 0 && !st.settles.IsZero():
+		return earlier(st.retry, st.settles), true
 	case asked && st.fails > 0:
 		return st.retry, true
 	case asked && !st.settles.IsZero():
