@@ -22,7 +22,7 @@ const (
 //
 // After a 401 it looks at what the registry asks for now and tries once more as
 // the same identity where that can help (the token was kept from before, or the
-// challenge is another), then once as nobody.
+// challenge is another), then once as nobody; after a 403 at once as nobody.
 func (q *question) prove(req *http.Request, ep endpoint, pinged bool) (*http.Response, error) {
 	p := &proof{q: q, req: req, ep: ep, sends: maxSends, fetches: maxFetches}
 	if pinged {
@@ -41,7 +41,8 @@ type proof struct {
 	q              *question
 	req            *http.Request
 	ep             endpoint
-	sends, fetches int // left
+	sends, fetches int            // left
+	forbidden      *http.Response // the registry's 403 to the credential; may be nil
 }
 
 // A pass is what is shown to the registry.
@@ -53,7 +54,25 @@ type pass struct {
 	end func(context.Context, verdict, error)
 }
 
+// run is what the registry answers in the end. Where nobody has access either, it is
+// the 403 to the credential.
 func (p *proof) run(ctx context.Context) (*http.Response, error) {
+	resp, err := p.try(ctx)
+	if p.forbidden != nil && isDenial(resp, err) {
+		return p.forbidden, nil
+	}
+	return resp, err
+}
+
+func isDenial(resp *http.Response, err error) bool {
+	status := statusOf(err)
+	if err == nil {
+		status = resp.StatusCode
+	}
+	return status >= 400 && !isPassing(status)
+}
+
+func (p *proof) try(ctx context.Context) (*http.Response, error) {
 	var last *http.Response
 	for p.sends > 0 {
 		shown, err := p.pass(ctx)
@@ -69,7 +88,15 @@ func (p *proof) run(ctx context.Context) (*http.Response, error) {
 		if last, err = p.send(shown); err != nil {
 			return nil, err
 		}
-		if last.StatusCode != http.StatusUnauthorized || originOf(last.Request.URL) != p.ep.origin {
+		if originOf(last.Request.URL) != p.ep.origin {
+			return last, nil
+		}
+		if last.StatusCode == http.StatusForbidden && p.q.who != nil && shown.header != "" && p.sends > 0 {
+			p.forbidden = last
+			p.q.giveUp("has no access")
+			continue
+		}
+		if last.StatusCode != http.StatusUnauthorized {
 			return last, nil
 		}
 		if !p.again(shown, readChallenge(last.Header)) {

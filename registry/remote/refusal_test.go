@@ -42,15 +42,18 @@ func TestRefusedThenAnonymous(t *testing.T) {
 		scheme string           // of the registry
 		token  http.HandlerFunc // what the token service says to who shows a credential
 		says   string
+		kind   registry.Kind // of what is not public; Unauthorized when empty
 	}{
-		"basic 401":          {password, "basic", nil, "was refused"},
-		"token 401":          {password, "bearer", registrytest.RegistryError(401, "UNAUTHORIZED", "x"), "was refused"},
-		"token 403":          {password, "bearer", registrytest.RegistryError(403, "DENIED", "x"), "has no access"},
-		"token 400":          {password, "bearer", registrytest.Status(400), "has no access"},
-		"another scope":      {password, "bearer", registrytest.JSON(map[string]string{"token": "of-another-repository"}), "has no access"},
-		"identity token 401": {identity, "bearer", registrytest.Status(401), "was refused"},
-		"identity token 400": {identity, "bearer", registrytest.Status(400), "has no access"},
-		"access token":       {access, "bearer", nil, "has no access"},
+		"basic 403":          {password, "basic", nil, "has no access", registry.Forbidden},
+		"manifest 403":       {password, "bearer", registrytest.JSON(map[string]string{"token": "of-robot"}), "has no access", registry.Forbidden},
+		"basic 401":          {password, "basic", nil, "was refused", ""},
+		"token 401":          {password, "bearer", registrytest.RegistryError(401, "UNAUTHORIZED", "x"), "was refused", ""},
+		"token 403":          {password, "bearer", registrytest.RegistryError(403, "DENIED", "x"), "has no access", ""},
+		"token 400":          {password, "bearer", registrytest.Status(400), "has no access", ""},
+		"another scope":      {password, "bearer", registrytest.JSON(map[string]string{"token": "of-another-repository"}), "has no access", ""},
+		"identity token 401": {identity, "bearer", registrytest.Status(401), "was refused", ""},
+		"identity token 400": {identity, "bearer", registrytest.Status(400), "has no access", ""},
+		"access token":       {access, "bearer", nil, "has no access", ""},
 	} {
 		for _, public := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, public %t", name, public), func(t *testing.T) {
@@ -74,6 +77,10 @@ func TestRefusedThenAnonymous(t *testing.T) {
 						manifest(ociImage, webImage)(w, r)
 						return
 					}
+					if c.kind == registry.Forbidden && shown != "" && shown != "Bearer of-nobody" {
+						registrytest.RegistryError(403, "DENIED", "x")(w, r)
+						return
+					}
 					challenge(asked)(w, r)
 				})
 				file := login(t, "registry.test", c.entry)
@@ -83,7 +90,7 @@ func TestRefusedThenAnonymous(t *testing.T) {
 					t.Error(err)
 				}
 				if !public {
-					failed(t, err, registry.Unauthorized, "(the credential of team1 "+c.says+", asked anonymously)")
+					failed(t, err, cmp.Or(c.kind, registry.Unauthorized), "(the credential of team1 "+c.says+", asked anonymously)")
 				}
 			})
 		}

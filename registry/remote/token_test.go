@@ -280,7 +280,7 @@ func TestMessages(t *testing.T) {
 	r := w.reader(t, remote.Options{Credentials: []remote.Credential{{File: file}}}, "registry.test")
 	_, first := r.Detail(t.Context(), team1, web("registry.test"))
 	_, second := r.Detail(t.Context(), team1, web("registry.test"))
-	const want = "registry.test/team1/web:v1: access denied (asked with the credential of team1): https://registry.test:443 answered 403 DENIED"
+	const want = "registry.test/team1/web:v1: access denied (the credential of team1 has no access, asked anonymously): https://registry.test:443 answered 403 DENIED"
 	if first.Error() != want || second.Error() != want {
 		t.Errorf("got\n%v\n%v\nwant\n%s", first, second, want)
 	}
