@@ -161,8 +161,8 @@ func TestShortDigests(t *testing.T) {
 		{name: "either of two", others: []string{"ab2", "ab3"}, id: "ab", want: "sha256:ab1", says: "2 images of team1/other begin with ab"},
 		{name: "none, but the tag's own", others: []string{"cd2"}, id: "ab", want: "sha256:ab1", says: "is the image ab of team1/other, which is not on record there"},
 		{name: "the whole digest", others: []string{"ab2"}, id: registrymemory.Digest("ab1"), want: "sha256:ab1"},
-		{name: "forgotten", others: []string{"ab2"}, id: "ab", then: "cd3", want: "sha256:ab2", says: "write the whole digest"},
-		{name: "forgotten, and another begins so", others: []string{"ab2"}, id: "ab2", then: "cd3", want: "sha256:ab2", says: "write the whole digest"},
+		{name: "forgotten", others: []string{"ab2"}, id: "ab", then: "cd3", want: "sha256:ab2", says: "tag t0 stays sha256:ab2"},
+		{name: "forgotten, and another begins so", others: []string{"ab2"}, id: "ab2", then: "cd3", want: "sha256:ab2", says: "tag t0 stays sha256:ab2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
