@@ -16,6 +16,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/policy"
 	"github.com/towpath/towpath/registry"
 	"github.com/towpath/towpath/trigger"
 	"github.com/towpath/towpath/yamledit"
@@ -91,8 +92,12 @@ func checkStatus(f *yamledit.File, docs []imagestream.Document) error {
 	return err
 }
 
-// places are where something stands in a file, which is not what it says.
-var places = gocmp.Options{cmpopts.IgnoreFields(imagestream.Document{}, "Line", "Col"), cmpopts.IgnoreFields(imagestream.Tag{}, "Line", "Col")}
+// places are where something stands in a file, which is not what it says. Policies
+// that are written alike choose alike.
+var places = gocmp.Options{
+	cmpopts.IgnoreFields(imagestream.Document{}, "Line", "Col"), cmpopts.IgnoreFields(imagestream.Tag{}, "Line", "Col"),
+	gocmp.Comparer(func(a, b *policy.Policy) bool { return a == b || a != nil && b != nil && a.String() == b.String() }),
+}
 
 // record writes what an import of every tag would, and tells the records that
 // are meant to stand there then.

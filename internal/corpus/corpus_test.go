@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -71,6 +72,14 @@ FAIL        b/unknown.yaml  image stream web: error unmarshaling JSON: while dec
 	got := strings.ReplaceAll(out.String(), "unknown field \"colour\"", "unknown field \"status.colour\"")
 	if diff := cmp.Diff(want, got); diff != "" || failed != 1 {
 		t.Errorf("%d failed; (-want +got):\n%s", failed, diff)
+	}
+}
+
+// The repositories that people copy hold, too.
+func TestExamples(t *testing.T) {
+	var out strings.Builder
+	if failed, err := run(os.DirFS("../../examples"), &out); err != nil || failed > 0 {
+		t.Errorf("%d failed, %v:\n%s", failed, err, out.String())
 	}
 }
 
