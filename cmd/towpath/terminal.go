@@ -41,7 +41,7 @@ func printableLines(text, indent string) string {
 type harmless struct{ io.Writer }
 
 func (h harmless) Write(p []byte) (int, error) {
-	if utf8.Valid(p) && !bytes.ContainsFunc(p, commands) {
+	if plain(p) || utf8.Valid(p) && !bytes.ContainsFunc(p, commands) {
 		return h.Writer.Write(p)
 	}
 	rest := p
@@ -62,11 +62,22 @@ func commands(r rune) bool {
 	return r != '\n' && r != '\t' && (unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r))
 }
 
+// plain is a quick look that almost all text passes, however long: nothing but ASCII that
+// shows.
+func plain(p []byte) bool {
+	for _, b := range p {
+		if (b < ' ' && b != '\n' && b != '\t') || b >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
 // jsonText writes what would command a terminal as JSON's escapes, which mean the same.
 type jsonText struct{ io.Writer }
 
 func (j jsonText) Write(p []byte) (int, error) {
-	if !bytes.ContainsFunc(p, commands) {
+	if plain(p) || !bytes.ContainsFunc(p, commands) {
 		return j.Writer.Write(p)
 	}
 	var b bytes.Buffer
