@@ -133,7 +133,7 @@ func printSettling(w io.Writer, rep reconcile.Report) {
 // does, and takes the image's own word for its age.
 func printLeft(w io.Writer, rep reconcile.Report) {
 	for _, s := range rep.Settling {
-		fmt.Fprintf(w, "settling: %s: %s (%s) is not recorded yet, for it must stand unchanged first: ask again after %s, or leave it to towpath run, as an image must be that does not say when it was made\n",
+		fmt.Fprintf(w, "settling: %s: %s (%s) is not recorded yet, for it must stand unchanged first: ask again after %s, or leave it to towpath run, which need not know when it was made\n",
 			s.Tag, printable(s.From), shortDigest(s.Image), s.Until.UTC().Format(time.RFC3339))
 	}
 }
