@@ -142,3 +142,31 @@ func TestRoom(t *testing.T) {
 		failed(t, err, registry.Invalid, "manifests[0]")
 	}
 }
+
+// fault: H-16
+//
+// An object has a thousand names, and a list a thousand manifests, not more.
+func TestThousandNames(t *testing.T) {
+	many := func(n int) (object, list string) {
+		var names, children []string
+		for i := range n {
+			names = append(names, fmt.Sprintf(`"n%d":1`, i))
+			children = append(children, `{"digest":"`+digestOf("")+`"}`)
+		}
+		return "{" + strings.Join(names, ",") + "}", `{"manifests":[` + strings.Join(children, ",") + "]}"
+	}
+	for n, says := range map[int]string{1000: "", 1001: "more than 1000"} {
+		object, list := many(n)
+		_, config := configOf(t, object)
+		s, r := one(t)
+		s.On("GET "+manifestV1, manifest(ociIndex, list))
+		_, index := r.Detail(t.Context(), team1, web("registry.test"))
+		for what, err := range map[string]error{"config": config, "list": index} {
+			if says != "" {
+				failed(t, err, registry.Invalid, says)
+			} else if err != nil {
+				t.Errorf("%s of %d: %v", what, n, err)
+			}
+		}
+	}
+}
