@@ -24,11 +24,12 @@ type challenge struct {
 const (
 	maxChallenge  = 8 << 10 // bytes of all its headers
 	maxChallenges = 8
+	maxParam      = 1 << 10 // bytes of a realm or service: they are kept for each host
 )
 
 // readChallenge takes Bearer before Basic: a registry that offers both wants
 // the token, and a password must not be shown where a token would do. Headers that
-// cannot be read, and other schemes, count for nothing.
+// cannot be read or are long, and other schemes, count for nothing.
 func readChallenge(h http.Header) challenge {
 	var basic challenge
 	lines := h.Values("Www-Authenticate")
@@ -37,7 +38,8 @@ func readChallenge(h http.Header) challenge {
 	}
 	for _, line := range lines {
 		for _, c := range parseChallenges(line) {
-			if c.scheme == "bearer" && c.realm != "" {
+			if c.scheme == "bearer" && c.realm != "" && len(c.realm) <= maxParam && len(c.service) <= maxParam {
+				c.realm, c.service = strings.Clone(c.realm), strings.Clone(c.service) // not with the header around them
 				c.at, c.wrong = target(nil, c.realm)
 				return c
 			}

@@ -23,8 +23,15 @@ type endpointKey struct {
 	insecure bool   // the operator and the tag allow it
 }
 
-// endpoints keeps what was learned of each registry.
+const (
+	maxEndpoints     = 4096
+	roomForEndpoints = maxEndpoints / 8
+)
+
+// endpoints keeps what was learned of each registry: of the listed ones for ever, of
+// the others while there is room.
 type endpoints struct {
+	listed map[string]Host // by canonical host; complete before the first question
 	flight singleflight.Group
 
 	mu    sync.Mutex
@@ -70,7 +77,23 @@ func (e *endpoints) learn(key endpointKey, ep endpoint) {
 	if e.known == nil {
 		e.known = map[endpointKey]endpoint{}
 	}
+	if _, known := e.known[key]; !known && len(e.known) >= maxEndpoints {
+		e.prune()
+	}
 	e.known[key] = ep
+}
+
+// prune makes room for many. Who is forgotten is pinged once more. The caller holds
+// the lock.
+func (e *endpoints) prune() {
+	for key := range e.known {
+		if len(e.known) <= maxEndpoints-roomForEndpoints {
+			return
+		}
+		if _, listed := e.listed[key.host]; !listed {
+			delete(e.known, key)
+		}
+	}
 }
 
 // forget makes the next question ping again: the registry may have moved between

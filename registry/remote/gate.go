@@ -320,19 +320,41 @@ func clamp(seconds float64, low, high time.Duration) time.Duration {
 	return low // also for NaN
 }
 
-// gated passes each request through a gate.
+// gated passes each request through a gate and, unless the registry is listed,
+// through the crowd.
 type gated struct {
-	gate    *gate
-	account identityID // who asks
-	watch   watch
-	next    wire // reads the whole answer before it returns
+	gate      *gate
+	account   identityID // who asks
+	crowd     *crowd     // nil for a listed registry
+	namespace string     // for whom
+	watch     watch
+	next      wire // reads the whole answer before it returns
 }
 
 func (t gated) RoundTrip(req *http.Request) (*http.Response, error) {
-	if err := t.gate.enter(req.Context(), originOf(req.URL), t.account); err != nil {
+	if t.crowd == nil {
+		return t.pass(req)
+	}
+	part, err := t.crowd.join(req.Context(), t.namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer part()
+	return t.pass(req)
+}
+
+func (t gated) pass(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	if err := t.gate.enter(ctx, originOf(req.URL), t.account); err != nil {
 		return nil, err
 	}
 	defer t.gate.leave()
+	if t.crowd != nil {
+		if err := t.crowd.enter(ctx); err != nil {
+			return nil, err
+		}
+		defer t.crowd.leave()
+	}
 	resp, err := t.watch.exchange(t.next, req)
 	if err == nil {
 		t.gate.heed(resp, t.account, time.Now())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,6 +151,40 @@ func TestManyGates(t *testing.T) {
 	for host, want := range map[string]*gate{"registry.test": listed, "used.test": used, "long.test": long} {
 		if g.of(host) != want {
 			t.Errorf("the gate of %s was forgotten", host)
+		}
+	}
+}
+
+// What is known of hosts that authors name is bounded; listed hosts stay known.
+func TestManyEndpoints(t *testing.T) {
+	e := endpoints{listed: map[string]Host{"registry.test": {}}}
+	key := func(host string) endpointKey { return endpointKey{host: host} }
+	e.learn(key("registry.test"), endpoint{})
+	for i := range 10 * maxEndpoints {
+		host := fmt.Sprintf("h%d.test", i)
+		e.learn(key(host), endpoint{})
+		if _, known := e.lookup(key(host)); !known {
+			t.Fatalf("%s is not known", host)
+		}
+	}
+	if len(e.known) > maxEndpoints {
+		t.Errorf("%d are known", len(e.known))
+	}
+	if _, known := e.lookup(key("registry.test")); !known {
+		t.Error("the listed one is forgotten")
+	}
+}
+
+// A challenge that is kept is short.
+func TestLongChallenge(t *testing.T) {
+	for _, long := range []string{"realm", "service"} {
+		for _, n := range []int{900, 2000} {
+			values := map[string]string{"realm": "https://registry.test/", "service": "x"}
+			values[long] += strings.Repeat("a", n)
+			h := http.Header{"Www-Authenticate": {fmt.Sprintf(`Bearer realm=%q,service=%q`, values["realm"], values["service"])}}
+			if got := readChallenge(h); (got.scheme == "bearer") != (n < maxParam) {
+				t.Errorf("%s of %d bytes: %.40v", long, n, got)
+			}
 		}
 	}
 }

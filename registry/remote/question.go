@@ -31,6 +31,9 @@ type question struct {
 	limit    int  // bytes of an answer
 	watch    watch
 
+	crowd     *crowd // nil for a listed registry
+	namespace string // of the stream
+
 	who     *identity // nil: anonymous
 	refused string    // who was refused first, "the credential of team1 was refused, "
 	because error     // of refused, for the log; may be nil
@@ -139,7 +142,8 @@ func acceptPage(resp *http.Response) error {
 // stack is what lies below prove, for who asks.
 func (q *question) stack(home origin, limit int, who *identity) follow {
 	w := wire{lane: q.lane, insecure: q.insecure, limit: limit, room: &q.room}
-	return follow{trust: q.trust(home), next: gated{gate: q.gate, account: who.login(), watch: q.watch, next: w}}
+	g := gated{gate: q.gate, account: who.login(), crowd: q.crowd, namespace: q.namespace, watch: q.watch, next: w}
+	return follow{trust: q.trust(home), next: g}
 }
 
 func (q *question) trust(home origin) trust {

@@ -106,6 +106,7 @@ type Reader struct {
 	tokens    tokens
 	trials    trials
 	gates     gates
+	crowd     *crowd
 }
 
 var _ registry.Reader = (*Reader)(nil)
@@ -124,6 +125,8 @@ func New(o Options) (*Reader, error) {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	r.crowd = newCrowd()
+	r.endpoints.listed = r.hosts
 	r.resting = resting{log: r.log, until: map[string]time.Time{}}
 	var err error
 	if r.mirrors, err = newMirrors(o.Mirrors); err != nil {
@@ -250,22 +253,24 @@ func (r *Reader) Tags(ctx context.Context, on registry.On, repo registry.Repo) (
 
 // ask makes a question for one source. Nobody speaks for it yet.
 func (r *Reader) ask(on registry.On, from source) *question {
-	l := r.others
+	l, c := r.others, r.crowd
 	if listed, ok := r.lanes[from.repo.Host]; ok {
-		l = listed
+		l, c = listed, nil
 	}
 	watched := nothing
 	if from.mirror != "" {
 		watched = dials
 	}
 	return &question{
-		watch:    watched,
-		reader:   r,
-		lane:     l,
-		gate:     r.gates.of(from.repo.Host),
-		repo:     from.repo,
-		insecure: l.insecure && (on.Insecure || from.mirror != ""),
-		limit:    maxManifest,
-		room:     room{all: r.answers},
+		watch:     watched,
+		crowd:     c,
+		namespace: on.Namespace,
+		reader:    r,
+		lane:      l,
+		gate:      r.gates.of(from.repo.Host),
+		repo:      from.repo,
+		insecure:  l.insecure && (on.Insecure || from.mirror != ""),
+		limit:     maxManifest,
+		room:      room{all: r.answers},
 	}
 }
