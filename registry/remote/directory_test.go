@@ -343,3 +343,44 @@ func TestDirectorySwappedUnderOurEyes(t *testing.T) {
 		}
 	}
 }
+
+// fault: P-34
+//
+// A namespace whose directory cannot be opened keeps what was read of it, and nothing of
+// another; one that was removed keeps nothing for the day that it comes back.
+func TestDirectoryIsNotOpened(t *testing.T) {
+	m := newMount(t, map[string]string{"team1/.dockerconfigjson": auths("one"), "team10/.dockerconfigjson": auths("ten")})
+	d := &directory{name: m.dir, paths: []string{"{namespace}"}, last: map[string][]login{}, told: map[string]string{}, log: quiet}
+	if _, err := d.scan(); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(m.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.Close() // as when there are no file descriptors left
+	there := map[string]bool{}
+	if got := d.namespace(root, "team1", there); len(got) != 1 || got[0].auth.Username != "one" {
+		t.Errorf("got %v, want the login of one", got)
+	}
+	if d.forget(there); len(d.last) != 1 {
+		t.Errorf("%d files are remembered, want one", len(d.last))
+	}
+
+	if err := os.RemoveAll(filepath.Join(m.dir, "team1")); err != nil {
+		t.Fatal(err)
+	}
+	m.expect("team1", "")
+	m.write("team1/.dockerconfigjson", "{")
+	m.expect("team1", "")
+}
+
+// fault: P-34
+func TestMountedSize(t *testing.T) {
+	for n, fits := range map[int]bool{maxMounted: true, maxMounted + 1: false} {
+		body, err := readMounted(os.Open, written(t, strings.Repeat("a", n)))
+		if (err == nil) != fits || fits && len(body) != n {
+			t.Errorf("%d bytes: got %d, %v", n, len(body), err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -87,6 +88,37 @@ func TestMirrorWasNotAsked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor does who gives up while it is dialled.
+func TestMirrorIsDialled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "close") // so that each question dials
+			manifest(ociImage, webImage)(w, r)
+		})
+		hangs := false
+		r := open(t, remote.Options{
+			Mirrors: copies("mirror.test"), Hosts: map[string]remote.Host{"mirror.test": {Insecure: true}},
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if hangs {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return p.dial(ctx, network, addr)
+			},
+			Resolve: somewhere,
+		})
+		for _, hangs = range []bool{false, true, false} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			image, err := r.Head(ctx, team1, web("registry.test"))
+			cancel()
+			if !hangs && (err != nil || image.Mirror != "mirror.test") {
+				t.Errorf("the mirror was left alone: %v, %v", image, err)
+			}
+			time.Sleep(10 * time.Second) // virtual: a dial ends, though nobody waits for it
+		}
+	})
 }
 
 // A mirror whose certificate cannot be verified rests, and so does one that takes
