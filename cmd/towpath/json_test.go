@@ -32,8 +32,10 @@ func TestDocumentedFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, text, _ := strings.Cut(string(doc), "\n## -o json\n")
-	plan, rest, _ := strings.Cut(text, "\n`towpath status -o json`:\n")
+	plan, rest, _ := strings.Cut(text, "\n`towpath validate -o json`")
+	check, rest, _ := strings.Cut(rest, "\n`towpath status -o json`:\n")
 	status, served, _ := strings.Cut(rest, "\n## /status.json\n")
+	problems := regexp.MustCompile("(?m)^\\| `problems\\[\\]`.*").FindString(plan)
 	sites := status[strings.LastIndex(status, "\nA site: "):]
 	// Words of the document that are no fields: values, keys of files, and what is said in passing.
 	other := regexp.MustCompile(`^(annotation|status|spec|spec\.dockerImageRepository|trigger|towpath .*|\.towpath\.yaml|now|interval|retry|follow|never|recorded|adopted|not asked|no spec|unusable|malformed|--.*|\?stream.*|waiting)$`)
@@ -42,6 +44,7 @@ func TestDocumentedFields(t *testing.T) {
 		shape any
 	}{
 		"plan":         {plan + sites, planJSON{}},
+		"validate":     {problems + check, findings{}},
 		"status":       {plan + status, statusJSON{}},
 		"/status.json": {served, web.Report{}},
 	} {
