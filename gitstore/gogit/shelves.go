@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -168,15 +169,21 @@ func (s *diskShelf) addLoose(o newObject) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
+	for try := 1; ; try++ {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		err := s.place(dir, "tmp_obj_*", path, func(w io.Writer) error {
+			z := zlib.NewWriter(w)
+			fmt.Fprintf(z, "%s %d\x00", o.kind, len(o.raw))
+			z.Write(o.raw)
+			return z.Close() // reports what the writes met
+		})
+		if !errors.Is(err, fs.ErrNotExist) || try == 3 {
+			return err
+		}
+		// A git process that tidies up takes empty directories away, also this one.
 	}
-	return s.place(dir, "tmp_obj_*", path, func(w io.Writer) error {
-		z := zlib.NewWriter(w)
-		fmt.Fprintf(z, "%s %d\x00", o.kind, len(o.raw))
-		z.Write(o.raw)
-		return z.Close() // reports what the writes met
-	})
 }
 
 // place writes a file whole: under a temporary name, to the disk, then by its
