@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,11 +98,11 @@ func TestMirrorIsDialled(t *testing.T) {
 			w.Header().Set("Connection", "close") // so that each question dials
 			manifest(ociImage, webImage)(w, r)
 		})
-		hangs := false
+		var hangs atomic.Bool
 		r := open(t, remote.Options{
 			Mirrors: copies("mirror.test"), Hosts: map[string]remote.Host{"mirror.test": {Insecure: true}},
 			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				if hangs {
+				if hangs.Load() {
 					<-ctx.Done()
 					return nil, ctx.Err()
 				}
@@ -109,11 +110,12 @@ func TestMirrorIsDialled(t *testing.T) {
 			},
 			Resolve: somewhere,
 		})
-		for _, hangs = range []bool{false, true, false} {
+		for _, hang := range []bool{false, true, false} {
+			hangs.Store(hang)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			image, err := r.Head(ctx, team1, web("registry.test"))
 			cancel()
-			if !hangs && (err != nil || image.Mirror != "mirror.test") {
+			if !hang && (err != nil || image.Mirror != "mirror.test") {
 				t.Errorf("the mirror was left alone: %v, %v", image, err)
 			}
 			time.Sleep(10 * time.Second) // virtual: a dial ends, though nobody waits for it
@@ -143,9 +145,9 @@ func TestMirrorIsBroken(t *testing.T) {
 	})
 	t.Run("ping", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int64
 			p := newPipes(t, func(_ http.ResponseWriter, r *http.Request) {
-				asked++
+				asked.Add(1)
 				<-r.Context().Done()
 			})
 			r := open(t, remote.Options{
@@ -155,8 +157,8 @@ func TestMirrorIsBroken(t *testing.T) {
 			for range 3 {
 				r.Head(t.Context(), team1, web("registry.test"))
 			}
-			if asked != 1 {
-				t.Errorf("the mirror was asked %d times, want once", asked)
+			if n := asked.Load(); n != 1 {
+				t.Errorf("the mirror was asked %d times, want once", n)
 			}
 		})
 	})
