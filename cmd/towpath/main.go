@@ -32,12 +32,12 @@ func main() {
 	os.Exit(Main(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
 }
 
-// spareMemory collects garbage at half of what is live instead of at all of it, unless
-// GOGC says otherwise. Most of what a daemon holds stays: measured at 10,000 streams,
-// that takes 243 MB instead of 370 MB, for 0.4 % more of the processor.
+// spareMemory collects garbage at a quarter of what is live instead of at all of it,
+// unless GOGC says otherwise. Most of what a daemon holds stays: measured at 10,000 streams
+// of 10 tags, it takes 205 MB at rest, and 3 % of a processor (make bench).
 func spareMemory(getenv func(string) string) {
 	if getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(25)
 	}
 }
 

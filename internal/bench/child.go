@@ -104,7 +104,7 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	if err := json.Unmarshal([]byte(args[0]), &j); err != nil {
 		return err
 	}
-	debug.SetGCPercent(50) // as cmd/towpath does
+	debug.SetGCPercent(25) // as cmd/towpath does
 	res, err := tasks[j.Do](j, ctx)
 	if err != nil {
 		return err
