@@ -9,7 +9,6 @@ import (
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
-	"github.com/towpath/towpath/yamledit"
 )
 
 // kindWords are what --source may be, in oc's words.
@@ -114,25 +113,15 @@ func (t *tagging) fromStreamImage(ctx context.Context, w sourceWords, s *reconci
 	if err := t.imported(w); err != nil {
 		return err
 	}
-	src, err := t.Read(ctx, s.Blob)
+	whole, err := t.cat.Describe(ctx, s)
 	if err != nil {
 		return failed(err)
 	}
-	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
-	if err != nil {
-		return t.refused(s.Path, problemOf(err))
-	}
-	docs, _ := imagestream.Parse(f)
 	var found []string
-	for _, d := range docs {
-		if d.Name.Name != s.Name.Name || t.namespace(s.Path, d.Name.Namespace) != s.Name.Namespace {
-			continue
-		}
-		for _, tag := range d.Status.Tags {
-			for _, item := range tag.Items {
-				if isPrefix(w.id, item.Image) && !slices.Contains(found, item.Image) {
-					found = append(found, item.Image)
-				}
+	for _, tag := range whole.Status.Tags {
+		for _, item := range tag.Items {
+			if isPrefix(w.id, item.Image) && !slices.Contains(found, item.Image) {
+				found = append(found, item.Image)
 			}
 		}
 	}
@@ -147,7 +136,8 @@ func (t *tagging) fromStreamImage(ctx context.Context, w sourceWords, s *reconci
 	return usage("%w", hint{fmt.Errorf("%s may be %s", w.text, strings.Join(found, " or ")), "write more of the digest"})
 }
 
-// isPrefix reports whether an id begins a digest, with or without its algorithm.
+// isPrefix reports whether an id begins a digest, with or without its algorithm; an
+// algorithm alone begins all of them, and is told so.
 func isPrefix(id, digest string) bool {
 	_, hex, _ := strings.Cut(digest, ":")
 	return id != "" && (strings.HasPrefix(digest, id) || strings.HasPrefix(hex, id))
