@@ -3,11 +3,7 @@ package config
 import (
 	"math/rand/v2"
 	"os"
-	"slices"
-	"strings"
 	"testing"
-
-	"go.yaml.in/yaml/v4"
 
 	"github.com/towpath/towpath/internal/seeds"
 )
@@ -25,7 +21,7 @@ func TestLawSchema(t *testing.T) {
 		}
 		good, seen, unseen := 0, 0, 0
 		for range 1000 {
-			text := mutant(t, r, src)
+			text := seeds.Mutant(t, r, src, odd)
 			problems, at := d.parse(text), refused(s, instance(t, text))
 			switch {
 			case len(problems) == 0 && len(at) > 0:
@@ -54,66 +50,4 @@ var odd = []string{
 	"linux/amd64", "linux/arm/v7", "a/b/c/d", "Legacy", "PreserveOriginal", "tag", "image", "labels", "json", "info",
 	"team1", "team-1", "-team", "a@b", "a <b>", "' a'", "https://git.example/a", "https://a@b/c", "ssh://git@h/p", "ssh://git:x@h/p", "/srv/a.git", "git@h:p",
 	"[]", "{}", "[x]", "[a/**, b]", "{x: y}", "2001-01-01", "!!str 5", "'5'", "\"a\\tb\"",
-}
-
-// mutant is a file with up to three things changed.
-func mutant(t *testing.T, r *rand.Rand, src []byte) []byte {
-	t.Helper()
-	var doc yaml.Node
-	if err := yaml.Unmarshal(src, &doc); err != nil {
-		t.Fatal(err)
-	}
-	for range 1 + r.IntN(3) {
-		mutate(r, nodesOf(doc.Content[0]))
-	}
-	text, err := yaml.Marshal(&doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// nodesOf lists a node and all below it, but for keys.
-func nodesOf(n *yaml.Node) []*yaml.Node {
-	all := []*yaml.Node{n}
-	for i, c := range n.Content {
-		if n.Kind != yaml.MappingNode || i%2 == 1 {
-			all = append(all, nodesOf(c)...)
-		}
-	}
-	return all
-}
-
-// mutate takes an entry of a node away, doubles it, renames it, or gives it a value of
-// another place or out of thin air.
-func mutate(r *rand.Rand, all []*yaml.Node) {
-	n, step, i := all[r.IntN(len(all))], 1, 0
-	if n.Kind == yaml.MappingNode {
-		step = 2
-	}
-	if len(n.Content) > 0 {
-		i = r.IntN(len(n.Content)/step) * step
-	}
-	switch how := r.IntN(6); {
-	case how == 0 && len(n.Content) > 0:
-		n.Content = slices.Delete(n.Content, i, i+step)
-	case how == 1 && n.Kind == yaml.SequenceNode && len(n.Content) > 0:
-		n.Content = append(n.Content, n.Content[i])
-	case how == 2 && n.Kind == yaml.MappingNode && len(n.Content) > 0:
-		if other := all[r.IntN(len(all))]; !slices.Contains(nodesOf(other), n) {
-			n.Content[i+1] = other
-		}
-	case how == 3 && n.Kind == yaml.MappingNode && len(n.Content) > 0:
-		n.Content[i].Value = strings.Trim(odd[r.IntN(len(odd))], "'")
-	case how == 4 || n.Kind == yaml.ScalarNode:
-		*n = *value(odd[r.IntN(len(odd))])
-	}
-}
-
-func value(text string) *yaml.Node {
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-		panic(err)
-	}
-	return doc.Content[0]
 }

@@ -1,5 +1,6 @@
-// Package seeds gives tests the seed of the worlds that they make up. It is the same
-// every time, so that what passed once passes again; make laws draws others.
+// Package seeds gives tests the seed of the worlds that they make up, and mutants of
+// documents. The seed is the same every time, so that what passed once passes again;
+// make laws draws others. It must not know what a document means.
 package seeds
 
 import (
