@@ -7,6 +7,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/window"
+	"github.com/towpath/towpath/yamledit"
 )
 
 // RepositoryFile is the path of the repository's configuration, in the root of
@@ -33,7 +35,41 @@ type Settings struct {
 	Settle       time.Duration // how long an image must stand unchanged before it is recorded
 	MinAge       time.Duration // how old an image must be for a policy that names no age itself
 	Labels       bool          // what an image's labels say of its origin goes on record, too
+
+	// Of sites that follow a tag. MinAge is also how long an image must have been
+	// known before sites move to it.
+	ReferenceForm string          // how a reference is written: digest, tag@digest or tag
+	Windows       []window.Window // when sites move; none: any time
+	HoldDepth     int             // how many commits are looked through for the hand of a person
+	Prefix        string          // stands before the subject of a commit
+	Template      Template        // of a trigger commit's message; empty: towpath's own
+	Author        string          // of commits, as "Name <address>"; empty: the operator's
 }
+
+// A Template is a message with names in braces: "{tag} is {version}".
+type Template string
+
+// A Follow is a field that follows a tag although nothing in its file says so.
+type Follow struct {
+	At    Position
+	Field yamledit.Selector
+	From  imagestream.TagRef // without a namespace it is the file's
+	Part  string             // of a single value: ref, name, tag, digest or tag@digest
+	Form  string             // how a reference is written; empty: as reference-form has it
+}
+
+// Follow lists what the config says of the fields of a file.
+func (r *Repository) Follow(path string) []Follow { return nil }
+
+// Policy is the tag that an image policy of Flux ("namespace:name") stands for, where the
+// config says one.
+func (r *Repository) Policy(name string) (imagestream.TagRef, bool) {
+	return imagestream.TagRef{}, false
+}
+
+// Guarded reports whether a file tells machines what to run, so that nothing in it follows unless the
+// config names it: .github/** and the like.
+func (r *Repository) Guarded(path string) bool { return false }
 
 // repositoryFile is the file's shape.
 type repositoryFile struct {
@@ -100,6 +136,9 @@ func defaultSettings() Settings {
 		FailureAfter: time.Hour,
 		Group:        "tag",
 		TagsCap:      50,
+
+		ReferenceForm: "digest",
+		HoldDepth:     1000,
 	}
 }
 

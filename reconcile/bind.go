@@ -17,6 +17,7 @@ import (
 type file struct {
 	gitstore.File
 	included bool
+	lens     *lens // of those that are
 	bound    bool
 	streams  []*Stream
 	sites    []*Site
@@ -74,7 +75,7 @@ func (c *Catalog) bindFile(f *file) {
 	if !f.included {
 		return
 	}
-	p := c.parsed[f.Blob]
+	p := c.parsed[f.reading()]
 	for _, problem := range p.problems {
 		problem.Path = f.Path
 		f.problems = append(f.problems, problem)
@@ -86,8 +87,13 @@ func (c *Catalog) bindFile(f *file) {
 		s.wants = c.wants(s)
 		f.streams = append(f.streams, s)
 	}
+	if len(p.sites) > 0 && c.Config.Guarded(f.Path) {
+		f.problems = append(f.problems, imagestream.Problem{Path: f.Path, Line: p.sites[0].Line, Col: p.sites[0].Col, Note: true,
+			What: fmt.Sprintf("left alone: this file says what machines run; to let it follow, name it in %s: include: [%q, …]", ConfigPath, f.Path)})
+		return
+	}
 	for _, t := range p.sites {
-		f.sites = append(f.sites, c.site(f.Path, f.Blob, t))
+		f.sites = append(f.sites, c.site(f, t))
 	}
 }
 
@@ -97,13 +103,16 @@ func (s *Stream) asks(tag string) bool {
 	return slices.ContainsFunc(s.wants, func(w want) bool { return w.target(s).Tag == tag })
 }
 
-func (c *Catalog) site(path string, blob gitstore.BlobID, t trigger.Site) *Site {
-	t.ID.Namespace = c.namespace(path, t.ID.Namespace)
+func (c *Catalog) site(f *file, t trigger.Site) *Site {
+	t.ID.Namespace = c.namespace(f.Path, t.ID.Namespace)
+	if mapped, ok := c.Config.Policy(t.Policy); ok && t.Policy != "" {
+		t.Follows = mapped
+	}
 	if t.Follows.Stream.Namespace == "" {
 		t.Follows.Stream.Namespace = t.ID.Namespace
 	}
-	paused := t.Paused || c.Config.For(path, t.ID.Namespace).Paused
-	return &Site{Site: t, Path: path, Blob: blob, Paused: paused}
+	settings := c.Config.For(f.Path, t.ID.Namespace)
+	return &Site{Site: t, Path: f.Path, Blob: f.Blob, Paused: t.Paused || settings.Paused, Settings: settings, lens: f.lens}
 }
 
 // namespace is the file's own, else what the config maps its path to, else

@@ -13,16 +13,16 @@ func Remembered(r *Reconciler) int { return len(r.mem.states) }
 // returns how many files there are.
 func Reread(r *Reconciler) (files int, err error) {
 	for path, f := range r.cat.files {
-		known := r.cat.parsed[f.Blob]
-		if !f.included || known == nil {
+		if !f.included || r.cat.parsed[f.reading()] == nil {
 			continue
 		}
+		known := r.cat.parsed[f.reading()]
 		files++
 		src, err := r.cat.snap.Read(context.Background(), f.Blob)
 		if err != nil {
 			return files, err
 		}
-		if read := parse(src); !reflect.DeepEqual(read, known) {
+		if read := parse(src, f.lens); !reflect.DeepEqual(read, known) {
 			return files, fmt.Errorf("%s is known as %+v, and reads as %+v", path, known, read)
 		}
 	}

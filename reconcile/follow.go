@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,10 +12,24 @@ import (
 // A SiteChange gives a site the image that its tag has on record.
 type SiteChange struct {
 	Site   *Site
-	Image  string // the reference to write
-	Digest string // of the image on record; empty for references without one
-	Source string // upstream reference that it was resolved from, if known
-	Moved  bool   // the record came to say this image in this very pass
+	Image  trigger.Image
+	Source string             // upstream reference that it was resolved from, if known
+	Labels imagestream.Labels // what is on record of its origin
+	Moved  bool               // the record came to say this image in this very pass
+}
+
+// style is how references are written where the site has no wish of its own.
+func (s *Site) style() trigger.Style { return trigger.Style(s.Settings.ReferenceForm) }
+
+// Writes is what the site holds with the change, for people.
+func (c SiteChange) Writes() string {
+	after := c.Site.Site
+	after.Places = slices.Clone(after.Places)
+	values, _ := after.Values(c.Image, c.Site.style())
+	for i := range values {
+		after.Places[i].Value = values[i]
+	}
+	return after.Current()
 }
 
 // Follow lists the sites that differ from the record.
@@ -23,57 +38,113 @@ type SiteChange struct {
 //	an image                 the same image           nothing
 //	an image                 another, or none         that image
 //	no image, or no tag      anything                 nothing: what is not resolved is left alone
+//	an image, not its tag    wants the tag            nothing
 //	a failure beside items   another image            the last good image
 //	malformed, duplicate     anything                 nothing
 //	anything                 paused                   nothing
+//	anything                 beside one that has      nothing: a DeploymentConfig starts whole
+//	                         no image on record yet
 func Follow(r *Recorded) []SiteChange {
 	if r.cat.Invalid || r.cat.Config.Paused() {
 		return nil
 	}
 	var changes []SiteChange
+	waits := r.together()
 	for _, site := range r.cat.Sites {
-		want, ok := r.wanted(site.Follows)
-		if !ok || site.Paused || trigger.Same(site.Current, want.Image) {
+		want, why := r.wanted(site)
+		if why != "" || site.Paused || waits[unit{site.Path, site.Together}] || site.Has(want.Image, site.style()) {
 			continue
 		}
-		want.Site = site
 		changes = append(changes, want)
 	}
 	return changes
 }
 
-// wanted is what a site that follows a tag should hold.
-func (r *Recorded) wanted(tag imagestream.TagRef) (SiteChange, bool) {
-	s := r.cat.Stream(tag.Stream)
-	if s == nil || s.Malformed || slices.Contains(s.Spec.Broken, tag.Tag) {
-		return SiteChange{}, false
+// A unit is an object whose sites are written together for the first time.
+type unit struct{ path, name string }
+
+// together are the units of which some site has no image on record and never had one.
+func (r *Recorded) together() map[unit]bool {
+	waits := map[unit]bool{}
+	for _, site := range r.cat.Sites {
+		if site.Together == "" || site.Written || site.Site.Paused {
+			continue
+		}
+		if _, why := r.wanted(site); why != "" {
+			waits[unit{site.Path, site.Together}] = true
+		}
 	}
-	st, status := r.tag(s, tag.Tag), r.Status(s)
+	return waits
+}
+
+// wanted is what a site should hold, or why the record does not say it.
+func (r *Recorded) wanted(site *Site) (w SiteChange, why string) {
+	s := r.cat.Stream(site.Follows.Stream)
+	switch name := site.Follows.Stream; {
+	case r.cat.twice[name]:
+		return w, fmt.Sprintf("image stream %s stands in two files", name)
+	case s == nil && r.cat.hidden[name] != "":
+		return w, fmt.Sprintf("image stream %s is left alone: %s", name, r.cat.hidden[name])
+	case s == nil:
+		return w, fmt.Sprintf("there is no image stream %s in this repository", name)
+	case s.Malformed:
+		return w, fmt.Sprintf("the status of image stream %s is malformed", s.Name)
+	case slices.Contains(s.Spec.Broken, site.Follows.Tag):
+		return w, fmt.Sprintf("the spec of %s has a problem", site.Follows)
+	}
+	w, ok := r.image(s, site.Follows)
+	if !ok {
+		return w, fmt.Sprintf("no image is on record for %s", site.Follows)
+	}
+	if w.Site = site; !site.Paused {
+		_, why = site.Values(w.Image, site.style())
+	}
+	if why != "" {
+		why = fmt.Sprintf("%s: %s", site.Follows, why)
+	}
+	return w, why
+}
+
+// image is what a tag is on record as.
+func (r *Recorded) image(s *Stream, tag imagestream.TagRef) (w SiteChange, ok bool) {
+	st := r.tag(s, tag.Tag)
 	if st == nil || len(st.Items) == 0 {
-		return SiteChange{}, false
+		return w, false
 	}
 	item := st.Items[0]
-	w := SiteChange{Image: item.Reference, Digest: digestOf(item.Reference)}
-	if t := s.specTag(tag.Tag); t != nil && t.Local && status.Repository != "" && item.Image != "" {
-		w.Image = status.Repository + "@" + item.Image // OpenShift: trigger controllers write the stream's own repository
+	w.Image = trigger.ParseImage(item.Reference)
+	if src := r.source(tag); src != nil {
+		w.Source, w.Labels = src.From, src.Labels
 	}
-	w.Source = r.upstream(tag)
+	repository := r.Status(s).Repository
+	switch t := s.specTag(tag.Tag); {
+	case t != nil && t.Local && repository != "" && item.Image != "":
+		// As OpenShift's trigger controllers do: the stream's own repository, in which the
+		// image has the tag of the stream.
+		w.Image = trigger.Image{Name: repository, Tag: tag.Tag, Digest: item.Image}
+	case w.Image.Digest != "":
+		w.Image.Tag = cmp.Or(trigger.ParseImage(w.Source).Tag, w.Image.Tag)
+	}
 	before := s.record(tag.Tag)
-	w.Moved = before == nil || len(before.Items) == 0 || before.Items[0].Reference != item.Reference &&
-		(w.Digest == "" || digestOf(before.Items[0].Reference) != w.Digest)
+	w.Moved = before == nil || len(before.Items) == 0 || !w.is(before.Items[0], item)
 	return w, true
 }
 
-// upstream is the reference that a tag was resolved from or, where it follows
-// others, that the first of them was; empty where none is known.
-func (r *Recorded) upstream(tag imagestream.TagRef) string {
+// is reports whether an older item is the image that item is.
+func (c SiteChange) is(older, item imagestream.Item) bool {
+	return older.Reference == item.Reference || digestOf(item.Reference) != "" && digestOf(older.Reference) == digestOf(item.Reference)
+}
+
+// source is what a tag was resolved from or, where it follows others, what the first of
+// them was; nil where that is not known.
+func (r *Recorded) source(tag imagestream.TagRef) *imagestream.Source {
 	for range 10 { // people can follow no more
 		s := r.cat.Stream(tag.Stream)
 		if s == nil {
 			break
 		}
 		if st := r.tag(s, tag.Tag); st != nil && st.Source != nil {
-			return st.Source.From
+			return st.Source
 		}
 		t := s.specTag(tag.Tag)
 		if t == nil {
@@ -85,27 +156,11 @@ func (r *Recorded) upstream(tag imagestream.TagRef) string {
 		}
 		tag = a.source
 	}
-	return ""
+	return nil
 }
 
-// Unresolved says why a site is left alone, if the record gives it no image.
+// Unresolved says why a site is left alone, if the record does not say what it should hold.
 func (r *Recorded) Unresolved(site *Site) (why string, unresolved bool) {
-	s := r.cat.Stream(site.Follows.Stream)
-	switch {
-	case r.cat.twice[site.Follows.Stream]:
-		return fmt.Sprintf("image stream %s stands in two files", site.Follows.Stream), true
-	case s == nil && r.cat.hidden[site.Follows.Stream] != "":
-		return fmt.Sprintf("image stream %s is left alone: %s", site.Follows.Stream, r.cat.hidden[site.Follows.Stream]), true
-	case s == nil:
-		return fmt.Sprintf("there is no image stream %s in this repository", site.Follows.Stream), true
-	case s.Malformed:
-		return fmt.Sprintf("the status of image stream %s is malformed", s.Name), true
-	}
-	if slices.Contains(s.Spec.Broken, site.Follows.Tag) {
-		return fmt.Sprintf("the spec of %s has a problem", site.Follows), true
-	}
-	if st := r.tag(s, site.Follows.Tag); st == nil || len(st.Items) == 0 {
-		return fmt.Sprintf("no image is on record for %s", site.Follows), true
-	}
-	return "", false
+	_, why = r.wanted(site)
+	return why, why != ""
 }

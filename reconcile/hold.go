@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
@@ -13,13 +14,24 @@ import (
 // holdDepth is how many commits are looked through for the hand of a person.
 const holdDepth = 1000
 
-// A Hold is a site that is left alone although it differs from the record:
-// it was given this image, and somebody took it back.
+// A Hold is a site that is left alone although it differs from the record.
 type Hold struct {
 	Change SiteChange
-	By     gitstore.Rev // the commit that took it back; empty where the history is too long, or cut off
+	Why    HoldReason
+	By     gitstore.Rev // the commit that did it; empty where the history is TooLong
 	About  gitstore.About
+	Until  time.Time // of FlipFlop: when it may move again; zero: when the record says another image
 }
+
+// A HoldReason says why a site is left alone.
+type HoldReason string
+
+const (
+	TakenBack HoldReason = "taken back" // it was given this image, and somebody took it back
+	LeftOut   HoldReason = "left out"   // a proposal was merged that moved others of the tag, and not this one
+	FlipFlop  HoldReason = "flip-flop"  // it was given this image three times within a day
+	TooLong   HoldReason = "too long"   // the history is too long, or cut off, to tell
+)
 
 // Held are the holds of one pass.
 type Held []Hold
@@ -61,12 +73,12 @@ func Holds(ctx context.Context, snap gitstore.Snapshot, c *Catalog, wanted []Sit
 		}
 		open = append(open, s)
 	}
-	log := history{ctx: ctx, cat: c, parsed: map[gitstore.BlobID]*parsedFile{}}
+	log := history{ctx: ctx, cat: c, parsed: map[reading]*parsedFile{}}
 	for depth := 0; len(open) > 0; depth++ {
 		parent, err := snap.Parent(ctx)
 		if e := (*gitstore.Error)(nil); depth == holdDepth || errors.As(err, &e) && e.Kind == gitstore.Unsupported {
 			for _, s := range open { // the history is too long, or cut off: one site must not stop the others
-				held = append(held, Hold{Change: s.change})
+				held = append(held, Hold{Change: s.change, Why: TooLong})
 			}
 			break
 		}
@@ -87,7 +99,7 @@ func Holds(ctx context.Context, snap gitstore.Snapshot, c *Catalog, wanted []Sit
 			case err != nil:
 				return nil, err
 			case verdict == takenBack:
-				held = append(held, Hold{Change: s.change, By: snap.Rev(), About: snap.About()})
+				held = append(held, Hold{Change: s.change, Why: TakenBack, By: snap.Rev(), About: snap.About()})
 			case verdict == goOn:
 				still = append(still, s)
 			}
@@ -116,7 +128,7 @@ type suspect struct {
 
 func (s *suspect) key(c *Catalog) holdKey {
 	site := s.change.Site
-	return holdKey{site.Path, site.ID, site.Blob, c.Stream(site.Follows.Stream).Blob, s.change.Image}
+	return holdKey{site.Path, site.ID, site.Blob, c.Stream(site.Follows.Stream).Blob, s.change.Writes()}
 }
 
 type verdict int
@@ -131,7 +143,7 @@ const (
 type history struct {
 	ctx    context.Context
 	cat    *Catalog
-	parsed map[gitstore.BlobID]*parsedFile
+	parsed map[reading]*parsedFile
 }
 
 // judge looks at a suspect in the parent of the commit that was reached.
@@ -151,7 +163,7 @@ func (h history) judge(s *suspect, parent gitstore.Snapshot, changes []gitstore.
 	switch {
 	case err != nil || then == nil:
 		return free, err
-	case trigger.Same(then.Current, s.change.Image):
+	case then.Has(s.change.Image, s.change.Site.style()):
 		return takenBack, nil
 	}
 	s.site = path
@@ -180,10 +192,11 @@ func (h history) record(s *suspect, parent gitstore.Snapshot, ch *gitstore.Chang
 
 // says reports whether a record's item is the image of the change.
 func (c SiteChange) says(item imagestream.Item) bool {
-	if c.Digest != "" {
-		return digestOf(item.Reference) == c.Digest
+	older := trigger.ParseImage(item.Reference)
+	if c.Image.Digest != "" {
+		return older.Digest == c.Image.Digest
 	}
-	return item.Reference == c.Image
+	return older == c.Image
 }
 
 // siteThen is the site in the parent, nil where it was not there yet.
@@ -223,15 +236,17 @@ func (h history) read(snap gitstore.Snapshot, f gitstore.File) (*parsedFile, err
 	if f.Skip != "" || !h.cat.Config.Included(f.Path) {
 		return nothing, nil
 	}
-	if p := h.cat.parsed[f.Blob]; p != nil {
+	l := h.cat.lens(f.Path)
+	r := reading{f.Blob, l.key}
+	if p := h.cat.parsed[r]; p != nil {
 		return p, nil
 	}
-	if p := h.parsed[f.Blob]; p != nil {
+	if p := h.parsed[r]; p != nil {
 		return p, nil
 	}
-	p, err := read(h.ctx, snap, f.Blob)
+	p, err := read(h.ctx, snap, f.Blob, l)
 	if err == nil {
-		h.parsed[f.Blob] = p
+		h.parsed[r] = p
 	}
 	return p, err
 }

@@ -67,9 +67,12 @@ func (c *Catalog) reads(file string) bool {
 func (c *Catalog) patched(files []*file) (patched, beyond map[string]string) {
 	patched, beyond = map[string]string{}, map[string]string{}
 	for _, f := range files {
-		p := c.parsed[f.Blob]
 		dir, base := path.Split(f.Path)
-		if !f.included || p == nil || !slices.Contains(kustomizations, base) {
+		if !f.included {
+			continue
+		}
+		p := c.parsed[f.reading()]
+		if p == nil || !slices.Contains(kustomizations, base) {
 			continue
 		}
 		for _, name := range p.patches {

@@ -620,10 +620,10 @@ func TestLawRecordBeforeFollow(t *testing.T) {
 		for i := 1; i < len(cats); i++ {
 			before, record := sitesOf(cats[i-1]), recordOf(cats[i-1])
 			for id, site := range sitesOf(cats[i]) {
-				if ours(log[i]) && site.Current != before[id].Current {
+				if ours(log[i]) && site.Current() != before[id].Current() {
 					moved++
-					if record[site.Follows] != site.Current {
-						t.Errorf("%s got %s in %q, while %q was on record", id, site.Current, log[i].Message, record[site.Follows])
+					if record[site.Follows] != site.Current() {
+						t.Errorf("%s got %s in %q, while %q was on record", id, site.Current(), log[i].Message, record[site.Follows])
 					}
 				}
 			}
@@ -648,13 +648,13 @@ func TestLawOneImageOneTrigger(t *testing.T) {
 				if given[id] != record[site.Follows] {
 					delete(given, id)
 				}
-				if !ours(log[i]) || site.Current == before[id].Current {
+				if !ours(log[i]) || site.Current() == before[id].Current() {
 					continue
 				}
-				if given[id] == site.Current {
-					t.Errorf("%s got %s again, although a person had taken it back: %q", id, site.Current, log[i].Message)
+				if given[id] == site.Current() {
+					t.Errorf("%s got %s again, although a person had taken it back: %q", id, site.Current(), log[i].Message)
 				}
-				given[id] = site.Current
+				given[id] = site.Current()
 			}
 		}
 	})

@@ -32,9 +32,9 @@ type Catalog struct {
 	Invalid  bool
 
 	snap    gitstore.Snapshot
-	files   map[string]*file                // every file of the tree, by path
-	parsed  map[gitstore.BlobID]*parsedFile // what is in those that are included
-	config  gitstore.BlobID                 // of .towpath.yaml
+	files   map[string]*file        // every file of the tree, by path
+	parsed  map[reading]*parsedFile // what is in those that are included
+	config  gitstore.BlobID         // of .towpath.yaml
 	byName  map[imagestream.Name]*Stream
 	twice   map[imagestream.Name]bool    // names that two documents claim
 	aliases []alias                      // sources first
@@ -59,6 +59,8 @@ type Site struct {
 	Path         string
 	Blob         gitstore.BlobID
 	Paused       bool // by itself or by a rule
+	Settings     config.Settings
+	lens         *lens
 }
 
 // parsedFile is what a file's bytes alone say; its problems have no path yet.
@@ -178,29 +180,36 @@ func (c *Catalog) configure(ctx context.Context, prev *Catalog) ([]imagestream.P
 // are in two places are parsed once. The order is that of paths, in which stores
 // keep content that is alike together: any other costs them several times as much.
 func (c *Catalog) parse(ctx context.Context, files []*file, prev *Catalog, progress func(string, int, int)) error {
-	c.parsed = make(map[gitstore.BlobID]*parsedFile, len(c.files))
-	var todo []gitstore.BlobID
+	c.parsed = make(map[reading]*parsedFile, len(c.files))
+	var todo []*file
 	for _, f := range files {
 		if !f.bound {
 			f.included = f.Skip == "" && f.Path != ConfigPath && c.reads(f.Path)
 		}
-		if _, done := c.parsed[f.Blob]; done || !f.included {
+		if !f.included {
 			continue
 		}
-		if c.parsed[f.Blob] = prev.parsed[f.Blob]; c.parsed[f.Blob] == nil {
-			todo = append(todo, f.Blob)
+		if f.lens == nil {
+			f.lens = c.lens(f.Path)
+		}
+		r := f.reading()
+		if _, done := c.parsed[r]; done {
+			continue
+		}
+		if c.parsed[r] = prev.parsed[r]; c.parsed[r] == nil {
+			todo = append(todo, f)
 		}
 	}
 	var mu sync.Mutex
 	done := 0
 	return parallel(ctx, len(todo), func(ctx context.Context, i int) error {
-		p, err := read(ctx, c.snap, todo[i])
+		p, err := read(ctx, c.snap, todo[i].Blob, todo[i].lens)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		c.parsed[todo[i]] = p
+		c.parsed[todo[i].reading()] = p
 		if done++; progress != nil && (done%64 == 0 || done == len(todo)) {
 			progress("reading files", done, len(todo))
 		}
@@ -209,7 +218,7 @@ func (c *Catalog) parse(ctx context.Context, files []*file, prev *Catalog, progr
 }
 
 // read parses one blob. A blob that is too large is a problem of its file, not an error.
-func read(ctx context.Context, snap gitstore.Snapshot, id gitstore.BlobID) (*parsedFile, error) {
+func read(ctx context.Context, snap gitstore.Snapshot, id gitstore.BlobID, l *lens) (*parsedFile, error) {
 	src, err := snap.Read(ctx, id)
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.TooLarge {
 		return &parsedFile{problems: []imagestream.Problem{{What: e.What, Fix: e.Fix}}}, nil
@@ -217,15 +226,15 @@ func read(ctx context.Context, snap gitstore.Snapshot, id gitstore.BlobID) (*par
 	if err != nil {
 		return nil, err
 	}
-	return parse(src), nil
+	return parse(src, l), nil
 }
 
 // nothing is shared by the many files that hold neither streams nor sites.
 var nothing = &parsedFile{}
 
-// parse is a function of the bytes alone. Should a parser panic, that is this
+// parse is a function of the bytes and of how they are read. Should a parser panic, that is this
 // file's problem and nobody else's.
-func parse(src []byte) (p *parsedFile) {
+func parse(src []byte, l *lens) (p *parsedFile) {
 	defer func() {
 		if r := recover(); r != nil {
 			p = &parsedFile{problems: []imagestream.Problem{{
@@ -234,8 +243,11 @@ func parse(src []byte) (p *parsedFile) {
 			}}}
 		}
 	}()
+	if l.Text {
+		return parseText(src)
+	}
 	utf16 := bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff"))
-	ours := utf16 || bytes.Contains(src, []byte("ImageStream")) || bytes.Contains(src, []byte(trigger.Annotation))
+	ours := utf16 || bytes.Contains(src, []byte("ImageStream")) || len(l.Fields) > 0 || trigger.Mentions(src)
 	if !ours && !bytes.Contains(src, []byte("patches")) {
 		return nothing
 	}
@@ -250,24 +262,33 @@ func parse(src []byte) (p *parsedFile) {
 		}
 		return &parsedFile{problems: []imagestream.Problem{p}}
 	}
-	return understand(f)
+	return understand(f, l)
 }
 
 // understand is what a file says that was read.
-func understand(f *yamledit.File) *parsedFile {
+func understand(f *yamledit.File, l *lens) *parsedFile {
 	docs, problems := imagestream.Parse(f)
-	sites, more := trigger.Find(f)
+	sites, more := trigger.Find(f, l.Fields...)
 	for i := range docs {
 		brief(&docs[i])
 	}
 	return &parsedFile{docs: docs, sites: sites, patches: patchesOf(f), problems: append(problems, more...)}
 }
 
+// parseText is what a file says that is neither YAML nor JSON.
+func parseText(src []byte) *parsedFile {
+	if !trigger.Mentions(src) {
+		return nothing
+	}
+	sites, problems := trigger.FindText(src)
+	return &parsedFile{sites: sites, problems: problems}
+}
+
 // learn takes over what is known of files as they were written, so that they are not
 // read and parsed again: an edit has been parsed to prove it.
 func (c *Catalog) learn(written map[string]*parsedFile, texts map[string][]byte) {
 	for path, p := range written {
-		c.parsed[gitstore.IDOf(texts[path])] = p
+		c.parsed[reading{gitstore.IDOf(texts[path]), c.files[path].lens.key}] = p
 	}
 }
 

@@ -132,7 +132,7 @@ func wasOf(s *Stream, e imagestream.Event) string {
 func triggerMessage(tag imagestream.TagRef, sites []SiteChange) string {
 	var lines []string
 	for _, s := range sites {
-		lines = append(lines, fmt.Sprintf("%s: %s\n  from %s\n  to   %s", inert(s.Site.Path), inert(s.Site.ID.String()), orNothing(inert(s.Site.Current)), inert(s.Image)))
+		lines = append(lines, fmt.Sprintf("%s: %s\n  from %s\n  to   %s", inert(s.Site.Path), inert(s.Site.ID.String()), orNothing(inert(s.Site.Current())), inert(s.Writes())))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s follows %s (%s)\n\n", inert(tag.String()), inert(sites[0].upstream()), count(len(sites), "site"))
@@ -140,7 +140,7 @@ func triggerMessage(tag imagestream.TagRef, sites []SiteChange) string {
 		fmt.Fprintf(&b, "On record from %s.\n\n", inert(from))
 	}
 	list(&b, lines)
-	fmt.Fprintf(&b, "\nTowpath-Commit: %s\nTowpath-Tag: %s\nTowpath-Image: %s\n", TriggerCommit, inert(tag.String()), inert(sites[0].Image))
+	fmt.Fprintf(&b, "\nTowpath-Commit: %s\nTowpath-Tag: %s\nTowpath-Image: %s\n", TriggerCommit, inert(tag.String()), inert(sites[0].Writes()))
 	return b.String()
 }
 
@@ -150,10 +150,10 @@ func (c SiteChange) upstream() string {
 	if ref, err := registry.ParseRef(c.Source); c.Source != "" && err == nil && ref.Digest == "" {
 		return ref.Tag
 	}
-	if c.Digest != "" {
-		return short(c.Digest)
+	if c.Image.Digest != "" {
+		return short(c.Image.Digest)
 	}
-	return c.Image
+	return c.Writes()
 }
 
 func list(b *strings.Builder, lines []string) {

@@ -26,8 +26,12 @@ type Reconciler struct {
 	Yes  bool          // a first run may change any number of files
 	Only Walk          // how far along the line a pass goes
 
-	Targets       []Hint // if set, only tags that these name are asked for
-	PushesPerHour int    // how many pushes an hour at most; 0: any number
+	Targets []Hint // if set, only tags that these name are asked for
+	// Resume, if set, names sites that a person wants moved now: neither holds nor guard
+	// rails keep them.
+	Resume func(*Site) bool
+
+	PushesPerHour int // how many pushes an hour at most; 0: any number
 
 	// Progress, if set, hears how far long work has come.
 	Progress func(what string, done, total int)

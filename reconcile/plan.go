@@ -11,6 +11,7 @@ import (
 
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/trigger"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -131,7 +132,7 @@ func (w *writer) status() {
 	for todo := slices.Sorted(maps.Keys(byPath)); len(todo) > 0; todo = w.withoutDropped(byPath) {
 		results := make([]fileEdit, len(todo))
 		parallel(context.Background(), len(todo), func(_ context.Context, i int) error {
-			results[i] = recordAll(w.now[todo[i]], byPath[todo[i]])
+			results[i] = recordAll(w.now[todo[i]], byPath[todo[i]], w.plan.Recorded.cat.files[todo[i]].lens)
 			return nil
 		})
 		for i, path := range todo {
@@ -180,7 +181,7 @@ func (w *writer) withoutDropped(byPath map[string][]StatusChange) (again []strin
 }
 
 // recordAll records the changes of one file, and says which are refused.
-func recordAll(text []byte, changes []StatusChange) (e fileEdit) {
+func recordAll(text []byte, changes []StatusChange, l *lens) (e fileEdit) {
 	if len(changes) == 0 {
 		return fileEdit{text: text}
 	}
@@ -197,7 +198,7 @@ func recordAll(text []byte, changes []StatusChange) (e fileEdit) {
 		e.refused = append(e.refused, refusal{c.Stream, err})
 	})
 	if last != nil {
-		e.parsed = understand(last)
+		e.parsed = understand(last, l)
 	}
 	return e
 }
@@ -293,13 +294,9 @@ func recordIn(src []byte, changes []StatusChange) (*yamledit.File, error) {
 
 // rewriteIn gives the sites of one file their images.
 func rewriteIn(src []byte, changes []SiteChange) ([]byte, error) {
-	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
-	if err != nil {
-		return nil, err
+	rewrites := make([]trigger.Rewrite, len(changes))
+	for i, c := range changes {
+		rewrites[i] = trigger.Rewrite{Site: c.Site.Site, Image: c.Image, Style: c.Site.style()}
 	}
-	var edits []yamledit.Change
-	for _, c := range changes {
-		edits = append(edits, c.Site.Rewrite(c.Image)...)
-	}
-	return f.Apply(edits...)
+	return trigger.Rewritten(src, changes[0].Site.lens.As, rewrites...)
 }

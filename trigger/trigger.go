@@ -1,9 +1,12 @@
 // Package trigger finds the places that follow an image stream's tag, and says
 // how each is rewritten when the tag moves. Each form that such a place may have is
-// one file: here the annotation image.openshift.io/triggers of workloads.
+// one file: the annotation image.openshift.io/triggers (annotation.go), the image
+// triggers of a DeploymentConfig and of a BuildConfig, a marker in a comment of YAML
+// (marker.go) or above a line of any other text (text.go), and a field that the
+// repository's config names (field.go).
 //
 // It knows nothing of commits, of forges, or of registries, and not whether a tag
-// exists: that a site follows a tag is all in its own file.
+// exists: that a site follows a tag is all in its own file, or in what it is told of it.
 package trigger
 
 import (
@@ -16,46 +19,167 @@ import (
 	"github.com/towpath/towpath/yamledit"
 )
 
-// A Site is a place that holds an image and follows a tag.
+// A Site is one or more places that hold an image and follow a tag together: they are
+// rewritten all or none.
 type Site struct {
 	ID        ID
-	Doc       int           // which document of the file
-	At        yamledit.Path // the scalar that holds the image; it may not be there yet
-	Line, Col int           // of the scalar, or else of its container
+	Line, Col int // of the first place, or where it would be
 	// Follows has no namespace where the file gives none: it is the object's then,
 	// which is the caller's to know.
 	Follows imagestream.TagRef
-	Form    string // "annotation"
-	Current string // what it holds, as written; may be blank
-	Paused  bool   // the author wants no rewriting now
+	// Policy is the image policy of Flux that the site names, as "namespace:name";
+	// Follows is then the tag that it stands for where nobody says otherwise.
+	Policy string
+	Form   string // "annotation", "deploymentconfig", "buildconfig", "marker" or "field"
+	Wish   Style  // how the site wants references written; empty: as the repository has it
+	Places []Place
+	Paused bool // the author wants no rewriting now
+	// Together is set where OpenShift writes none of an object's images before all are
+	// known: the sites of a file that say the same wait for those among them that were
+	// never Written.
+	Together string
+	Written  bool
 }
 
-// An ID names a site for as long as people would call it the same.
-type ID struct{ Kind, Namespace, Name, Container string }
-
-// Rewrite are the changes that make the site hold image.
-func (s Site) Rewrite(image string) []yamledit.Change {
-	return []yamledit.Change{{Doc: s.Doc, At: s.At, Op: yamledit.Set, Value: image}}
+// A Place is a single value in a file.
+type Place struct {
+	Doc       int           // which document of a YAML file
+	At        yamledit.Path // the scalar there, which may be missing; nil in a text file
+	Line, Col int           // of the value
+	Part      Part          // of the image
+	Before    string        // stands before the part and stays: "docker://"
+	Value     string        // the part as it stands; may be blank
+	// Book says that the place only notes what was written beside it. It is never a reason
+	// to write, unless there is no other place.
+	Book bool
 }
 
-// Same reports whether a site that holds current has image already. The digest
-// decides where current has one: the same bytes under another name are no news.
-func Same(current, image string) bool {
-	if _, digest, ok := strings.Cut(current, "@"); ok {
-		_, wanted, _ := strings.Cut(image, "@")
-		return digest == wanted
+// A Part is what of an image a place holds.
+type Part string
+
+const (
+	Ref       Part = "ref"        // a reference, in the style that is wanted
+	Name      Part = "name"       // registry and repository
+	Tag       Part = "tag"        // the tag at the registry, as 1.4.3
+	Digest    Part = "digest"     // sha256:…
+	TagDigest Part = "tag@digest" // 1.4.3@sha256:…
+)
+
+// A Style is how a reference is written.
+type Style string
+
+const (
+	ByDigest    Style = "digest"     // repo@sha256:…
+	ByTagDigest Style = "tag@digest" // repo:1.4.3@sha256:…; without a known tag as ByDigest
+	ByTag       Style = "tag"        // repo:1.4.3
+)
+
+// An ID names a site of a file for as long as people would call it the same: by the object
+// that it is in, where it is in one that has a name, and its container or else its field.
+// Of those that would be equal the later ones have "#2", "#3" at the field's end.
+type ID struct {
+	Kind, Namespace, Name string
+	Container             string // its name
+	Field                 string // "images[web].newTag"; of text, what the marker says
+}
+
+// String is "Deployment team1/web, container app".
+func (id ID) String() string {
+	name := id.Name
+	if id.Namespace != "" && name != "" {
+		name = id.Namespace + "/" + id.Name
 	}
-	return current == image
+	var words []string
+	if object := strings.TrimSpace(id.Kind + " " + name); object != "" {
+		words = append(words, object)
+	}
+	if id.Container != "" {
+		words = append(words, "container "+id.Container)
+	}
+	if id.Field != "" {
+		words = append(words, id.Field)
+	}
+	return strings.Join(words, ", ")
 }
 
-// Find finds the sites of a file. A bad trigger is a problem of that trigger; the
-// others go on. Problems come without Path.
-func Find(f *yamledit.File) ([]Site, []imagestream.Problem) {
+// An As says how the text of a file is read.
+type As struct {
+	Text   bool    // lines of any kind, in place of YAML or JSON
+	Fields []Field // that follow a tag because the repository's config says so
+}
+
+// Find finds the sites of a file of YAML or JSON. A bad trigger is a problem of that
+// trigger; the others go on. Problems come without Path.
+func Find(f *yamledit.File, fields ...Field) ([]Site, []imagestream.Problem) {
 	var found finding
 	for i, d := range f.Docs {
 		found.object(object{doc: i, node: d.Root})
 	}
-	return found.sites, found.problems
+	found.markers(f)
+	found.fields(f, fields)
+	return found.numbered(), found.problems
+}
+
+// FindText finds the sites of a file of any other text.
+func FindText(src []byte) ([]Site, []imagestream.Problem) {
+	var found finding
+	found.text(src)
+	return found.numbered(), found.problems
+}
+
+// Mentions reports whether a text may hold sites: what it says of others needs no look.
+func Mentions(src []byte) bool {
+	return contains(src, Annotation, "ImageChange", markerKey, policyKey)
+}
+
+// A Rewrite gives a site an image, with references in a style where the site has no
+// wish of its own.
+type Rewrite struct {
+	Site  Site
+	Image Image
+	Style Style
+}
+
+// Rewritten is the text of a file in which sites hold their images, all or none. What
+// cannot be edited surely is a *yamledit.Refused.
+func Rewritten(src []byte, as As, rewrites ...Rewrite) ([]byte, error) {
+	if as.Text {
+		return rewrittenText(src, rewrites)
+	}
+	f, err := yamledit.Parse(src, yamledit.DefaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	var changes []yamledit.Change
+	for _, r := range rewrites {
+		values, why := r.Site.Values(r.Image, r.Style)
+		if why != "" {
+			return nil, &yamledit.Refused{Line: r.Site.Line, Col: r.Site.Col, What: why}
+		}
+		for i, p := range r.Site.Places {
+			changes = append(changes, yamledit.Change{Doc: p.Doc, At: p.At, Op: yamledit.Set, Value: p.Before + values[i]})
+		}
+	}
+	return f.Apply(changes...)
+}
+
+// numbered are the sites in the order of the file, those with equal IDs told apart.
+func (f *finding) numbered() []Site {
+	sites := f.sites
+	slices.SortStableFunc(sites, func(a, b Site) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Col - b.Col
+	})
+	seen := map[ID]int{}
+	for i := range sites {
+		id := sites[i].ID
+		if seen[id]++; seen[id] > 1 {
+			sites[i].ID.Field += suffix(seen[id])
+		}
+	}
+	return sites
 }
 
 type finding struct {
@@ -71,7 +195,8 @@ func (f *finding) object(o object) {
 	if o.kind != "List" || items == nil || items.Kind != yaml.SequenceNode {
 		f.annotation(o)
 		f.template(o)
-		f.notYet(o)
+		f.deploymentConfig(o)
+		f.buildConfig(o)
 		return
 	}
 	if len(o.at) > 0 {
@@ -130,21 +255,4 @@ func text(n *yamledit.Node) string {
 		return ""
 	}
 	return n.Value
-}
-
-// notYet says that an OpenShift object's own image triggers are left alone.
-func (f *finding) notYet(o object) {
-	if o.kind != "DeploymentConfig" && o.kind != "BuildConfig" {
-		return
-	}
-	list := o.find("spec", "triggers")
-	if list == nil || list.Kind != yaml.SequenceNode {
-		return
-	}
-	for i := range list.Content {
-		if o.text("spec", "triggers", i, "type") == "ImageChange" {
-			f.note(list.Line, list.Column, "the ImageChange triggers of a "+o.kind+" are not followed in this version")
-			return
-		}
-	}
 }

@@ -38,7 +38,7 @@ func brief(s Site) string {
 		paused = " paused"
 	}
 	return fmt.Sprintf("%s/%s/%s/%s follows %s, holds %q at %d:%d%s",
-		s.ID.Kind, s.ID.Namespace, s.ID.Name, s.ID.Container, s.Follows, s.Current, s.Line, s.Col, paused)
+		s.ID.Kind, s.ID.Namespace, s.ID.Name, s.ID.Container, s.Follows, s.Places[0].Value, s.Line, s.Col, paused)
 }
 
 func briefs(sites []Site) string {
@@ -203,11 +203,11 @@ func TestRewrite(t *testing.T) {
 	if len(sites) != 4 || len(problems) > 0 {
 		t.Fatalf("got sites\n%sand problems\n%s", briefs(sites), lines(problems))
 	}
-	var changes []yamledit.Change
+	var rewrites []Rewrite
 	for _, s := range sites {
-		changes = append(changes, s.Rewrite(image)...)
+		rewrites = append(rewrites, Rewrite{Site: s, Image: ParseImage(image)})
 	}
-	got, err := f.Apply(changes...)
+	got, err := Rewritten(f.Src, As{}, rewrites...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,13 +216,13 @@ func TestRewrite(t *testing.T) {
 	}
 	again, _ := Find(parse(t, string(got)))
 	for _, s := range again {
-		if !Same(s.Current, image) {
+		if !s.Has(ParseImage(image), ByDigest) {
 			t.Errorf("after the rewrite: %s", brief(s))
 		}
 	}
 }
 
-func TestSame(t *testing.T) {
+func TestHas(t *testing.T) {
 	a, b := "@sha256:"+strings.Repeat("a", 64), "@sha256:"+strings.Repeat("b", 64)
 	for _, tt := range []struct {
 		current, image string
@@ -238,23 +238,9 @@ func TestSame(t *testing.T) {
 		{" ", "quay.io/canal/barge" + a, false},
 		{"", "", true},
 	} {
-		if got := Same(tt.current, tt.image); got != tt.want {
-			t.Errorf("Same(%q, %q) = %t, want %t", tt.current, tt.image, got, tt.want)
-		}
-	}
-}
-
-// TestNotYet: what is left alone is said, once for an object.
-func TestNotYet(t *testing.T) {
-	const config = "kind: %s\nmetadata: {name: barge}\nspec:\n  triggers:\n  - type: ConfigChange\n  - type: ImageChange\n  - type: ImageChange\n"
-	for kind, want := range map[string]int{"DeploymentConfig": 1, "BuildConfig": 1, "Deployment": 0} {
-		f, err := yamledit.Parse(fmt.Appendf(nil, config, kind), yamledit.DefaultLimits)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sites, problems := Find(f)
-		if len(sites) > 0 || len(problems) != want || want == 1 && !problems[0].Note {
-			t.Errorf("%s: got %v and %v, want %d notes", kind, sites, problems, want)
+		s := Site{Places: []Place{{Part: Ref, Value: tt.current}}}
+		if got := s.Has(ParseImage(tt.image), ByDigest); got != tt.want {
+			t.Errorf("Has(%q, %q) = %t, want %t", tt.current, tt.image, got, tt.want)
 		}
 	}
 }

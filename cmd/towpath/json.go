@@ -127,7 +127,7 @@ func commitOf(w reconcile.Write) commitJSON {
 	}
 	for _, s := range w.Sites {
 		site := siteOf(s.Site)
-		site.Image = s.Image
+		site.Image = s.Writes()
 		c.Sites = append(c.Sites, site)
 	}
 	return c
@@ -136,7 +136,7 @@ func commitOf(w reconcile.Write) commitJSON {
 func siteOf(s *reconcile.Site) siteJSON {
 	return siteJSON{
 		Path: s.Path, Line: s.Line, Kind: s.ID.Kind, Namespace: s.ID.Namespace, Name: s.ID.Name, Container: s.ID.Container,
-		Form: s.Form, Follows: s.Follows.String(), Current: s.Current, Paused: s.Paused,
+		Form: s.Form, Follows: s.Follows.String(), Current: s.Current(), Paused: s.Paused,
 	}
 }
 
@@ -144,7 +144,7 @@ func heldOf(held reconcile.Held) []heldJSON {
 	out := []heldJSON{}
 	for _, h := range held {
 		site := siteOf(h.Change.Site)
-		site.Image = h.Change.Image
+		site.Image = h.Change.Writes()
 		out = append(out, heldJSON{site, string(h.By)})
 	}
 	return out

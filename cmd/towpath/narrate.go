@@ -64,8 +64,8 @@ func (n *narrator) pass(rep reconcile.Report) {
 		tell(slog.LevelInfo, w.Tag.String()+w.Image, "settling: recorded if it stands unchanged", "tag", w.Tag, "from", w.From, "image", w.Image, "until", w.Until.UTC())
 	}
 	for _, h := range rep.Held {
-		tell(slog.LevelInfo, h.Change.Site.Path+h.Change.Site.ID.String()+h.Change.Image, "held: a person took this image back",
-			"path", h.Change.Site.Path, "site", h.Change.Site.ID, "tag", h.Change.Site.Follows, "image", h.Change.Image, "commit", h.By.Short())
+		tell(slog.LevelInfo, h.Change.Site.Path+h.Change.Site.ID.String()+h.Change.Writes(), "held: a person took this image back",
+			"path", h.Change.Site.Path, "site", h.Change.Site.ID, "tag", h.Change.Site.Follows, "image", h.Change.Writes(), "commit", h.By.Short())
 	}
 	for _, u := range rep.Unresolved {
 		tell(slog.LevelInfo, u.Site.Path+u.Site.ID.String()+u.Why, "site left alone", "path", u.Site.Path, "site", u.Site.ID, "why", u.Why)

@@ -130,10 +130,10 @@ func heldLine(h reconcile.Hold) string {
 	site := h.Change.Site
 	path, id := printable(site.Path), printable(site.ID.String())
 	if h.By == "" {
-		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", path, id, site.Follows, h.Change.Image)
+		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", path, id, site.Follows, h.Change.Writes())
 	}
 	return fmt.Sprintf("%s: %s follows %s, but commit %s (%s) took %s back; it stays until the tag moves",
-		path, id, site.Follows, h.By.Short(), printable(h.About.Subject), h.Change.Image)
+		path, id, site.Follows, h.By.Short(), printable(h.About.Subject), h.Change.Writes())
 }
 
 func leftAloneLine(u reconcile.Unresolved) string {

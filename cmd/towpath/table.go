@@ -231,7 +231,7 @@ func (s *survey) metLine(f *web.Failure) string {
 
 // siteLine is a site, what it holds, and why it is not what the tag is.
 func (s *survey) siteLine(site *reconcile.Site) string {
-	line := fmt.Sprintf("%s:%d: %s: %s", printable(site.Path), site.Line, printable(site.ID.String()), cmp.Or(shortReference(strings.TrimSpace(site.Current)), "-"))
+	line := fmt.Sprintf("%s:%d: %s: %s", printable(site.Path), site.Line, printable(site.ID.String()), cmp.Or(shortReference(strings.TrimSpace(site.Current())), "-"))
 	if site.Paused {
 		line += " (paused)"
 	}

@@ -250,19 +250,25 @@ func indexOf(list *yamledit.Node, t imagestream.Tag) int {
 
 // checkSites rewrites every site.
 func checkSites(f *yamledit.File, sites []trigger.Site) error {
-	const image = "registry.example.com/other/image@sha256:0123456789012345678901234567890123456789012345678901234567890123"
-	var changes []yamledit.Change
+	image := trigger.ParseImage("registry.example.com/other/image:7@sha256:0123456789012345678901234567890123456789012345678901234567890123")
+	var rewrites []trigger.Rewrite
 	for _, s := range sites {
-		changes = append(changes, s.Rewrite(image)...)
+		rewrites = append(rewrites, trigger.Rewrite{Site: s, Image: image, Style: trigger.ByDigest})
 	}
-	out, err := apply(f, changes)
+	text, err := trigger.Rewritten(f.Src, trigger.As{}, rewrites...)
+	if err != nil {
+		return err
+	}
+	out, err := yamledit.Parse(text, yamledit.DefaultLimits)
 	if err != nil {
 		return err
 	}
 	var before, after parts
 	for _, s := range sites {
-		before.add(f, s.Doc, s.At)
-		after.add(out, s.Doc, s.At)
+		for _, p := range s.Places {
+			before.add(f, p.Doc, p.At)
+			after.add(out, p.Doc, p.At)
+		}
 	}
 	if err := unchanged(f, out, before, after); err != nil {
 		return err
@@ -272,8 +278,8 @@ func checkSites(f *yamledit.File, sites []trigger.Site) error {
 		return fmt.Errorf("%d sites became %d", len(sites), len(read))
 	}
 	for _, s := range read {
-		if s.Current != image {
-			return fmt.Errorf("line %d: the site holds %q after it was rewritten", s.Line, s.Current)
+		if !s.Has(image, trigger.ByDigest) {
+			return fmt.Errorf("line %d: the site holds %q after it was rewritten", s.Line, s.Current())
 		}
 	}
 	return nil
