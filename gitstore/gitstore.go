@@ -73,6 +73,7 @@ type About struct {
 	Author  Person
 	When    time.Time // committer time
 	Subject string
+	Merge   bool // the commit has several parents
 }
 
 // A Person is an author or committer.

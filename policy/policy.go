@@ -63,6 +63,9 @@ func (p *Policy) WithMinAge(d time.Duration) *Policy {
 }
 
 // asks reports whether an image must be known before it can be chosen.
+// MinAge is how old an image must be at the least; 0: any age will do.
+func (p *Policy) MinAge() time.Duration { return p.minAge }
+
 func (p *Policy) asks() bool { return p.minAge > 0 || len(p.platforms) > 0 }
 
 // A candidate is a tag that the policy is about.

@@ -63,6 +63,7 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 	c.hide(patches, patched)
 	c.ignored(beyond)
 	c.bindAliases()
+	c.cutCircles()
 }
 
 // bindFile gives names, namespaces and settings to what a file says, by its path

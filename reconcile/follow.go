@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/trigger"
@@ -15,6 +16,8 @@ type SiteChange struct {
 	Image  trigger.Image
 	Source string             // upstream reference that it was resolved from, if known
 	Labels imagestream.Labels // what is on record of its origin
+	Since  time.Time          // when it went on record
+	Aged   time.Duration      // how old it was then, at the least
 	Moved  bool               // the record came to say this image in this very pass
 }
 
@@ -49,10 +52,9 @@ func Follow(r *Recorded) []SiteChange {
 		return nil
 	}
 	var changes []SiteChange
-	waits := r.together()
 	for _, site := range r.cat.Sites {
 		want, why := r.wanted(site)
-		if why != "" || site.Paused || waits[unit{site.Path, site.Together}] || site.Has(want.Image, site.style()) {
+		if why != "" || site.Paused || r.waits(site) || site.Has(want.Image, site.style()) {
 			continue
 		}
 		changes = append(changes, want)
@@ -63,18 +65,24 @@ func Follow(r *Recorded) []SiteChange {
 // A unit is an object whose sites are written together for the first time.
 type unit struct{ path, name string }
 
-// together are the units of which some site has no image on record and never had one.
-func (r *Recorded) together() map[unit]bool {
-	waits := map[unit]bool{}
-	for _, site := range r.cat.Sites {
-		if site.Together == "" || site.Written || site.Site.Paused {
-			continue
-		}
-		if _, why := r.wanted(site); why != "" {
-			waits[unit{site.Path, site.Together}] = true
+// waits reports whether a site waits for another of its unit, which has no image on record
+// and never had one.
+func (r *Recorded) waits(site *Site) bool {
+	if site.Together == "" {
+		return false
+	}
+	if r.units == nil {
+		r.units = map[unit]bool{}
+		for _, s := range r.cat.Sites {
+			if s.Together == "" || s.Written || s.Paused {
+				continue
+			}
+			if _, why := r.wanted(s); why != "" {
+				r.units[unit{s.Path, s.Together}] = true
+			}
 		}
 	}
-	return waits
+	return r.units[unit{site.Path, site.Together}]
 }
 
 // wanted is what a site should hold, or why the record does not say it.
@@ -113,6 +121,7 @@ func (r *Recorded) image(s *Stream, tag imagestream.TagRef) (w SiteChange, ok bo
 	}
 	item := st.Items[0]
 	w.Image = trigger.ParseImage(item.Reference)
+	w.Since, w.Aged = item.Created, r.aged(tag)
 	if src := r.source(tag); src != nil {
 		w.Source, w.Labels = src.From, src.Labels
 	}
@@ -138,13 +147,22 @@ func (c SiteChange) is(older, item imagestream.Item) bool {
 // source is what a tag was resolved from or, where it follows others, what the first of
 // them was; nil where that is not known.
 func (r *Recorded) source(tag imagestream.TagRef) *imagestream.Source {
+	tag = r.origin(tag)
+	if s := r.cat.Stream(tag.Stream); s != nil {
+		if st := r.tag(s, tag.Tag); st != nil {
+			return st.Source
+		}
+	}
+	return nil
+}
+
+// origin is the tag that a tag follows, over however many others: itself where it follows
+// none.
+func (r *Recorded) origin(tag imagestream.TagRef) imagestream.TagRef {
 	for range 10 { // people can follow no more
 		s := r.cat.Stream(tag.Stream)
 		if s == nil {
 			break
-		}
-		if st := r.tag(s, tag.Tag); st != nil && st.Source != nil {
-			return st.Source
 		}
 		t := s.specTag(tag.Tag)
 		if t == nil {
@@ -156,11 +174,13 @@ func (r *Recorded) source(tag imagestream.TagRef) *imagestream.Source {
 		}
 		tag = a.source
 	}
-	return nil
+	return tag
 }
 
 // Unresolved says why a site is left alone, if the record does not say what it should hold.
 func (r *Recorded) Unresolved(site *Site) (why string, unresolved bool) {
-	_, why = r.wanted(site)
+	if _, why = r.wanted(site); why == "" && !site.Paused && r.waits(site) {
+		why = fmt.Sprintf("%s starts whole: another of its triggers has no image on record yet", site.Together)
+	}
 	return why, why != ""
 }

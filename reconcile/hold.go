@@ -6,13 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/trigger"
 )
-
-// holdDepth is how many commits are looked through for the hand of a person.
-const holdDepth = 1000
 
 // A Hold is a site that is left alone although it differs from the record.
 type Hold struct {
@@ -28,9 +26,15 @@ type HoldReason string
 
 const (
 	TakenBack HoldReason = "taken back" // it was given this image, and somebody took it back
-	LeftOut   HoldReason = "left out"   // a proposal was merged that moved others of the tag, and not this one
-	FlipFlop  HoldReason = "flip-flop"  // it was given this image three times within a day
+	LeftOut   HoldReason = "left out"   // one commit brought the record and moved others of the tag, but not this one
+	FlipFlop  HoldReason = "flip-flop"  // it came to hold this image three times within a day
 	TooLong   HoldReason = "too long"   // the history is too long, or cut off, to tell
+)
+
+// A site that came to hold an image so often within so long is left alone for the rest of it.
+const (
+	flips      = 3
+	flipPeriod = 24 * time.Hour
 )
 
 // Held are the holds of one pass.
@@ -38,231 +42,321 @@ type Held []Hold
 
 // Without is what is left of the changes when those that are held are taken out.
 func (h Held) Without(changes []SiteChange) []SiteChange {
-	return slices.DeleteFunc(slices.Clone(changes), func(c SiteChange) bool {
-		return slices.ContainsFunc(h, func(hold Hold) bool { return hold.Change.Site == c.Site })
-	})
+	held := make(map[*Site]bool, len(h))
+	for _, hold := range h {
+		held[hold.Change.Site] = true
+	}
+	return slices.DeleteFunc(slices.Clone(changes), func(c SiteChange) bool { return held[c.Site] })
 }
 
-// holdKey names what a verdict was about. A hold lasts as long as neither file
-// changes.
-type holdKey struct {
-	path         string
-	id           trigger.ID
-	site, stream gitstore.BlobID
-	image        string
-}
-
-// Holds finds the sites that a person put back: those that held the image that
-// is on record in an earlier first-parent commit in which the record said
-// it already, without a break until now. Images that come on record in this
-// very pass cannot have been taken back yet. Only files that a commit
-// changed are read, and the walk of the log ends for a site where the record
-// differs or where the site begins.
-func Holds(ctx context.Context, snap gitstore.Snapshot, c *Catalog, wanted []SiteChange, m *Memory) (Held, error) {
+// Holds finds the sites that are left alone, out of the log of the branch. It looks at
+// first-parent commits, newest first:
+//
+//	the parent's record     the parent's site             the site is
+//	the image               has it                        held: this commit took it back
+//	the image               another, or the same file     looked for in the parent's parent
+//	the image               not there yet                 free
+//	another, or none        there, others came to         held: it was left out when a proposal
+//	                        have the image right here     was merged into a single commit
+//	another, or none        otherwise                     free
+//
+// Images that come on record in this very pass cannot have been taken back yet. Whatever the
+// record did, a site that came to hold the image three times within a day, while the record
+// went to and fro, is held for the rest of it.
+//
+// What was found at one tip is remembered: from a later one only the commits since are
+// looked at.
+func Holds(ctx context.Context, snap gitstore.Snapshot, c *Catalog, wanted []SiteChange, m *Memory, now time.Time) (Held, error) {
+	l := lookout{log: c.history(ctx), cat: c, now: now, known: m.verdicts.of(c), found: map[holdKey]verdict{}}
+	if err := l.open(snap, wanted); err != nil {
+		return nil, err
+	}
+	if err := l.look(snap); err != nil {
+		return nil, err
+	}
+	m.verdicts = verdicts{tip: snap.Rev(), config: c.Config, all: l.found}
 	var held Held
-	var open []*suspect
 	for _, w := range wanted {
-		if w.Moved {
-			continue
+		if v, ok := l.found[keyOf(w)]; ok && v.held {
+			v.Change = w
+			held = append(held, v.Hold)
 		}
-		s := &suspect{change: w, site: w.Site.Path, stream: c.Stream(w.Site.Follows.Stream).Path}
-		if hold, ok := m.held[s.key(c)]; ok {
-			hold.Change = w
-			held = append(held, hold)
-			continue
-		}
-		open = append(open, s)
 	}
-	log := history{ctx: ctx, cat: c, parsed: map[reading]*parsedFile{}}
-	for depth := 0; len(open) > 0; depth++ {
-		parent, err := snap.Parent(ctx)
-		if e := (*gitstore.Error)(nil); depth == holdDepth || errors.As(err, &e) && e.Kind == gitstore.Unsupported {
-			for _, s := range open { // the history is too long, or cut off: one site must not stop the others
-				held = append(held, Hold{Change: s.change, Why: TooLong})
-			}
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if parent == nil {
-			break
-		}
-		changes, err := snap.Changes(ctx, parent)
-		if err != nil {
-			return nil, err
-		}
-		var still []*suspect
-		for _, s := range open {
-			verdict, err := log.judge(s, parent, changes)
-			switch {
-			case err != nil:
-				return nil, err
-			case verdict == takenBack:
-				held = append(held, Hold{Change: s.change, Why: TakenBack, By: snap.Rev(), About: snap.About()})
-			case verdict == goOn:
-				still = append(still, s)
-			}
-		}
-		open, snap = still, parent
-	}
-	m.remember(c, held)
-	slices.SortStableFunc(held, func(a, b Hold) int { return compareSites(a.Change.Site, b.Change.Site) })
 	return held, nil
 }
 
-// remember keeps the holds of this pass, and only those.
-func (m *Memory) remember(c *Catalog, held Held) {
-	m.held = map[holdKey]Hold{}
-	for _, h := range held {
-		s := suspect{change: h.Change}
-		m.held[s.key(c)] = h
+// holdKey names what a verdict is about: which site should have which image.
+type holdKey struct {
+	path    string
+	id      trigger.ID
+	follows imagestream.TagRef
+	image   trigger.Image
+	moved   bool // the record did not say it yet
+}
+
+func keyOf(c SiteChange) holdKey {
+	image := c.Image
+	if c.Site.Site.HoldsDigest(image, c.Site.style()) {
+		image = trigger.Image{Digest: image.Digest} // another name of the same image is no news
 	}
+	return holdKey{c.Site.Path, c.Site.ID, c.Site.Follows, image, c.Moved}
+}
+
+// A verdict is what the log says of a site.
+type verdict struct {
+	Hold
+	held bool
+}
+
+// verdicts are those found at a tip of the branch.
+type verdicts struct {
+	tip    gitstore.Rev
+	config *config.Repository
+	all    map[holdKey]verdict
+}
+
+// of are the verdicts as far as they count under the catalog's config.
+func (v verdicts) of(c *Catalog) verdicts {
+	if v.config != c.Config {
+		return verdicts{}
+	}
+	return v
+}
+
+// A lookout walks the log for many suspects at once.
+type lookout struct {
+	log   *history
+	cat   *Catalog
+	now   time.Time
+	known verdicts // of an earlier tip
+	found map[holdKey]verdict
+	todo  []*suspect
 }
 
 // suspect is a site on its way back through the log.
 type suspect struct {
-	change       SiteChange
-	site, stream string // where the two files were, at the commit that was reached
+	change SiteChange
+	key    holdKey
+	site   *Site  // as the commit that was reached has it
+	stream string // the file of the record there
+	asks   bool   // whether somebody took the image back
+	counts bool   // how often the site came to hold the image
+
+	has   bool        // the site has the image in the commit that was reached
+	gives []time.Time // when it came to hold it, newest first
+	lost  verdict     // the newest commit in which it lost it
 }
 
-func (s *suspect) key(c *Catalog) holdKey {
-	site := s.change.Site
-	return holdKey{site.Path, site.ID, site.Blob, c.Stream(site.Follows.Stream).Blob, s.change.Writes()}
-}
-
-type verdict int
-
-const (
-	goOn      verdict = iota // as at the commit after
-	free                     // the record differed, or the site was not there
-	takenBack                // the site held the image that the record said
-)
-
-// history reads what files said in older commits.
-type history struct {
-	ctx    context.Context
-	cat    *Catalog
-	parsed map[reading]*parsedFile
-}
-
-// judge looks at a suspect in the parent of the commit that was reached.
-func (h history) judge(s *suspect, parent gitstore.Snapshot, changes []gitstore.Change) (verdict, error) {
-	stream, site := find(changes, s.stream), find(changes, s.site)
-	if stream != nil {
-		says, path, err := h.record(s, parent, stream, changes)
-		if err != nil || !says {
-			return free, err
+// open makes suspects of the sites about which nothing is known yet.
+func (l *lookout) open(snap gitstore.Snapshot, wanted []SiteChange) error {
+	recent := map[imagestream.TagRef]bool{}
+	for _, w := range wanted {
+		key := keyOf(w)
+		if v, ok := l.known.all[key]; ok && l.known.tip == snap.Rev() && (v.Until.IsZero() || l.now.Before(v.Until)) {
+			l.found[key] = v
+			continue
 		}
-		s.stream = path
-	}
-	if site == nil {
-		return goOn, nil
-	}
-	then, path, err := h.siteThen(s, parent, site, changes)
-	switch {
-	case err != nil || then == nil:
-		return free, err
-	case then.Has(s.change.Image, s.change.Site.style()):
-		return takenBack, nil
-	}
-	s.site = path
-	return goOn, nil
-}
-
-// record reports whether the record said the image in the parent, and in which
-// file.
-func (h history) record(s *suspect, parent gitstore.Snapshot, ch *gitstore.Change, all []gitstore.Change) (bool, string, error) {
-	name, tag := s.change.Site.Follows.Stream, s.change.Site.Follows.Tag
-	for _, old := range before(ch, all) {
-		p, err := h.read(parent, old)
-		if err != nil {
-			return false, "", err
-		}
-		for _, d := range p.docs {
-			if d.Name.Name != name.Name || h.cat.namespace(old.Path, d.Name.Namespace) != name.Namespace {
-				continue
+		tag := w.Site.Follows
+		if _, ok := recent[tag]; !ok && (w.Moved || l.now.Sub(w.Since) < flipPeriod) {
+			again, err := l.wasBefore(snap, w)
+			if err != nil {
+				return err
 			}
-			st := d.Status.Tag(tag)
-			return st != nil && len(st.Items) > 0 && s.change.says(st.Items[0]), old.Path, nil
+			recent[tag] = again
+		}
+		s := &suspect{change: w, key: key, site: w.Site, stream: l.cat.Stream(tag.Stream).Path, asks: !w.Moved, counts: recent[tag]}
+		if s.asks || s.counts {
+			l.todo = append(l.todo, s)
+		} else {
+			l.found[key] = verdict{}
 		}
 	}
-	return false, "", nil
+	return nil
 }
 
-// says reports whether a record's item is the image of the change.
-func (c SiteChange) says(item imagestream.Item) bool {
-	older := trigger.ParseImage(item.Reference)
-	if c.Image.Digest != "" {
-		return older.Digest == c.Image.Digest
+// wasBefore reports whether the record said the image before, within the time in which
+// flip-flops count, and another one after that.
+func (l *lookout) wasBefore(snap gitstore.Snapshot, w SiteChange) (bool, error) {
+	s := l.cat.Stream(w.Site.Follows.Stream)
+	st := s.record(w.Site.Follows.Tag)
+	if st == nil || len(st.Items) == 0 || s.Blob == "" {
+		return false, nil
 	}
-	return older == c.Image
+	src, err := snap.Read(l.log.ctx, s.Blob)
+	if err != nil {
+		return false, err
+	}
+	_, docs, err := reread(src)
+	if err != nil {
+		return false, nil // whoever edits it will say so
+	}
+	d, err := s.among(docs)
+	if err != nil {
+		return false, nil
+	}
+	items := d.Status.Tag(w.Site.Follows.Tag).Items
+	if !w.Moved {
+		items = items[1:]
+	}
+	return slices.ContainsFunc(items, func(item imagestream.Item) bool {
+		return l.now.Sub(item.Created) < flipPeriod && w.saidBy(&imagestream.TagStatus{Items: []imagestream.Item{item}})
+	}), nil
 }
 
-// siteThen is the site in the parent, nil where it was not there yet.
-func (h history) siteThen(s *suspect, parent gitstore.Snapshot, ch *gitstore.Change, all []gitstore.Change) (*trigger.Site, string, error) {
-	id := s.change.Site.ID
-	for _, old := range before(ch, all) {
-		p, err := h.read(parent, old)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, t := range p.sites {
-			t.ID.Namespace = h.cat.namespace(old.Path, t.ID.Namespace)
-			if t.ID == id {
-				return &t, old.Path, nil
-			}
-		}
-	}
-	return nil, "", nil
-}
-
-// before lists where a file's content may have stood in the parent: at its
-// path or, where it is new, in the files that the commit deleted.
-func before(ch *gitstore.Change, all []gitstore.Change) []gitstore.File {
-	if ch.Old != nil {
-		return []gitstore.File{*ch.Old}
-	}
-	var gone []gitstore.File
-	for _, c := range all {
-		if c.New == nil && c.Old != nil {
-			gone = append(gone, *c.Old)
-		}
-	}
-	return gone
-}
-
-func (h history) read(snap gitstore.Snapshot, f gitstore.File) (*parsedFile, error) {
-	if f.Skip != "" || !h.cat.Config.Included(f.Path) {
-		return nothing, nil
-	}
-	l := h.cat.lens(f.Path)
-	r := reading{f.Blob, l.key}
-	if p := h.cat.parsed[r]; p != nil {
-		return p, nil
-	}
-	if p := h.parsed[r]; p != nil {
-		return p, nil
-	}
-	p, err := read(h.ctx, snap, f.Blob, l)
-	if err == nil {
-		h.parsed[r] = p
-	}
-	return p, err
-}
-
-func find(changes []gitstore.Change, path string) *gitstore.Change {
-	i, ok := slices.BinarySearchFunc(changes, path, func(c gitstore.Change, p string) int {
-		switch {
-		case c.Path < p:
-			return -1
-		case c.Path > p:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
+// look walks the log until every suspect has its verdict.
+func (l *lookout) look(snap gitstore.Snapshot) error {
+	if len(l.todo) == 0 {
 		return nil
 	}
-	return &changes[i]
+	depth, most := 0, 0
+	for _, s := range l.todo {
+		most = max(most, s.change.Site.Settings.HoldDepth)
+	}
+	err := l.log.back(snap, most, func(st *step) (bool, error) {
+		var still []*suspect
+		for _, s := range l.todo {
+			done, err := l.advance(s, st, depth)
+			if err != nil {
+				return false, err
+			}
+			if !done {
+				still = append(still, s)
+			}
+		}
+		l.todo = still
+		depth++
+		return len(still) == 0, nil
+	})
+	if err != nil && !errors.Is(err, errCut) {
+		return err
+	}
+	for _, s := range l.todo { // the log ends here, or we do: one site must not stop the others
+		if s.asks && err != nil {
+			l.close(s, Hold{Why: TooLong})
+		} else {
+			l.judge(s)
+		}
+	}
+	return nil
+}
+
+// advance takes a suspect over one step, and reports whether it has its verdict.
+func (l *lookout) advance(s *suspect, st *step, depth int) (done bool, err error) {
+	if s.asks {
+		if v, ok := l.known.all[s.key]; ok && st.at.Rev() == l.known.tip { // nothing since then says otherwise
+			if v.held && v.Why != FlipFlop || !s.counts {
+				l.found[s.key] = v
+				return true, nil
+			}
+			s.asks = false
+		}
+	}
+	if s.asks {
+		if depth >= s.change.Site.Settings.HoldDepth {
+			return l.close(s, Hold{Why: TooLong}), nil
+		}
+		said, err := l.said(s, st)
+		if err != nil {
+			return false, err
+		}
+		if !said {
+			left, err := l.leftOut(s, st)
+			if err != nil {
+				return false, err
+			}
+			if left {
+				return l.close(s, Hold{Why: LeftOut, By: st.at.Rev(), About: st.at.About()}), nil
+			}
+			s.asks = false
+		}
+	}
+	s.counts = s.counts && l.now.Sub(st.at.About().When) < flipPeriod
+	if !s.asks && !s.counts {
+		return l.judge(s), nil
+	}
+	before, err := st.siteBefore(s.site)
+	if err != nil {
+		return false, err
+	}
+	if before == nil {
+		return l.judge(s), nil
+	}
+	has := before.Has(s.change.Image, s.change.Site.style())
+	switch {
+	case has && !s.has && s.asks:
+		return l.close(s, Hold{Why: TakenBack, By: st.at.Rev(), About: st.at.About()}), nil
+	case has && !s.has && s.lost.By == "":
+		s.lost.By, s.lost.About = st.at.Rev(), st.at.About()
+	case s.has && !has:
+		s.gives = append(s.gives, st.at.About().When)
+	}
+	s.has, s.site = has, before
+	return false, nil
+}
+
+// judge gives a suspect that nobody took back its verdict.
+func (l *lookout) judge(s *suspect) bool {
+	if len(s.gives) < flips {
+		l.found[s.key] = verdict{}
+		return true
+	}
+	return l.close(s, Hold{Why: FlipFlop, By: s.lost.By, About: s.lost.About, Until: s.gives[flips-1].Add(flipPeriod)})
+}
+
+// close gives a suspect its verdict.
+func (l *lookout) close(s *suspect, h Hold) bool {
+	l.found[s.key] = verdict{Hold: h, held: true}
+	return true
+}
+
+// said reports whether the record said the image in the parent, too.
+func (l *lookout) said(s *suspect, st *step) (bool, error) {
+	if st.change(s.stream) == nil {
+		return true, nil
+	}
+	record, path, err := st.recordBefore(s.change.Site.Follows, s.stream)
+	if err != nil || record == nil || len(record.Items) == 0 {
+		return false, err
+	}
+	s.stream = path
+	return s.change.saidBy(record), nil
+}
+
+// saidBy reports whether a record says, to the site, what it says now: the same image or,
+// where the site holds no digest, the same text.
+func (c SiteChange) saidBy(record *imagestream.TagStatus) bool {
+	then := trigger.ParseImage(record.Items[0].Reference)
+	if c.Image.Digest != "" && then.Digest == c.Image.Digest {
+		return true
+	}
+	if c.Site.HoldsDigest(c.Image, c.Site.style()) {
+		return false
+	}
+	if record.Source != nil && then.Digest != "" {
+		then.Tag = trigger.ParseImage(record.Source.From).Tag
+	}
+	was, why := c.Site.Values(then, c.Site.style())
+	is, _ := c.Site.Values(c.Image, c.Site.style())
+	return why == "" && slices.Equal(was, is)
+}
+
+// leftOut reports whether the commit that brought the record moved other sites of the tag,
+// and not this one, which was there. Our own commits never do both; a proposal that was merged
+// into one commit does. In a merge commit, work of many hands comes together: it says nothing.
+func (l *lookout) leftOut(s *suspect, st *step) (bool, error) {
+	if st.at.About().Merge {
+		return false, nil
+	}
+	touched, err := st.touched(s.change.Site.Follows)
+	if err != nil {
+		return false, err
+	}
+	image := s.change.Image
+	if !slices.ContainsFunc(touched, func(c change) bool {
+		return !c.before.Has(image, c.before.style()) && c.after.Has(image, c.after.style())
+	}) {
+		return false, nil
+	}
+	before, err := st.siteBefore(s.site)
+	return before != nil && before.Current() == s.site.Current(), err
 }

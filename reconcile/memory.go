@@ -16,13 +16,13 @@ import (
 // how it fails, what is under way. It belongs to one Reconciler. If it is lost,
 // the price is one round of HEAD requests.
 type Memory struct {
-	started time.Time
-	states  map[imagestream.TagRef]*state
-	loud    map[imagestream.TagRef]*state           // of states, those that fail or wait for an image to settle
-	rests   map[imagestream.Name]rest               // streams of which nothing is asked or owed
-	owed    map[imagestream.TagRef]Answer           // those that nothing became of yet
-	held    map[holdKey]Hold                        // what the log said of sites that a person took back
-	refused map[imagestream.Problem]gitstore.BlobID // edits that could not be made, and in which content of the file
+	started  time.Time
+	states   map[imagestream.TagRef]*state
+	loud     map[imagestream.TagRef]*state           // of states, those that fail or wait for an image to settle
+	rests    map[imagestream.Name]rest               // streams of which nothing is asked or owed
+	owed     map[imagestream.TagRef]Answer           // those that nothing became of yet
+	verdicts verdicts                                // what the log said of sites
+	refused  map[imagestream.Problem]gitstore.BlobID // edits that could not be made, and in which content of the file
 
 	pushes    []time.Time // that landed within the last hour
 	pushFails int

@@ -95,15 +95,16 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	fresh := r.exchange(ctx, ask, next)                 // what registries have said
-	answers := mem.owing()                              // and all that was not written yet
-	recorded := Record(cat, answers, now, r.Targets...) // status changes, and the record as it will stand
-	wanted := r.follow(recorded)                        // sites that differ from the record
-	held, err := Holds(ctx, snap, cat, wanted, mem)     // those that a person put back
+	fresh := r.exchange(ctx, ask, next)                  // what registries have said
+	answers := mem.owing()                               // and all that was not written yet
+	recorded := r.record(cat, answers, now)              // status changes, and the record as it will stand
+	wanted := r.follow(recorded)                         // sites that differ from the record
+	held, err := Holds(ctx, snap, cat, wanted, mem, now) // those that a person put back
 	if err != nil {
 		return Report{}, err
 	}
-	plan := Plan{Recorded: recorded, Sites: held.Without(wanted), Author: r.Author, When: now}
+	moves, later := r.moves(held, wanted, now) // and those that wait for their time
+	plan := Plan{Recorded: recorded, Sites: moves, Author: r.Author, When: now}
 	if err := r.consent(cat, len(plan.Paths())); err != nil {
 		return Report{}, err
 	}
@@ -123,7 +124,9 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 			r.next = now
 		}
 	}
+	r.next = earliest(r.next, wakes(held, later))
 	r.report = r.summary(cat, plan, held, writes, fresh, outcome, now)
+	r.report.Deferred = later
 	return r.report, nil
 }
 
@@ -171,6 +174,9 @@ func (r *Reconciler) exchange(ctx context.Context, ask []Question, next time.Tim
 
 // targeted keeps the questions that Targets name.
 func (r *Reconciler) targeted(cat *Catalog, ask []Question) []Question {
+	if r.Resume != nil {
+		return nil
+	}
 	if len(r.Targets) == 0 {
 		return ask
 	}
@@ -179,11 +185,41 @@ func (r *Reconciler) targeted(cat *Catalog, ask []Question) []Question {
 	})
 }
 
+// record turns answers into the record as it will stand. Who resumes a site gets it as it
+// stands.
+func (r *Reconciler) record(cat *Catalog, answers []Answer, now time.Time) *Recorded {
+	if r.Resume != nil {
+		return asItStands(cat, now)
+	}
+	return Record(cat, answers, now, r.Targets...)
+}
+
 func (r *Reconciler) follow(recorded *Recorded) []SiteChange {
 	if r.Only == ImportOnly {
 		return nil
 	}
 	return Follow(recorded)
+}
+
+// moves are the changes of sites that are made now, and those that are made later. What a
+// person resumes is made at once, and nothing else.
+func (r *Reconciler) moves(held Held, wanted []SiteChange, now time.Time) (made []SiteChange, later []Deferred) {
+	if r.Resume == nil {
+		return Guard(held.Without(wanted), now)
+	}
+	return slices.DeleteFunc(slices.Clone(wanted), func(c SiteChange) bool { return !r.Resume(c.Site) }), nil
+}
+
+// wakes is when a site may move that may not now; zero: none by the clock alone.
+func wakes(held Held, later []Deferred) time.Time {
+	var next time.Time
+	for _, h := range held {
+		next = earliest(next, h.Until)
+	}
+	for _, d := range later {
+		next = earliest(next, d.Until)
+	}
+	return next
 }
 
 // apply pushes the chain, unless there is nothing to push, this is a rehearsal,

@@ -23,6 +23,7 @@ type Recorded struct {
 	options imagestream.Options
 	outrun  map[imagestream.TagRef]bool       // answers that a younger record overtook
 	settles map[imagestream.TagRef][]Settling // by question
+	units   map[unit]bool                     // those that wait to be whole; nil until it was asked
 }
 
 // Settling is an image that is not recorded yet.
@@ -91,6 +92,9 @@ func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recor
 	}
 	return r
 }
+
+// asItStands is the record without any change.
+func asItStands(c *Catalog, now time.Time) *Recorded { return &Recorded{cat: c, at: now} }
 
 // named reports whether targets name a stream; none name all.
 func named(targets []Hint, s *Stream) bool {

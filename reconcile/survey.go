@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -62,11 +63,14 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	}
 	mem := r.memory(now)
 	recorded := Record(cat, nil, now)
-	held, err := Holds(ctx, snap, cat, Follow(recorded), mem)
+	wanted := Follow(recorded)
+	held, err := Holds(ctx, snap, cat, wanted, mem, now)
 	if err != nil {
 		return nil, Report{}, err
 	}
-	return cat, r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now), nil
+	rep := r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now)
+	_, rep.Deferred = Guard(held.Without(wanted), now)
+	return cat, rep, nil
 }
 
 // A Since says which commit gave a site what it holds.
@@ -79,7 +83,41 @@ type Since struct {
 // Since looks up, for sites of the catalog that Survey returned, which commit gave each what
 // it holds, in the order of sites. It reads the log until all are found.
 func (r *Reconciler) Since(ctx context.Context, c *Catalog, sites []*Site) ([]Since, error) {
-	return nil, nil
+	found := make([]Since, len(sites))
+	open := make([]int, len(sites))
+	now := make([]*Site, len(sites)) // as the commit that was reached has them
+	most, seen, last := 0, 0, c.snap
+	for i, s := range sites {
+		found[i].Site, open[i], now[i] = s, i, s
+		most = max(most, s.Settings.HoldDepth)
+	}
+	err := c.history(ctx).back(c.snap, most, func(st *step) (bool, error) {
+		still := open[:0]
+		for _, i := range open {
+			before, err := st.siteBefore(now[i])
+			if err != nil {
+				return false, err
+			}
+			if before != nil && before.Current() == now[i].Current() {
+				now[i] = before
+				still = append(still, i)
+				continue
+			}
+			found[i].By, found[i].About = st.at.Rev(), st.at.About()
+		}
+		open, last = still, st.parent
+		if seen++; r.Progress != nil {
+			r.Progress("reading the log", seen, most)
+		}
+		return len(open) == 0, nil
+	})
+	if errors.Is(err, errCut) {
+		return found, nil
+	}
+	for _, i := range open { // the root commit has them already
+		found[i].By, found[i].About = last.Rev(), last.About()
+	}
+	return found, err
 }
 
 // Tags lists every tag of every stream, by name: those of spec, and those that

@@ -3,6 +3,7 @@ package trigger
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -183,3 +184,16 @@ func contains(src []byte, words ...string) bool {
 }
 
 func suffix(n int) string { return fmt.Sprintf("#%d", n) }
+
+// HoldsDigest reports whether a site that has an image says its digest.
+func (s Site) HoldsDigest(i Image, by Style) bool {
+	values, why := s.Values(i, by)
+	if why != "" {
+		return false
+	}
+	s.Places = slices.Clone(s.Places)
+	for n := range values {
+		s.Places[n].Value = values[n]
+	}
+	return s.Digest() != ""
+}

@@ -1,0 +1,68 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/window"
+)
+
+// Guard parts changes into those that are made now and those that the guard rails of
+// .towpath.yaml keep for later:
+//
+//	the image has been known for   the site's windows   the change is made
+//	less than min-age              -                    when it has
+//	min-age or longer              closed               when one opens
+//	min-age or longer              one is open, none    now
+//
+// An image has been known since it went on record, and was as old then as its tag's policy
+// asked for.
+func Guard(changes []SiteChange, now time.Time) (made []SiteChange, later []Deferred) {
+	for _, c := range changes {
+		settings := c.Site.Settings
+		if old := c.Since.Add(settings.MinAge - c.Aged); settings.MinAge > c.Aged && now.Before(old) {
+			later = append(later, Deferred{c, fmt.Sprintf("its image must have been known for %s", short24(settings.MinAge)), old})
+			continue
+		}
+		if open, changes := window.Open(settings.Windows, now); !open {
+			later = append(later, Deferred{c, "its window is closed", changes})
+			continue
+		}
+		made = append(made, c)
+	}
+	return made, later
+}
+
+// short24 is a duration as people write it: 72h, 15m.
+func short24(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}
+
+// aged is how old an image was, at the least, when it went on record for a tag.
+func (r *Recorded) aged(tag imagestream.TagRef) time.Duration {
+	tag = r.origin(tag)
+	s := r.cat.Stream(tag.Stream)
+	if s == nil {
+		return 0
+	}
+	t := s.specTag(tag.Tag)
+	if t == nil || t.Policy == nil {
+		return 0
+	}
+	return t.Policy.WithMinAge(s.Settings.MinAge).MinAge()
+}
+
+// earliest is the first of two times, of which zero is never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

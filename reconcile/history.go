@@ -1,0 +1,277 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/trigger"
+)
+
+// history reads what files said in older commits, as the catalog's config has it. Only
+// files that a commit changed are read, each content once.
+type history struct {
+	ctx    context.Context
+	cat    *Catalog
+	parsed map[reading]*parsedFile
+	bound  map[gitstore.File][]*Site // what was found at a path
+}
+
+func (c *Catalog) history(ctx context.Context) *history {
+	return &history{ctx: ctx, cat: c, parsed: map[reading]*parsedFile{}, bound: map[gitstore.File][]*Site{}}
+}
+
+// A step goes from a commit back to its first parent.
+type step struct {
+	h       *history
+	at      gitstore.Snapshot
+	parent  gitstore.Snapshot
+	changes []gitstore.Change // from parent to at, by path
+
+	gone  *departed
+	moved map[imagestream.TagRef][]change // sites that both sides have, and the change touched
+}
+
+// change is a site on both sides of a step.
+type change struct{ before, after *Site }
+
+// errCut says that the history is longer than is at hand.
+var errCut = errors.New("the history is cut off here")
+
+// back walks the log from a snapshot towards its root, for at most so many commits, until
+// visit has seen enough. The error is errCut where the log goes on.
+func (h *history) back(snap gitstore.Snapshot, most int, visit func(*step) (enough bool, err error)) error {
+	for range most {
+		parent, err := snap.Parent(h.ctx)
+		if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Unsupported {
+			return errCut
+		}
+		if err != nil || parent == nil {
+			return err
+		}
+		changes, err := snap.Changes(h.ctx, parent)
+		if err != nil {
+			return err
+		}
+		enough, err := visit(&step{h: h, at: snap, parent: parent, changes: changes})
+		if err != nil || enough {
+			return err
+		}
+		snap = parent
+	}
+	return errCut
+}
+
+// read is what a file said.
+func (h *history) read(snap gitstore.Snapshot, f *gitstore.File) (*parsedFile, error) {
+	if f == nil || f.Skip != "" || !h.cat.reads(f.Path) {
+		return nothing, nil
+	}
+	l := h.cat.lens(f.Path)
+	r := reading{f.Blob, l.key}
+	if p := h.cat.parsed[r]; p != nil {
+		return p, nil
+	}
+	if p := h.parsed[r]; p != nil {
+		return p, nil
+	}
+	p, err := read(h.ctx, snap, f.Blob, l)
+	if err == nil {
+		h.parsed[r] = p
+	}
+	return p, err
+}
+
+// sites are those of one side of a change, named as their path has it.
+func (h *history) sites(snap gitstore.Snapshot, f *gitstore.File) ([]*Site, error) {
+	p, err := h.read(snap, f)
+	if err != nil || len(p.sites) == 0 {
+		return nil, err
+	}
+	if sites, ok := h.bound[*f]; ok {
+		return sites, nil
+	}
+	sites := make([]*Site, len(p.sites))
+	in := &file{File: *f, lens: h.cat.lens(f.Path)}
+	for i, t := range p.sites {
+		sites[i] = h.cat.site(in, t)
+	}
+	h.bound[*f] = sites
+	return sites, nil
+}
+
+// change is what the step did at a path, nil where it did nothing.
+func (s *step) change(path string) *gitstore.Change {
+	i, ok := slices.BinarySearchFunc(s.changes, path, func(c gitstore.Change, p string) int { return strings.Compare(c.Path, p) })
+	if !ok {
+		return nil
+	}
+	return &s.changes[i]
+}
+
+// siteBefore is a site as the parent has it: the same one where the step did not touch its
+// file; nil where it was not there yet. A site that came into its file is looked for
+// among those that the step took out of others.
+func (s *step) siteBefore(site *Site) (*Site, error) {
+	ch := s.change(site.Path)
+	if ch == nil {
+		return site, nil
+	}
+	sites, err := s.h.sites(s.parent, ch.Old)
+	if err != nil {
+		return nil, err
+	}
+	for _, then := range sites {
+		if then.ID == site.ID {
+			return then, nil
+		}
+	}
+	gone, err := s.wentAway()
+	if err != nil {
+		return nil, err
+	}
+	return closest(gone.sites[site.ID], site), nil
+}
+
+// recordBefore is a stream's record of a tag as the parent has it, and in which file; nil
+// where the stream was not there, or said nothing of the tag.
+func (s *step) recordBefore(tag imagestream.TagRef, path string) (*imagestream.TagStatus, string, error) {
+	p, err := s.h.read(s.parent, s.change(path).Old)
+	if err != nil {
+		return nil, "", err
+	}
+	if d := s.h.stream(p, path, tag.Stream); d != nil {
+		return d.Status.Tag(tag.Tag), path, nil
+	}
+	gone, err := s.wentAway()
+	if err != nil {
+		return nil, "", err
+	}
+	if was, ok := gone.streams[tag.Stream]; ok {
+		return was.doc.Status.Tag(tag.Tag), was.path, nil
+	}
+	return nil, "", nil
+}
+
+// stream is the stream of a name in a file.
+func (h *history) stream(p *parsedFile, path string, name imagestream.Name) *imagestream.Document {
+	for i := range p.docs {
+		if d := &p.docs[i]; d.Name.Name == name.Name && h.cat.namespace(path, d.Name.Namespace) == name.Namespace {
+			return d
+		}
+	}
+	return nil
+}
+
+// departed are the sites and streams that a step took out of files.
+type departed struct {
+	sites   map[trigger.ID][]*Site
+	streams map[imagestream.Name]home
+}
+
+type home struct {
+	path string
+	doc  *imagestream.Document
+}
+
+// wentAway are the sites and streams that the parent has in files which lost them.
+func (s *step) wentAway() (*departed, error) {
+	if s.gone != nil {
+		return s.gone, nil
+	}
+	gone := &departed{map[trigger.ID][]*Site{}, map[imagestream.Name]home{}}
+	for _, ch := range s.changes {
+		if ch.Old == nil {
+			continue
+		}
+		p, err := s.h.read(s.parent, ch.Old)
+		if err != nil {
+			return nil, err
+		}
+		now, err := s.h.read(s.at, ch.New)
+		if err != nil {
+			return nil, err
+		}
+		for i := range p.docs {
+			d := &p.docs[i]
+			name := imagestream.Name{Namespace: s.h.cat.namespace(ch.Path, d.Name.Namespace), Name: d.Name.Name}
+			if s.h.stream(now, ch.Path, name) == nil {
+				gone.streams[name] = home{ch.Path, d}
+			}
+		}
+		before, err := s.h.sites(s.parent, ch.Old)
+		if err != nil {
+			return nil, err
+		}
+		after, err := s.h.sites(s.at, ch.New)
+		if err != nil {
+			return nil, err
+		}
+		for _, site := range before {
+			if !slices.ContainsFunc(after, func(a *Site) bool { return a.ID == site.ID }) {
+				gone.sites[site.ID] = append(gone.sites[site.ID], site)
+			}
+		}
+	}
+	s.gone = gone
+	return gone, nil
+}
+
+// closest is where a site most likely came from: the same content, else the path with
+// the most in common at its end.
+func closest(all []*Site, site *Site) *Site {
+	var best *Site
+	most := -1
+	for _, s := range all {
+		n := ending(s.Path, site.Path)
+		if s.Blob == site.Blob {
+			n += 1 << 20
+		}
+		if n > most {
+			best, most = s, n
+		}
+	}
+	return best
+}
+
+// ending is how long an ending two texts share.
+func ending(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return n
+}
+
+// touched are the sites that follow a tag, that both sides have, and whose files the step
+// changed.
+func (s *step) touched(tag imagestream.TagRef) ([]change, error) {
+	if s.moved != nil {
+		return s.moved[tag], nil
+	}
+	moved := map[imagestream.TagRef][]change{}
+	for _, ch := range s.changes {
+		if ch.Old == nil || ch.New == nil {
+			continue
+		}
+		before, err := s.h.sites(s.parent, ch.Old)
+		if err != nil {
+			return nil, err
+		}
+		after, err := s.h.sites(s.at, ch.New)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range after {
+			i := slices.IndexFunc(before, func(b *Site) bool { return b.ID == a.ID })
+			if i >= 0 {
+				moved[a.Follows] = append(moved[a.Follows], change{before[i], a})
+			}
+		}
+	}
+	s.moved = moved
+	return moved[tag], nil
+}
