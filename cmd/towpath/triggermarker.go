@@ -1,0 +1,4 @@
+package main
+
+func (t *triggering) editField() (triggerEdit, error) { return triggerEdit{}, usage("not yet") }
+func (t *triggering) editText() (triggerEdit, error)  { return triggerEdit{}, usage("not yet") }
