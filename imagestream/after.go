@@ -166,11 +166,18 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// keeps reports whether an item must stay: somebody runs its image, and no newer item is the
+// same. What goes to and fro between two images would grow without end otherwise.
+func (o Options) keeps(items []Item, i int) bool {
+	return o.Keep != nil && o.Keep(items[i].Image) &&
+		!slices.ContainsFunc(items[:i], func(newer Item) bool { return newer.Image == items[i].Image })
+}
+
 // trim drops the oldest items over the cap that nobody runs.
 func trim(items []Item, o Options) []Item {
 	history := cmp.Or(o.History, 10)
 	for i := len(items) - 1; i > 0 && len(items) > history; i-- {
-		if o.Keep == nil || !o.Keep(items[i].Image) {
+		if !o.keeps(items, i) {
 			items = slices.Delete(items, i, i+1)
 		}
 	}

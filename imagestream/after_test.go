@@ -191,6 +191,14 @@ func TestAfterTrims(t *testing.T) {
 	if got := s.After([]Event{{Tag: "x", Item: &item}}, old).Tags[0].Items[0]; got.Image != item.Image {
 		t.Errorf("got %v as the current item, want the new one: it stays, whoever runs the others", got)
 	}
+	flaps := Status{}
+	for i := range 30 {
+		item := image("ab"[i%2:i%2+1], noon.Add(time.Duration(i)*time.Minute))
+		flaps = flaps.After([]Event{{Tag: "x", Item: &item}}, Options{Now: noon, Keep: func(image string) bool { return image == word("a") }})
+	}
+	if got := len(flaps.Tags[0].Items); got != 10 {
+		t.Errorf("got %d items of a tag that goes to and fro, want ten: one item of an image is enough for who runs it", got)
+	}
 	same := s.Tags[0].Items[0]
 	if got := len(s.After([]Event{{Tag: "x", Item: &same}}, Options{Now: noon, History: 1}).Tags[0].Items); got != 10 {
 		t.Errorf("got %d items, want 10: no news trims nothing", got)

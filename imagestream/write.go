@@ -100,7 +100,7 @@ func (t *trimmer) survey() {
 	for u, up := range t.updates {
 		for i, tag := range up.After.Tags {
 			for j := len(tag.Items) - 1; j > 0; j-- {
-				if up.Options.Keep == nil || !up.Options.Keep(tag.Items[j].Image) {
+				if !up.Options.keeps(tag.Items, j) {
 					t.spare = append(t.spare, place{u, i, j})
 				}
 			}
