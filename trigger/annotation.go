@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/yamledit"
 )
 
@@ -23,17 +23,26 @@ import (
 //	 "paused": false}
 const Annotation = "image.openshift.io/triggers"
 
-// podSpecs are the kinds that are watched, and where their pods are described.
+// podSpecs say where the pods of a kind are described. Of these kinds a fieldPath leads to a
+// container there and nowhere else, as in OpenShift; of others to whatever stands in the
+// object.
 var podSpecs = map[string]string{
-	"Deployment":  "spec.template.spec",
-	"StatefulSet": "spec.template.spec",
-	"DaemonSet":   "spec.template.spec",
-	"CronJob":     "spec.jobTemplate.spec.template.spec",
+	"Deployment":            "spec.template.spec",
+	"StatefulSet":           "spec.template.spec",
+	"DaemonSet":             "spec.template.spec",
+	"ReplicaSet":            "spec.template.spec",
+	"ReplicationController": "spec.template.spec",
+	"Job":                   "spec.template.spec",
+	"CronJob":               "spec.jobTemplate.spec.template.spec",
+	"Pod":                   "spec",
+	"PodTemplate":           "template.spec",
 }
 
-// container is what a fieldPath says below the pod's description. Only these forms
-// work in OpenShift, to the letter.
-var container = regexp.MustCompile(`^(containers|initContainers)\[(?:([0-9]{1,6})|\?\(@\.name=="([^"]+)"\))\]\.image$`)
+// The forms of a fieldPath. That of a container works in OpenShift to the letter.
+var (
+	container = regexp.MustCompile(`^([^\[\]]+)\.(containers|initContainers)\[(?:([0-9]{1,6})|\?\(@\.name=="([^"]+)"\))\]\.image$`)
+	dotted    = regexp.MustCompile(`^[^.\[\]]+(?:\.[^.\[\]]+)+$`)
+)
 
 type entry struct {
 	From struct {
@@ -51,35 +60,27 @@ type entry struct {
 // annotation finds what the annotation of an object makes follow.
 func (f *finding) annotation(o object) {
 	n := o.find("metadata", "annotations", Annotation)
-	if n == nil || n.Kind == yaml.ScalarNode && strings.TrimSpace(text(n)) == "" {
-		return
-	}
-	podSpec, watched := podSpecs[o.kind]
 	switch {
+	case isNull(n) || n.Kind == yaml.ScalarNode && strings.TrimSpace(n.Value) == "":
+		return
 	case n.Kind != yaml.ScalarNode:
 		f.problem(n.Line, n.Column, "the triggers are YAML; their annotation is a string", "write them as JSON text: "+Annotation+": '[{…}]'")
 		return
-	case !watched:
-		f.note(n.Line, n.Column, fmt.Sprintf("triggers of a %s are not followed", o.kind))
+	case o.kind == "BuildConfig":
+		f.note(n.Line, n.Column, "a BuildConfig follows by the triggers of its spec: this annotation is not read")
 		return
-	case isPlaceholder(o.name) || isPlaceholder(o.namespace) || isPlaceholder(n.Value):
-		f.note(n.Line, n.Column, "placeholders stand in this object: its triggers are left alone until something has filled them in")
-		return
-	case o.name == "":
-		f.problem(n.Line, n.Column, fmt.Sprintf("a %s with triggers has no name", o.kind), "give it one below metadata: name: web")
+	case !f.ready(o, n):
 		return
 	}
 	entries, ok := f.entries(n)
 	if !ok {
 		return
 	}
-	var sites []Site
 	for _, e := range entries {
-		if s, ok := f.site(o, podSpec, e); ok {
-			sites = append(sites, s)
+		if s, ok := f.site(o, e); ok {
+			f.use(o, s)
 		}
 	}
-	f.sites = append(f.sites, f.once(sites)...)
 }
 
 // entries reads the list. A list that is not well formed, or says a fieldPath
@@ -105,110 +106,95 @@ func (f *finding) entries(n *yamledit.Node) ([]entry, bool) {
 }
 
 // site is the place that an entry means.
-func (f *finding) site(o object, podSpec string, e entry) (Site, bool) {
-	stream, tag, ok := strings.Cut(e.From.Name, ":")
-	if tag == "" {
-		tag = "latest"
+func (f *finding) site(o object, e entry) (Site, bool) {
+	follows, what, fix := tagRef(e.From.Kind, e.From.Namespace, e.From.Name)
+	if what == "" && e.From.APIVersion != "" {
+		what, fix = "a trigger whose from has an apiVersion is never watched", `remove "apiVersion" from "from"`
 	}
-	switch {
-	case e.From.Kind != "ImageStreamTag":
-		f.problem(e.line, e.col, fmt.Sprintf("a trigger follows the kind %q", e.From.Kind), `"kind": "ImageStreamTag"`)
-	case e.From.APIVersion != "":
-		f.problem(e.line, e.col, "a trigger whose from has an apiVersion is never watched", `remove "apiVersion" from "from"`)
-	case !ok || stream == "" || strings.Contains(tag, ":"):
-		f.problem(e.line, e.col, fmt.Sprintf("a trigger follows %q, which is no tag of a stream", e.From.Name), `"name": "STREAM:TAG"`)
-	default:
-		at, what := o.container(podSpec, e.FieldPath)
-		if what != "" {
-			f.problem(e.line, e.col, what, o.suggest(podSpec, e.FieldPath))
-			return Site{}, false
+	var at yamledit.Path
+	if what == "" {
+		if at, what = o.target(e.FieldPath); what != "" {
+			fix = o.suggest(e.FieldPath)
 		}
-		return o.site(at, e, imagestream.TagRef{Stream: imagestream.Name{Namespace: e.From.Namespace, Name: stream}, Tag: tag}), true
 	}
-	return Site{}, false
-}
-
-func (o object) site(at yamledit.Path, e entry, follows imagestream.TagRef) Site {
-	in := o.find(at...)
-	name := text(yamledit.Lookup(in, yamledit.Path{"name"}))
-	if name == "" {
-		name = fmt.Sprintf("%v[%v]", at[len(at)-2], at[len(at)-1])
+	if what != "" {
+		f.problem(e.line, e.col, what, fix)
+		return Site{}, false
 	}
-	p := o.place(Ref, slices.Concat(at, yamledit.Path{"image"})...)
 	return Site{
-		ID:   ID{Kind: o.kind, Namespace: o.namespace, Name: o.name, Container: name},
-		Line: p.Line, Col: p.Col,
-		Follows: follows, Form: "annotation", Paused: e.Paused,
-		Places: []Place{p},
-	}
+		ID: o.id(at, e.FieldPath), Form: "annotation", Follows: follows, Paused: e.Paused,
+		Places: []Place{o.place(Ref, at...)},
+	}, true
 }
 
-// place is the value at a path of the object. Where it is missing it has the position of
-// what it would stand in.
-func (o object) place(part Part, at ...any) Place {
-	p := Place{Doc: o.doc, At: o.path(at...), Part: part, Line: o.node.Line, Col: o.node.Column}
-	if in := o.find(at[:len(at)-1]...); in != nil {
-		p.Line, p.Col = in.Line, in.Column
+// id names the site at a path, which is a container's image or what the fieldPath says.
+func (o object) id(at yamledit.Path, fieldPath string) ID {
+	id := ID{Kind: o.kind, Namespace: o.namespace, Name: o.name, Field: fieldPath}
+	in := at[:len(at)-1]
+	if _, ok := in[len(in)-1].(int); ok {
+		list := fmt.Sprintf("%v[%v]", in[len(in)-2], in[len(in)-1])
+		id.Container, id.Field = cmp.Or(o.text(slices.Concat(in, yamledit.Path{"name"})...), list), ""
 	}
-	if n := o.find(at...); n != nil {
-		p.Line, p.Col, p.Value = n.Line, n.Column, text(n)
-	}
-	return p
+	return id
 }
 
-// container is the path of the container that a fieldPath selects, from the
-// object; without one it says why. A name is looked for in both lists, whichever the
-// fieldPath names, in init containers first.
-func (o object) container(podSpec, fieldPath string) (at yamledit.Path, what string) {
-	selector, ok := strings.CutPrefix(fieldPath, podSpec+".")
-	if !ok {
+// target is the path that a fieldPath leads to, from the object; without one it says why.
+func (o object) target(fieldPath string) (at yamledit.Path, what string) {
+	podSpec, known := podSpecs[o.kind]
+	m := container.FindStringSubmatch(fieldPath)
+	switch {
+	case known && !strings.HasPrefix(fieldPath, podSpec+"."):
 		return nil, fmt.Sprintf("fieldPath %q does not lead to the pods of a %s", fieldPath, o.kind)
-	}
-	m := container.FindStringSubmatch(selector)
-	if m == nil {
+	case m != nil && (!known || m[1] == podSpec):
+		return o.container(fieldPath, m)
+	case known:
 		return nil, fmt.Sprintf("fieldPath %q selects no container's image", fieldPath)
+	case !dotted.MatchString(fieldPath) || strings.HasPrefix(fieldPath, "metadata."):
+		return nil, fmt.Sprintf("fieldPath %q selects no image", fieldPath)
 	}
-	if m[2] != "" {
-		i, _ := strconv.Atoi(m[2])
-		if at := pods(podSpec, m[1], i); isContainer(o.find(at...)) {
-			return at, ""
+	at = pods(fieldPath)
+	if n := o.find(at...); n == nil || n.Kind != yaml.ScalarNode {
+		return nil, fmt.Sprintf("fieldPath %q: no value stands there", fieldPath)
+	}
+	return at, ""
+}
+
+// container is the path of the image of the container that a fieldPath selects, given
+// its match. A name is looked for in both lists, whichever the fieldPath names, in init
+// containers first.
+func (o object) container(fieldPath string, m []string) (at yamledit.Path, what string) {
+	podSpec, list, index, name := m[1], m[2], m[3], m[4]
+	if !isMapping(o.find(pods(podSpec)...)) {
+		return nil, fmt.Sprintf("fieldPath %q: there is no %s here", fieldPath, podSpec)
+	}
+	if index != "" {
+		i, _ := strconv.Atoi(index)
+		if at := pods(podSpec, list, i); isMapping(o.find(at...)) {
+			return append(at, "image"), ""
 		}
-		return nil, fmt.Sprintf("fieldPath %q: there are not that many %s", fieldPath, m[1])
+		return nil, fmt.Sprintf("fieldPath %q: there are not that many %s", fieldPath, list)
 	}
-	for _, list := range []string{"initContainers", "containers"} {
-		for i, name := range o.containers(podSpec, list) {
-			if name == m[3] {
-				return pods(podSpec, list, i), ""
-			}
+	for _, list := range containerLists {
+		at := pods(podSpec, list)
+		if i := slices.Index(o.containers(at), name); i >= 0 {
+			return append(at, i, "image"), ""
 		}
 	}
 	return nil, fmt.Sprintf("fieldPath %q: no container has this name", fieldPath)
 }
 
-// containers are the names of a list's containers.
-func (o object) containers(podSpec, list string) []string {
-	n := o.find(pods(podSpec, list)...)
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	names := make([]string, len(n.Content))
-	for i := range n.Content {
-		if at := (yamledit.Path{i}); isContainer(yamledit.Lookup(n, at)) {
-			names[i] = text(yamledit.Lookup(n, append(at, "name")))
-		}
-	}
-	return names
-}
-
-func isContainer(n *yamledit.Node) bool { return n != nil && n.Kind == yaml.MappingNode }
-
 // suggest is a fieldPath that works: for the container that the bad one names, or
 // the first.
-func (o object) suggest(podSpec, fieldPath string) string {
-	names := slices.Concat(o.containers(podSpec, "containers"), o.containers(podSpec, "initContainers"))
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
+func (o object) suggest(fieldPath string) string {
+	podSpec := podSpecs[o.kind]
+	if m := container.FindStringSubmatch(fieldPath); podSpec == "" && m != nil {
+		podSpec = m[1]
+	}
+	podSpec = cmp.Or(podSpec, "spec.template.spec")
+	names := slices.Concat(o.containers(pods(podSpec, "containers")), o.containers(pods(podSpec, "initContainers")))
+	names = slices.DeleteFunc(names, isEmpty)
 	if len(names) == 0 {
-		return "give the object a container with a name"
+		return "give the object a container with a name, also where it is a patch: " + podSpec + `.containers: [{name: web, image: " "}]`
 	}
 	best := names[0]
 	for _, name := range names {
@@ -219,26 +205,6 @@ func (o object) suggest(podSpec, fieldPath string) string {
 	}
 	path, _ := json.Marshal(fmt.Sprintf(`%s.containers[?(@.name=="%s")].image`, podSpec, best))
 	return `"fieldPath": ` + string(path)
-}
-
-// once takes out the sites that two triggers mean: they would fight.
-func (f *finding) once(sites []Site) []Site {
-	count := map[ID]int{}
-	for _, s := range sites {
-		if count[s.ID]++; count[s.ID] == 2 {
-			f.problem(s.Line, s.Col, fmt.Sprintf("two triggers rewrite the image of container %s: neither is used", s.ID.Container), "remove one of them")
-		}
-	}
-	return slices.DeleteFunc(sites, func(s Site) bool { return count[s.ID] > 1 })
-}
-
-// pods is a path below the description of an object's pods.
-func pods(podSpec string, more ...any) yamledit.Path {
-	var at yamledit.Path
-	for key := range strings.SplitSeq(podSpec, ".") {
-		at = append(at, key)
-	}
-	return append(at, more...)
 }
 
 // locate gives each entry its place in the file.
@@ -287,8 +253,4 @@ func explain(err error) (what, fix string) {
 		return fmt.Sprintf("%s of a trigger is a %s, not true or false", kind.Field, kind.Value), fmt.Sprintf("%q: true, without quotes", kind.Field)
 	}
 	return fmt.Sprintf("%s of a trigger is a %s, not a string", kind.Field, kind.Value), "write it in quotes"
-}
-
-func isPlaceholder(s string) bool {
-	return strings.Contains(s, "${") || strings.Contains(s, "{{")
 }

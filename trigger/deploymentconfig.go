@@ -1,4 +1,105 @@
 package trigger
 
-// deploymentConfig finds what the ImageChange triggers of a DeploymentConfig make follow.
-func (f *finding) deploymentConfig(o object) {}
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/towpath/towpath/yamledit"
+)
+
+const params = "imageChangeParams"
+
+// deploymentConfig finds what the ImageChange triggers of a DeploymentConfig make follow:
+//
+//	triggers:
+//	- type: ImageChange
+//	  imageChangeParams:
+//	    automatic: true
+//	    containerNames: [web]
+//	    from: {kind: ImageStreamTag, name: web:stable, namespace: team1}
+//	    lastTriggeredImage: quay.io/team1/web@sha256:…
+//
+// A trigger is one site: the images of the containers that it names, and its note of what
+// they are.
+func (f *finding) deploymentConfig(o object) {
+	if o.kind != "DeploymentConfig" {
+		return
+	}
+	for _, t := range f.imageChanges(o) {
+		if s, ok := f.deploymentTrigger(o, t); ok {
+			f.use(o, s)
+		}
+	}
+}
+
+func (f *finding) deploymentTrigger(o, t object) (Site, bool) {
+	names, named := f.containerNames(o, t)
+	automatic, said := f.flag(t, params, "automatic")
+	follows, ok := f.from(t, t.find(params, "from"), "ImageStreamTag")
+	if !named || !said || !ok {
+		return Site{}, false
+	}
+	last := t.place(Ref, params, "lastTriggeredImage")
+	last.Book = true
+	images := o.images(names)
+	if len(images) == 0 {
+		f.note(t.node.Line, t.node.Column, fmt.Sprintf("no container is called %s: only lastTriggeredImage follows", strings.Join(names, " or ")))
+	}
+	return Site{
+		ID:      ID{Kind: o.kind, Namespace: o.namespace, Name: o.name, Container: strings.Join(names, ",")},
+		Follows: follows, Form: "deploymentconfig", Paused: !automatic,
+		Places:   append(images, last),
+		Together: strings.Join(slices.DeleteFunc([]string{o.kind, o.namespace, o.name}, isEmpty), "/"),
+		Written:  strings.TrimSpace(last.Value) != "",
+	}, true
+}
+
+func isEmpty(s string) bool { return s == "" }
+
+// containerNames are the names that a trigger gives, in order, each once.
+func (f *finding) containerNames(o, t object) ([]string, bool) {
+	var names []string
+	n := t.find(params, "containerNames")
+	if n != nil && n.Kind == yaml.SequenceNode {
+		for i := range n.Content {
+			names = append(names, text(yamledit.Lookup(n, yamledit.Path{i})))
+		}
+	}
+	if len(names) == 0 || slices.Contains(names, "") {
+		if n == nil {
+			n = t.node
+		}
+		f.problem(n.Line, n.Column, "a trigger of a DeploymentConfig names its containers", fmt.Sprintf(`"containerNames": [%q]`, o.anyContainer()))
+		return nil, false
+	}
+	slices.Sort(names)
+	return slices.Compact(names), true
+}
+
+// anyContainer is the name of a container, for an example.
+func (o object) anyContainer() string {
+	for _, name := range o.containers(pods(podSpecs["Deployment"], "containers")) {
+		if name != "" {
+			return name
+		}
+	}
+	return "web"
+}
+
+// images are the places of the containers with one of the names, in the order of the
+// file.
+func (o object) images(names []string) []Place {
+	var places []Place
+	for _, list := range containerLists {
+		at := pods(podSpecs["Deployment"], list)
+		for i, name := range o.containers(at) {
+			if slices.Contains(names, name) {
+				places = append(places, o.place(Ref, append(slices.Clone(at), i, "image")...))
+			}
+		}
+	}
+	return places
+}

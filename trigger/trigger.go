@@ -10,6 +10,7 @@
 package trigger
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -117,6 +118,7 @@ func Find(f *yamledit.File, fields ...Field) ([]Site, []imagestream.Problem) {
 	}
 	found.markers(f)
 	found.fields(f, fields)
+	found.disputed()
 	return found.numbered(), found.problems
 }
 
@@ -124,12 +126,13 @@ func Find(f *yamledit.File, fields ...Field) ([]Site, []imagestream.Problem) {
 func FindText(src []byte) ([]Site, []imagestream.Problem) {
 	var found finding
 	found.text(src)
+	found.disputed()
 	return found.numbered(), found.problems
 }
 
 // Mentions reports whether a text may hold sites: what it says of others needs no look.
 func Mentions(src []byte) bool {
-	return contains(src, Annotation, "ImageChange", markerKey, policyKey)
+	return contains(src, Annotation, "ImageChange", `"imageChange"`, "imageChange:", markerKey, policyKey)
 }
 
 // A Rewrite gives a site an image, with references in a style where the site has no
@@ -190,13 +193,16 @@ type finding struct {
 // object looks at one object, or at those of a List. A template's objects are left
 // alone: they are not what will run.
 func (f *finding) object(o object) {
-	o.kind, o.name, o.namespace = o.text("kind"), o.text("metadata", "name"), o.text("metadata", "namespace")
+	o.kind, o.namespace = o.text("kind"), o.text("metadata", "namespace")
+	o.name = cmp.Or(o.text("metadata", "name"), o.text("metadata", "generateName"))
 	items := o.find("items")
 	if o.kind != "List" || items == nil || items.Kind != yaml.SequenceNode {
-		f.annotation(o)
+		before := len(f.sites)
 		f.template(o)
+		f.annotation(o)
 		f.deploymentConfig(o)
 		f.buildConfig(o)
+		f.wish(o, before)
 		return
 	}
 	if len(o.at) > 0 {
@@ -220,7 +226,7 @@ func (f *finding) template(o object) {
 		if in.text("kind") == "ImageStream" {
 			return
 		}
-		follows = follows || in.text("metadata", "annotations", Annotation) != ""
+		follows = follows || in.follows()
 	}
 	if follows {
 		f.note(o.node.Line, o.node.Column, "a template is read when somebody has processed it: its triggers are left alone")
@@ -233,26 +239,4 @@ func (f *finding) problem(line, col int, what, fix string) {
 
 func (f *finding) note(line, col int, what string) {
 	f.problems = append(f.problems, imagestream.Problem{Line: line, Col: col, What: what, Note: true})
-}
-
-// An object is one object of a file.
-type object struct {
-	doc                   int
-	at                    yamledit.Path // of it in the document
-	node                  *yamledit.Node
-	kind, namespace, name string
-}
-
-func (o object) find(path ...any) *yamledit.Node { return yamledit.Lookup(o.node, path) }
-
-// text is the single value at a path, without it the empty text.
-func (o object) text(path ...any) string { return text(o.find(path...)) }
-
-func (o object) path(more ...any) yamledit.Path { return slices.Concat(o.at, more) }
-
-func text(n *yamledit.Node) string {
-	if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-		return ""
-	}
-	return n.Value
 }
