@@ -33,7 +33,7 @@ func statusParts(f *yamledit.File) (ps parts) {
 }
 
 // add adds the entry at a path, there or yet to come: from its key up to whatever
-// is next. A mapping that holds nothing but it, or is missing, is added as a whole;
+// is next. A mapping that holds nothing but it, or nothing, or is missing, is added as a whole;
 // of one that stands on a single line, all of the line.
 func (ps *parts) add(f *yamledit.File, doc int, at yamledit.Path) {
 	if ps.lines == nil {
@@ -41,7 +41,7 @@ func (ps *parts) add(f *yamledit.File, doc int, at yamledit.Path) {
 	}
 	d := f.Docs[doc]
 	parent, key := yamledit.Lookup(d.Root, at[:len(at)-1]), at[len(at)-1]
-	if parent == nil {
+	if parent == nil || len(parent.Content) == 0 && len(at) > 1 {
 		ps.add(f, doc, at[:len(at)-1])
 		return
 	}
