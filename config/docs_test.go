@@ -62,20 +62,7 @@ func isGroup(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && len(fieldsOf(t)) > 0 && !own
 }
 
-func repositoryKeys() []key {
-	f := defaultFile()
-	s := reflect.ValueOf(defaultSettings())
-	for i, o := 0, reflect.ValueOf(&f.Defaults).Elem(); i < o.NumField(); i++ {
-		if preset := s.FieldByName(o.Type().Field(i).Name); preset.IsValid() {
-			p := reflect.New(preset.Type())
-			p.Elem().Set(preset)
-			o.Field(i).Set(p)
-		}
-	}
-	image := "image" // Settings.Labels is false
-	f.Defaults.Record = &image
-	return keysOf("", reflect.ValueOf(&f).Elem())
-}
+func repositoryKeys() []key { return keysOf("", reflect.ValueOf(presets())) }
 
 func operatorKeys() []key { return keysOf("", reflect.ValueOf(DefaultOperator()).Elem()) }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -18,12 +19,13 @@ const (
 type Glob struct {
 	text    string
 	prefix  string // what every match begins with
+	suffix  string // what every match ends with
 	literal int    // bytes that stand for themselves
 }
 
 // Match reports whether the whole path fits.
 func (g Glob) Match(path string) bool {
-	return strings.HasPrefix(path, g.prefix) && doublestar.MatchUnvalidated(g.text, path)
+	return strings.HasPrefix(path, g.prefix) && strings.HasSuffix(path, g.suffix) && doublestar.MatchUnvalidated(g.text, path)
 }
 
 // String is the glob as written.
@@ -41,13 +43,37 @@ func (g *Glob) set(text string) error {
 		return &wrong{"never matches: paths begin at the repository's root, without / or ./", "write " + strings.TrimLeft(text, "./")}
 	case strings.HasSuffix(text, "/"):
 		return &wrong{"never matches: it names a directory", "write " + text + "**"}
+	case leadsOut(text):
+		return &wrong{"never matches: no path of a repository has a part . or ..", "write it from the repository's root, without them"}
 	}
-	g.text, g.prefix = text, text
-	if i := strings.IndexAny(text, `*?[{\`); i >= 0 {
+	g.text, g.prefix, g.suffix = text, text, text
+	if i := strings.IndexAny(text, wildcards); i >= 0 {
 		g.prefix = strings.TrimSuffix(text[:i], "/") // a/** is also a
+		g.suffix = ""
+		if !strings.Contains(text, `\`) {
+			g.suffix = strings.TrimPrefix(text[strings.LastIndexAny(text, wildcards)+1:], "/") // **/a is also a
+		}
 	}
 	g.literal = literal(text)
 	return nil
+}
+
+// wildcards are the characters that do not stand for themselves, with those that end what
+// they begin.
+const wildcards = `*?[]{}\`
+
+// leadsOut reports whether a part of a glob is . or .., or may be one.
+func leadsOut(text string) bool {
+	for part := range strings.SplitSeq(text, "/") {
+		choices := []string{part}
+		if inner, ok := strings.CutPrefix(part, "{"); ok {
+			choices = strings.Split(strings.TrimSuffix(inner, "}"), ",")
+		}
+		if slices.Contains(choices, ".") || slices.Contains(choices, "..") {
+			return true
+		}
+	}
+	return false
 }
 
 // alternatives is at least the number of globs without braces that a glob

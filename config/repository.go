@@ -8,7 +8,6 @@ import (
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/window"
-	"github.com/towpath/towpath/yamledit"
 )
 
 // RepositoryFile is the path of the repository's configuration, in the root of
@@ -29,15 +28,15 @@ type Settings struct {
 	ImportMode   string        // Legacy or PreserveOriginal, for tags that do not say
 	Scheduled    bool          // tags are scheduled, whether they say so or not
 	FailureAfter time.Duration // how long a passing failure lasts before it is recorded
-	Group        string        // what one trigger commit holds: tag
+	Group        string        // what one trigger commit holds: tag, stream, namespace or all
 	TagsCap      int           // tags imported of a spec.dockerImageRepository
 	Paused       bool          // nothing is asked, recorded or rewritten
 	Settle       time.Duration // how long an image must stand unchanged before it is recorded
 	MinAge       time.Duration // how old an image must be for a policy that names no age itself
 	Labels       bool          // what an image's labels say of its origin goes on record, too
 
-	// Of sites that follow a tag. MinAge is also how long an image must have been
-	// known before sites move to it.
+	// Of sites that follow a tag. MinAge is also how long an image must have been on
+	// record before sites move to it, less what the tag's own policy asked of its age.
 	ReferenceForm string          // how a reference is written: digest, tag@digest or tag
 	Windows       []window.Window // when sites move; none: any time
 	HoldDepth     int             // how many commits are looked through for the hand of a person
@@ -46,43 +45,19 @@ type Settings struct {
 	Author        string          // of commits, as "Name <address>"; empty: the operator's
 }
 
-// A Template is a message with names in braces: "{tag} is {version}".
-type Template string
-
-// A Follow is a field that follows a tag although nothing in its file says so.
-type Follow struct {
-	At    Position
-	Field yamledit.Selector
-	From  imagestream.TagRef // without a namespace it is the file's
-	Part  string             // of a single value: ref, name, tag, digest or tag@digest
-	Form  string             // how a reference is written; empty: as reference-form has it
-}
-
-// Follow lists what the config says of the fields of a file.
-func (r *Repository) Follow(path string) []Follow { return nil }
-
-// Policy is the tag that an image policy of Flux ("namespace:name") stands for, where the
-// config says one.
-func (r *Repository) Policy(name string) (imagestream.TagRef, bool) {
-	return imagestream.TagRef{}, false
-}
-
-// Guarded reports whether a file tells machines what to run, so that nothing in it follows unless the
-// config names it: .github/** and the like.
-func (r *Repository) Guarded(path string) bool { return false }
-
 // repositoryFile is the file's shape.
 type repositoryFile struct {
-	Version    version    `yaml:"version" need:"true"`
-	Include    []Glob     `yaml:"include" max:"100"`
-	Exclude    []Glob     `yaml:"exclude" max:"500"`
-	Namespaces namespaces `yaml:"namespaces"`
-	Platform   platform   `yaml:"platform"`
-	Registry   notYet     `yaml:"registry"`
-	Paused     bool       `yaml:"paused"`
-	Defaults   overrides  `yaml:"defaults"`
-	Rules      []rule     `yaml:"rules" max:"500"`
-	Follow     notYet     `yaml:"follow"`
+	Version       version     `yaml:"version" need:"true"`
+	Include       []Glob      `yaml:"include" max:"100"`
+	Exclude       []Glob      `yaml:"exclude" max:"500"`
+	Namespaces    namespaces  `yaml:"namespaces"`
+	Platform      platform    `yaml:"platform"`
+	Registry      notYet      `yaml:"registry"`
+	Paused        bool        `yaml:"paused"`
+	Defaults      overrides   `yaml:"defaults"`
+	Rules         []rule      `yaml:"rules" max:"500"`
+	Follow        []following `yaml:"follow" max:"1000"`
+	ImagePolicies policies    `yaml:"imagepolicies"`
 }
 
 // A rule changes settings where its globs match.
@@ -100,24 +75,33 @@ type overrides struct {
 	ImportMode   *string        `yaml:"import-mode" oneof:"Legacy PreserveOriginal"`
 	Scheduled    *bool          `yaml:"scheduled"`
 	FailureAfter *time.Duration `yaml:"failure-after" min:"1s" max:"720h"`
-	Group        *string        `yaml:"group" oneof:"tag"`
+	Group        *string        `yaml:"group" oneof:"tag stream namespace all"`
 	TagsCap      *int           `yaml:"tags-cap" min:"1" max:"1000"`
 	Paused       *bool          `yaml:"paused"`
 	Settle       *time.Duration `yaml:"settle" min:"0s" max:"720h"`
 	MinAge       *time.Duration `yaml:"min-age" min:"0s" max:"8760h"`
 	Record       *string        `yaml:"record" oneof:"image labels"`
 
-	ReferenceForm  notYet `yaml:"reference-form"`
+	ReferenceForm *string         `yaml:"reference-form" oneof:"digest tag@digest tag"`
+	Windows       []opening       `yaml:"windows" max:"50"` // empty, but not nil: any time again
+	windows       []window.Window // what Windows say
+	HoldDepth     *int            `yaml:"hold-depth" min:"1" max:"100000"`
+	Prefix        *prefix         `yaml:"prefix"`
+	Template      *Template       `yaml:"template"`
+	Author        *author         `yaml:"author"`
+
 	Status         notYet `yaml:"status"`
 	Triggers       notYet `yaml:"triggers"`
-	Windows        notYet `yaml:"windows"`
-	HoldDepth      notYet `yaml:"hold-depth"`
-	Prefix         notYet `yaml:"prefix"`
-	Template       notYet `yaml:"template"`
-	Author         notYet `yaml:"author"`
 	MaxOpen        notYet `yaml:"max-open"`
 	ProposalLabels notYet `yaml:"labels"`
 	Reviewers      notYet `yaml:"reviewers"`
+}
+
+// An opening is one entry of windows.
+type opening struct {
+	Cron cronLine      `yaml:"cron" need:"true"`
+	For  time.Duration `yaml:"for" need:"true" min:"1m" max:"744h"`
+	Zone zone          `yaml:"zone"`
 }
 
 // defaultFile is what holds where a file says nothing.
@@ -161,6 +145,7 @@ func ParseRepository(src []byte) (*Repository, []imagestream.Problem) {
 		broken.Paused = true
 		return &Repository{broken}, d.inOrder()
 	}
+	r.file.ready()
 	return r, nil
 }
 
@@ -174,6 +159,31 @@ func (d *decoder) checkRepository(f *repositoryFile) {
 			d.add(r.At, "the rule names neither paths nor namespaces", `write paths: ["apps/**"] or namespaces: [team1], or move its keys below defaults:`)
 		}
 	}
+	for _, e := range f.Follow {
+		d.checkFollow(e)
+	}
+}
+
+// ready makes what the file says quick to use.
+func (f *repositoryFile) ready() {
+	f.Defaults.open()
+	for i := range f.Rules {
+		f.Rules[i].open()
+	}
+	for i := range f.Follow {
+		f.Follow[i].follow()
+	}
+}
+
+// open makes the windows, of which each part was found to be good.
+func (o *overrides) open() {
+	for _, w := range o.Windows {
+		made, err := window.Parse(string(w.Cron), w.For, string(w.Zone))
+		if err != nil {
+			panic("config: " + err.Error())
+		}
+		o.windows = append(o.windows, made)
+	}
 }
 
 func (r *Repository) orDefault() *Repository {
@@ -183,10 +193,11 @@ func (r *Repository) orDefault() *Repository {
 	return r
 }
 
-// Included reports whether a file is read at all.
+// Included reports whether a file is read at all: where include or a path of follow
+// names it, and exclude does not.
 func (r *Repository) Included(path string) bool {
 	f := &r.orDefault().file
-	return path != RepositoryFile && anyMatch(f.Include, path) && !anyMatch(f.Exclude, path)
+	return path != RepositoryFile && (anyMatch(f.Include, path) || f.follows(path)) && !anyMatch(f.Exclude, path)
 }
 
 // Namespace is the namespace of objects in a file that name none: of the globs
@@ -244,6 +255,14 @@ func (o *overrides) apply(s *Settings) {
 	if o.Record != nil {
 		s.Labels = *o.Record == "labels"
 	}
+	set(&s.ReferenceForm, o.ReferenceForm)
+	if o.Windows != nil {
+		s.Windows = o.windows
+	}
+	set(&s.HoldDepth, o.HoldDepth)
+	set(&s.Prefix, (*string)(o.Prefix))
+	set(&s.Template, o.Template)
+	set(&s.Author, (*string)(o.Author))
 }
 
 func set[T any](to, value *T) {

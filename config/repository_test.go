@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/internal/seeds"
 )
 
 // parse reads a repository's configuration that has no problems.
@@ -28,6 +31,7 @@ func TestWithoutFile(t *testing.T) {
 			want := Settings{
 				Interval: 15 * time.Minute, History: 10, ImportMode: "Legacy",
 				FailureAfter: time.Hour, Group: "tag", TagsCap: 50,
+				ReferenceForm: "digest", HoldDepth: 1000,
 			}
 			if diff := cmp.Diff(want, r.For("a.yaml", "team1")); diff != "" {
 				t.Errorf("settings (-want +got):\n%s", diff)
@@ -119,6 +123,7 @@ rules:
 	base := Settings{
 		Interval: time.Hour, History: 5, ImportMode: "Legacy",
 		FailureAfter: time.Hour, Group: "tag", TagsCap: 50,
+		ReferenceForm: "digest", HoldDepth: 1000,
 	}
 	for _, tt := range []struct {
 		path, namespace string
@@ -210,6 +215,10 @@ func TestRepositoryProblems(t *testing.T) {
 		{"version: 1\ninclude: ['/a']\n", "2:11: include[0] never matches", "write a"},
 		{"version: 1\ninclude: ['./a/*']\n", "2:11: include[0] never matches", "write a/*"},
 		{"version: 1\nexclude: ['a/']\n", "2:11: exclude[0] never matches: it names a directory", "write a/**"},
+		{"version: 1\nexclude: ['../a/*']\n", "2:11: exclude[0] never matches: no path of a repository has a part . or ..", "without them"},
+		{"version: 1\nexclude: ['a/./b']\n", "2:11: exclude[0] never matches: no path", "without them"},
+		{"version: 1\nexclude: ['{a,..}/b']\n", "2:11: exclude[0] never matches: no path", "without them"},
+		{"version: 1\nnamespaces: {'a/..': b}\n", "2:14: a glob of namespaces never matches: no path", "without them"},
 		{"version: 1\nnamespaces: [a]\n", "2:13: namespaces must be a mapping", "team1"},
 		{"version: 1\nnamespaces: {'a[': b}\n", "2:14: a glob of namespaces is not a glob", "close"},
 		{"version: 1\nnamespaces: {a: B}\n", "2:17: namespaces.a is not the name of a namespace", "lower-case"},
@@ -219,8 +228,7 @@ func TestRepositoryProblems(t *testing.T) {
 		{"version: 1\npaused: 'true'\n", "2:9: paused must be true or false", "without quotes"},
 		{"version: 1\npaused:\n", "paused has no value", "write one"},
 		{"version: 1\nregistry: r.example.com\n", "2:11: registry is known but does nothing in this version", "remove registry"},
-		{"version: 1\nfollow: []\n", "2:9: follow is known but does nothing", "remove follow"},
-		{"version: 1\ndefaults: {windows: []}\n", "2:21: defaults.windows is known but does nothing", "remove"},
+		{"version: 1\ndefaults: {triggers: []}\n", "2:22: defaults.triggers is known but does nothing", "remove"},
 		{"version: 1\ndefaults: {record: all}\n", "2:20: defaults.record must be image or labels", "record: image"},
 		{"version: 1\ndefaults: {settle: -1s}\n", "2:20: defaults.settle must be a duration from 0s to 720h", "15m"},
 		{"version: 1\nrules: [{paths: [a], min-age: 8761h}]\n", "2:31: rules[0].min-age must be a duration from 0s to 8760h", "15m"},
@@ -228,7 +236,7 @@ func TestRepositoryProblems(t *testing.T) {
 		{"version: 1\ndefaults: {history: 1e3}\n", "2:21: defaults.history must be a whole number", "range"},
 		{"version: 1\ndefaults: {tags-cap: 1001}\n", "2:22: defaults.tags-cap must be a whole number from 1 to 1000", "range"},
 		{"version: 1\ndefaults: {import-mode: legacy}\n", "2:25: defaults.import-mode must be Legacy or PreserveOriginal", "import-mode: Legacy"},
-		{"version: 1\ndefaults: {group: namespace}\n", "2:19: defaults.group must be tag in this version", "group: tag"},
+		{"version: 1\ndefaults: {group: repository}\n", "2:19: defaults.group must be tag or stream or namespace or all in this version", "group: tag"},
 		{"version: 1\nrules: [{interval: 1h}]\n", "2:9: the rule names neither paths nor namespaces", "defaults:"},
 		{"version: 1\nrules: [{paths: [a], interval: 5}]\n", "2:32: rules[0].interval must be a duration", "15m"},
 		{"version: 1\nrules:\n  paths: [a]\n", "3:3: rules must be a list", "dash"},
@@ -349,6 +357,41 @@ func FuzzParseRepository(f *testing.F) {
 		r.Included("a/b.yaml")
 		r.Namespace("a/b.yaml")
 	})
+}
+
+// Law: what a glob must begin and end with leaves nothing out that it matches.
+func TestLawGlobEnds(t *testing.T) {
+	seed := seeds.Of(t)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	parts := []string{"a", "b", ".yaml", "/", "/", "*", "**", "**/", "?", "{a,b}", "{a,/b}", "[ab]", "[!a]", `\*`, "-"}
+	matched := 0
+	for range 20_000 {
+		text := draw(rnd, parts)
+		path := draw(rnd, []string{"a", "b", "c", ".yaml", "/", "*", "-", "{", "]"})
+		var g Glob
+		if g.set(text) != nil {
+			continue
+		}
+		want := doublestar.MatchUnvalidated(text, path)
+		if g.Match(path) != want {
+			t.Fatalf("%q matches %q: %v, want %v (begins %q, ends %q)", text, path, !want, want, g.prefix, g.suffix)
+		}
+		if want {
+			matched++
+		}
+	}
+	if matched < 500 {
+		t.Errorf("only %d matched", matched)
+	}
+}
+
+// draw makes a text of one to five parts.
+func draw(rnd *rand.Rand, parts []string) string {
+	var b strings.Builder
+	for range 1 + rnd.IntN(5) {
+		b.WriteString(parts[rnd.IntN(len(parts))])
+	}
+	return b.String()
 }
 
 func BenchmarkTenThousandPaths(b *testing.B) {

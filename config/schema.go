@@ -43,7 +43,8 @@ func presets() repositoryFile {
 	f, s, image := defaultFile(), reflect.ValueOf(defaultSettings()), "image"
 	o := reflect.ValueOf(&f.Defaults).Elem()
 	for i := range o.NumField() {
-		if preset := s.FieldByName(o.Type().Field(i).Name); preset.IsValid() {
+		preset := s.FieldByName(o.Type().Field(i).Name)
+		if preset.IsValid() && o.Type().Field(i).Type == reflect.PointerTo(preset.Type()) {
 			p := reflect.New(preset.Type())
 			p.Elem().Set(preset)
 			o.Field(i).Set(p)

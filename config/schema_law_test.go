@@ -49,5 +49,8 @@ var odd = []string{
 	"quay.io", "Quay.io", "127.0.0.1:5000", "'[::1]:80'", "localhost", "':8080'", "a:b", "docker.io", "index.docker.io", "https://quay.io", "a:65535", "a:65536",
 	"linux/amd64", "linux/arm/v7", "a/b/c/d", "Legacy", "PreserveOriginal", "tag", "image", "labels", "json", "info",
 	"team1", "team-1", "-team", "a@b", "a <b>", "' a'", "https://git.example/a", "https://a@b/c", "ssh://git@h/p", "ssh://git:x@h/p", "/srv/a.git", "git@h:p",
+	"a.b", "'a[0].b'", "'a[?(@.name==\"x\")].b'", "'a[?(@.name==''x'')]'", "$.a", ".a.b", "'a[\"b.c\"]'", "'a[\"\\\"\"]'", "team1/web:stable", "web", "'web:'", "a/b/c", "flux-system:podinfo",
+	"stream", "namespace", "digest", "tag@digest", "ref", "1000", "100001", "'{subject}'", "'{{x}} {tag}'", "'{x}'", "'a}'", "\"\\nA\"", "\"A {tag}\\nB\"", "'chore: '", "'A <a@b>'", "'A B <a@b> '", "'<a@b>'",
+	"'0 8 * * 1-5'", "'@daily'", "'* * * *'", "'60 * * * *'", "Europe/Berlin", "Europe/Nowhere", "Local", "UTC", "'*.tf'", "'apps/*'", "Jenkinsfile", "'../a'", "'a/../b'", "'{..,a}/b'",
 	"[]", "{}", "[x]", "[a/**, b]", "{x: y}", "2001-01-01", "!!str 5", "'5'", "\"a\\tb\"",
 }

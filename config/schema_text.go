@@ -1,6 +1,9 @@
 package config
 
-import "reflect"
+import (
+	"reflect"
+	"strings"
+)
 
 // descriptions say what each key means, by the way to it: the last column of the tables
 // in docs/configuration.md, held equal by a test.
@@ -16,15 +19,31 @@ var descriptions = map[string]string{
 	"defaults.import-mode":             "for tags without `importPolicy.importMode`",
 	"defaults.scheduled":               "`true` imports every tag again and again, as `importPolicy.scheduled` does for one",
 	"defaults.failure-after":           "how long a failure that may pass by itself lasts before it is recorded",
-	"defaults.group":                   "what one trigger commit holds: all places that follow one tag",
+	"defaults.group":                   "what one trigger commit holds: all places that follow one tag, the tags of one stream, the streams of one namespace, or all that move",
 	"defaults.tags-cap":                "tags that a `spec.dockerImageRepository` brings in at most",
 	"defaults.paused":                  "nothing is asked, recorded or rewritten",
 	"defaults.settle":                  "how long an image must stand unchanged before it is recorded: a tag whose platforms are pushed one by one moves once then",
-	"defaults.min-age":                 "how old an image must be for a policy that has no `towpath.dev/min-age`",
+	"defaults.min-age":                 "how old an image must be for a policy that has no `towpath.dev/min-age`, and how long on record before sites move to it",
 	"defaults.record":                  "`labels` also records what an image's labels say of its revision, source, version and time, from its next move on",
+	"defaults.reference-form":          "how a reference is written where its own marker does not say: `repo@sha256:…`, `repo:1.4.3@sha256:…`, `repo:1.4.3`",
+	"defaults.windows":                 "when sites move: while one of the windows is open; an empty list in a rule is any time again",
+	"defaults.windows[].cron":          "when the window opens: minute, hour, day of the month, month, day of the week; must be there",
+	"defaults.windows[].for":           "how long it stays open; must be there",
+	"defaults.windows[].zone":          "where the clock hangs, such as `Europe/Berlin`",
+	"defaults.hold-depth":              "how many commits are looked through for a person who took an image back; where the log is longer and says nothing, the site is left alone",
+	"defaults.prefix":                  "stands before the subject of every trigger commit, such as `chore: `; empty is none again",
+	"defaults.template":                "the message of a trigger commit, with names in braces; empty is towpath's own again",
+	"defaults.author":                  "who commits are by; empty is the operator's again",
 	"rules":                            "changes of the `defaults` keys for some files or namespaces; all rules that match apply in order, for each key the last decides",
 	"rules[].paths":                    "the files that the rule is for",
 	"rules[].namespaces":               "the namespaces that it is for; with `paths`, both must match",
+	"follow":                           "fields that follow a tag although nothing in their files says so",
+	"follow[].paths":                   "the files of YAML or JSON that have the field; they are read, also where `include` does not name them; must be there",
+	"follow[].field":                   "the way to the value, or to an entry of a kustomization's `images`; must be there",
+	"follow[].from":                    "the tag that it follows; without a namespace the object's, without a tag `latest`; must be there",
+	"follow[].part":                    "what of the image the value holds",
+	"follow[].form":                    "how a reference is written; of an entry of `images`, which keys it must have",
+	"imagepolicies":                    "the tags that Flux's image policies stand for; without an entry, `ns:name` is `ns/name:latest`",
 	"repo":                             "the repository; a relative path is relative to this file's directory; a user name or password in an https URL is refused",
 	"branch":                           "the branch that is watched and written",
 	"git.token-file":                   "a token for https, sent as the password",
@@ -76,14 +95,24 @@ const (
 	aPort = `(?::[0-9]+)?`
 	aPart = `[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*`
 	aPath = aPart + `(?:/` + aPart + `)*`
+	aTag  = `(?:` + aName + `/)?[a-z0-9]+(?:[._-][a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?`
 	hubs  = `^(?:\*\.)?(?:index|registry-1)\.docker\.io(?:/|$)`
+
+	aPolicy   = `^` + aName + `:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$`
+	aKey      = `[^\[\].*"' ]+`
+	aBracket  = `\[(?:[0-9]+|".*"|\?\(@\.` + aKey + `==".*"\))\]`
+	aSelector = `^(?:[^$\[\].*"' ][^\[\].*"' ]*|` + aBracket + `)(?:\.` + aKey + `|` + aBracket + `)*$`
 )
 
 var (
 	globForm = jsonSchema{
-		"type": "string", "minLength": 1, "maxLength": maxGlob,
+		"type": "string", "minLength": 1, "maxLength": maxGlob, "not": jsonSchema{"pattern": `(?:^|/)\.\.?(?:/|$)`},
 		"pattern":             `^(?:[^./]|\.(?:[^/]|$))(?:[^\n]*[^/])?$`,
 		"patternErrorMessage": "write a glob of paths from the repository's root, without / or ./ before it; a directory with what is below it: apps/team1/**",
+	}
+	tagForm = jsonSchema{
+		"type": "string", "pattern": `^` + aTag + `$`,
+		"patternErrorMessage": "write NAMESPACE/STREAM:TAG, such as team1/web:stable",
 	}
 	namespaceForm = jsonSchema{
 		"type": "string", "pattern": `^` + aName + `$`,
@@ -130,13 +159,44 @@ var forms = map[reflect.Type]jsonSchema{
 		"type": "string", "pattern": `^[a-z0-9]+/[a-z0-9]+(?:/[a-z0-9]+)?$`,
 		"patternErrorMessage": "write os/architecture or os/architecture/variant, such as linux/amd64 or linux/arm/v7",
 	},
+	reflect.TypeFor[Template](): {
+		"type": "string", "maxLength": maxTemplate, "pattern": `^(?:[^{}]|\{\{|\}\}|\{(?:` + strings.Join(templateNames, "|") + `)\})*$`,
+		"patternErrorMessage": "write {{ or }} for a brace itself; the names are {" + strings.Join(templateNames, "} {") + "}",
+	},
+	reflect.TypeFor[prefix](): {
+		"type": "string", "maxLength": maxPrefix, "pattern": `^(?:[^ \n][^\n]*)?$`,
+		"patternErrorMessage": "write one line that begins with no blank, such as \"chore: \"",
+	},
+	reflect.TypeFor[author](): {
+		"type": "string", "pattern": `^(?:[^<> ](?:[^<>]*[^<> ])? <[^<>@ ]+@[^<>@ ]+>)?$`,
+		"patternErrorMessage": "write a name and an address: Towpath <towpath@example.com>",
+	},
+	reflect.TypeFor[cronLine](): {
+		"type": "string", "pattern": `^ *(?:@[a-z]+|[^ ]+(?: +[^ ]+){4}) *$`,
+		"patternErrorMessage": "write five fields: minute, hour, day of the month, month, day of the week, such as 0 8 * * 1-5",
+	},
+	reflect.TypeFor[zone](): {
+		"type": "string", "pattern": `^[A-Za-z0-9_+/-]+$`,
+		"patternErrorMessage": "write the name of a time zone, such as Europe/Berlin",
+	},
+	reflect.TypeFor[selector](): {
+		"type": "string", "maxLength": 1024, "pattern": aSelector,
+		"patternErrorMessage": "write the keys on the way to the value, such as spec.values.image.tag or images[?(@.name==\"web\")].newTag",
+	},
+	reflect.TypeFor[tagRef]():   tagForm,
+	reflect.TypeFor[policies](): {"type": "object", "propertyNames": jsonSchema{"pattern": aPolicy}, "additionalProperties": tagForm},
+
 	reflect.TypeFor[version]():    {"const": 1},
 	reflect.TypeFor[namespaces](): {"type": "object", "propertyNames": globForm, "additionalProperties": namespaceForm},
 }
 
 // together says, by the way to a value, what its parts must be to each other.
 var together = map[string]jsonSchema{
-	"include": {"minItems": 1},
+	"include":        {"minItems": 1},
+	"follow[].paths": {"minItems": 1},
+	"follow[]": {"not": jsonSchema{ // a form of what is no reference
+		"required": []string{"part", "form"}, "properties": jsonSchema{"part": jsonSchema{"not": jsonSchema{"const": "ref"}}},
+	}},
 	"rules[]": {"anyOf": []jsonSchema{some("paths"), some("namespaces")}},
 	"repo": {"not": jsonSchema{"anyOf": []jsonSchema{ // a user name or password
 		{"pattern": `^[Hh][Tt][Tt][Pp][^:/]*://[^/]*@`}, {"pattern": `^[^:/]+://[^/]*:[^/]*@`},
