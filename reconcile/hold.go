@@ -243,15 +243,6 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 // advance takes a suspect over one step, and reports whether it has its verdict.
 func (l *lookout) advance(s *suspect, st *step, depth int) (done bool, err error) {
 	if s.asks {
-		if v, ok := l.known.all[s.key]; ok && st.at.Rev() == l.known.tip { // nothing since then says otherwise
-			if v.held && v.Why != FlipFlop || !s.counts {
-				l.found[s.key] = v
-				return true, nil
-			}
-			s.asks = false
-		}
-	}
-	if s.asks {
 		if depth >= s.change.Site.Settings.HoldDepth {
 			return l.close(s, Hold{Why: TooLong}), nil
 		}
@@ -291,6 +282,13 @@ func (l *lookout) advance(s *suspect, st *step, depth int) (done bool, err error
 		s.gives = append(s.gives, st.at.About().When)
 	}
 	s.has, s.site = has, before
+	if v, ok := l.known.all[s.key]; ok && s.asks && st.parent.Rev() == l.known.tip { // nothing since then says otherwise
+		if v.held && v.Why != FlipFlop || !s.counts {
+			l.found[s.key] = v
+			return true, nil
+		}
+		s.asks = false
+	}
 	return false, nil
 }
 

@@ -25,8 +25,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the stories print into their files")
 
-// TestStories plays testdata/stories/*.txtar. A story is named after a row of the
-// tables above Record and Follow. Its head tells it, then the commands below, one a
+// TestStories plays testdata/stories/*.txtar and those of its folders. A story is named after
+// a row of the tables above Record, Follow, Holds and Guard, or after a form of sites. Its head tells it, then the commands below, one a
 // line; its files are the repository, except those under N/, which "edit N" commits,
 // and want, which is everything that was printed.
 //
@@ -40,12 +40,14 @@ var update = flag.Bool("update", false, "write what the stories print into their
 //	revert             a person takes back the last commit
 //	import STREAM:TAG  a person asks for a tag
 func TestStories(t *testing.T) {
-	paths, err := filepath.Glob("testdata/stories/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no stories: %v", err)
+	paths, _ := filepath.Glob("testdata/stories/*.txtar")
+	more, _ := filepath.Glob("testdata/stories/*/*.txtar")
+	if len(paths) == 0 {
+		t.Fatal("no stories")
 	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+	for _, path := range append(paths, more...) {
+		name, _ := filepath.Rel("testdata/stories", path)
+		t.Run(strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
 			a, err := txtar.ParseFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -195,7 +197,10 @@ func (s *story) tell(before gitstore.Rev, rep reconcile.Report, err error) {
 		fmt.Fprintf(&s.out, "settling: %s: %s %.14s until %s\n", w.Tag, w.From, w.Image, w.Until.UTC().Format(time.RFC3339))
 	}
 	for _, h := range rep.Held {
-		fmt.Fprintf(&s.out, "held: %s, taken back by %q\n", h.Change.Site.Path, h.About.Subject)
+		fmt.Fprintf(&s.out, "held: %s, %s by %q\n", h.Change.Site.Path, h.Why, h.About.Subject)
+	}
+	for _, d := range rep.Deferred {
+		fmt.Fprintf(&s.out, "later: %s: %s, %s\n", d.Change.Site.Path, d.Why, d.Until.UTC().Format(time.RFC3339))
 	}
 	for _, u := range rep.Unresolved {
 		fmt.Fprintf(&s.out, "left alone: %s: %s\n", u.Site.Path, u.Why)
