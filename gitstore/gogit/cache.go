@@ -102,7 +102,7 @@ func sweep(dir string) {
 func (c *cache) found() *generation { return c.first }
 
 func (c *cache) generation(dir string, tips map[string]plumbing.Hash) *generation {
-	g := &generation{dir: dir, tips: tips, objects: &objects{maxBlob: c.limits.Blob}}
+	g := &generation{dir: dir, tips: tips, objects: &objects{maxBlob: c.limits.Blob, maxObject: c.limits.Object}}
 	if dir == "" {
 		g.objects.shelf = newMemoryShelf(c.limits)
 	} else {

@@ -51,7 +51,7 @@ func (l *local) reopen() {
 	if l.objects != nil {
 		l.objects.close()
 	}
-	l.objects = &objects{shelf: openDiskShelf(l.refs.root.Name(), true, l.limits), maxBlob: l.limits.Blob}
+	l.objects = &objects{shelf: openDiskShelf(l.refs.root.Name(), true, l.limits), maxBlob: l.limits.Blob, maxObject: l.limits.Object}
 }
 
 func (l *local) redact(text string) string { return text }

@@ -13,9 +13,10 @@ import (
 // objects is one object database, safe for concurrent use. A commit that is
 // in it is there with its whole tree: packs are taken in all or nothing.
 type objects struct {
-	mu      sync.Mutex // go-git's storages are not for several goroutines
-	shelf   shelf      // guarded by mu
-	maxBlob int64
+	mu        sync.Mutex // go-git's storages are not for several goroutines
+	shelf     shelf      // guarded by mu
+	maxBlob   int64
+	maxObject int64 // of commits and trees; a repository on disk may hold any
 
 	// broken is set when something that must be there is missing or damaged.
 	broken atomic.Bool
@@ -59,7 +60,7 @@ func (o *objects) read(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	raw, err := o.load(kind, id)
-	if err == nil || errors.Is(err, errBlobLimit) || errors.Is(err, errKind) {
+	if err == nil || errors.Is(err, errBlobLimit) || errors.Is(err, errLimit) || errors.Is(err, errKind) {
 		return raw, err
 	}
 	// Native git may have packed, or added, objects beside us.
@@ -79,8 +80,11 @@ func (o *objects) load(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, id, err)
 	}
-	if (kind == plumbing.BlobObject || obj.Type() != kind) && obj.Size() > o.maxBlob {
+	switch file := kind == plumbing.BlobObject || obj.Type() != kind; {
+	case file && obj.Size() > o.maxBlob:
 		return nil, fmt.Errorf("a file of %d bytes is over the limit of %d: %w", obj.Size(), o.maxBlob, errBlobLimit)
+	case !file && obj.Size() > o.maxObject:
+		return nil, tooLarge(obj.Size(), o.maxObject)
 	}
 	r, err := obj.Reader()
 	if err != nil {

@@ -61,7 +61,8 @@ func (o Options) dialer() *net.Dialer {
 type Limits struct {
 	Pack    int64 // bytes of a pack as received; 512 MiB
 	Objects int   // objects in a pack; 2,000,000
-	Object  int64 // bytes of an object in a received pack; 64 MiB
+	Object  int64 // bytes of an object in a received pack, and of a commit or tree anywhere; 64 MiB
+	Files   int64 // bytes of the paths of a list of files, and 256 more for each; 256 MiB, some 700,000 files
 	Blob    int64 // bytes of a file that is read; 8 MiB
 	Refs    int64 // bytes of a list of refs; 8 MiB, some 100,000 refs
 	Packs   int   // packs in a cache before it is cloned again; 32
@@ -87,6 +88,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Limits.Pack, 512<<20)
 	orElse(&o.Limits.Objects, 2_000_000)
 	orElse(&o.Limits.Object, 64<<20)
+	orElse(&o.Limits.Files, 256<<20)
 	orElse(&o.Limits.Blob, 8<<20)
 	orElse(&o.Limits.Refs, 8<<20)
 	orElse(&o.Limits.Packs, 32)

@@ -47,7 +47,7 @@ func (s *snapshot) Read(ctx context.Context, id gitstore.BlobID) ([]byte, error)
 
 // Changes walks both trees at once and skips what is equal.
 func (s *snapshot) Changes(ctx context.Context, from gitstore.Snapshot) ([]gitstore.Change, error) {
-	w := &walk{ctx: ctx, new: s.objects}
+	w := &walk{ctx: ctx, new: s.objects, room: s.store.opts.Limits.Files}
 	var old plumbing.Hash
 	if from != nil {
 		f, ok := from.(*snapshot)
@@ -67,6 +67,7 @@ type walk struct {
 	ctx      context.Context // of the one call that the walk lives for
 	old, new *objects
 	changes  []gitstore.Change
+	room     int64 // for more: trees that hold each other many times have more files than they have bytes
 }
 
 // trees compares two trees; a zero id is no tree.
@@ -150,6 +151,9 @@ func (w *walk) entries(dir string, a, b *entry) error {
 	if name == nil {
 		name = b
 	}
+	if w.room -= int64(len(dir)+len(name.name)) + 256; w.room < 0 {
+		return fmt.Errorf("more files than can be listed: %w", errLimit)
+	}
 	return w.trees(dir+name.name+"/", old, new)
 }
 
@@ -218,7 +222,7 @@ func parseCommit(id plumbing.Hash, raw []byte) (commit, error) {
 		return commit{}, fmt.Errorf("%s: %w", id, errCommit)
 	}
 	subject, _, _ := strings.Cut(strings.TrimLeft(string(message), "\n"), "\n")
-	c.about.Subject, c.about.Merge = subject, len(c.parents) > 1
+	c.about.Subject = subject
 	return c, nil
 }
 
