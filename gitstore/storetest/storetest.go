@@ -68,6 +68,7 @@ func Test(t *testing.T, make func(t *testing.T, files map[string]string) Fixture
 		{"changes from nothing", order, changesFromNothing},
 		{"changes between", some, changesBetween},
 		{"changes of kind", some, changesOfKind},
+		{"names that are almost alike", twins, almostAlike},
 		{"read", some, read},
 		{"read by many", some, readByMany},
 		{"read over the limit", some, readOverTheLimit},
