@@ -1,6 +1,8 @@
 package web
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +17,8 @@ type snapshot struct {
 }
 
 // A metric is one value of a snapshot, or one value for each of a fixed set of
-// labels. Labels never come from files, registries or requests.
+// labels; without a set, for each that values has. Labels never come from files, registries
+// or requests.
 type metric struct {
 	name, help string
 	counter    bool
@@ -33,6 +36,8 @@ var metrics = []metric{
 	{name: "towpath_problems", help: "Problems in files that a person must put right.", value: func(s snapshot) float64 { return float64(s.Problems) }},
 	{name: "towpath_failing_tags", help: "Tags whose last import failed.", value: func(s snapshot) float64 { return float64(s.Failing) }},
 	{name: "towpath_held_sites", help: "Places that a person put back to an older image.", value: func(s snapshot) float64 { return float64(s.Held) }},
+	{name: "towpath_sites_held", help: "Places that are left alone for a person's sake, by the commit that did it.", label: "commit", values: func(s snapshot) map[string]int { return byCommit(s.HeldBy) }},
+	{name: "towpath_sites_deferred", help: "Places that move later, for .towpath.yaml says so.", value: func(s snapshot) float64 { return float64(s.Deferred) }},
 	{name: "towpath_config_invalid", help: "1 while .towpath.yaml is invalid and nothing is written.", value: func(s snapshot) float64 { return bit(s.BadConfig) }},
 	{name: "towpath_ready", help: "1 once a pass has read the repository.", value: func(s snapshot) float64 { return bit(s.ready) }},
 	{name: "towpath_start_time_seconds", help: "Unix time at which the process started.", value: func(s snapshot) float64 { return unix(s.started) }},
@@ -95,8 +100,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, m.value(s))
 			continue
 		}
-		counts := m.values(s)
-		for _, l := range m.labels {
+		counts, labels := m.values(s), m.labels
+		if labels == nil {
+			labels = slices.Collect(maps.Keys(counts))
+		}
+		for _, l := range labels {
 			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, float64(counts[l]), l)
 		}
 	}

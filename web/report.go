@@ -21,7 +21,25 @@ type Report struct {
 	WritesAfter time.Time `json:"writesAfter,omitzero"` // nothing is written before
 	// Settling are images that must stand unchanged before they are recorded.
 	Settling []Settling `json:"settling,omitempty"`
-	Tags     []Tag      `json:"tags"`
+	// Held and Deferred are sites that differ from the record and do not move: for a person's
+	// sake, or until .towpath.yaml lets them.
+	Held     []Site `json:"held,omitempty"`
+	Deferred []Site `json:"deferred,omitempty"`
+	Tags     []Tag  `json:"tags"`
+}
+
+// A Site is a place that follows a tag and stays as it is.
+type Site struct {
+	Path    string    `json:"path"`
+	Line    int       `json:"line"`
+	Site    string    `json:"site"` // as people call it
+	Follows string    `json:"follows"`
+	Current string    `json:"current"`
+	Image   string    `json:"image"` // that the tag is
+	Why     string    `json:"why"`
+	Commit  string    `json:"commit,omitempty"` // that did it
+	Subject string    `json:"subject,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
 }
 
 // A Tag is when one tag is asked.
@@ -72,7 +90,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, "starting: the first pass has not finished\n")
 		return
 	}
-	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Settling: s.Settling, Tags: []Tag{}})
+	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Tags: []Tag{}})
 	if err != nil {
 		answer(w, http.StatusInternalServerError, "the report cannot be written\n")
 		return

@@ -36,7 +36,9 @@ var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func someStatus() Status {
 	return Status{
 		LastPass: noon, Rev: "5f0c2a1b00", Next: noon.Add(time.Minute), Error: "the server is away", Waits: "the pushes are spent", Writes: noon.Add(time.Hour),
-		Settling: []Settling{{"team1/web:edge", "quay.io/team1/web:edge", "sha256:aaa", noon}},
+		Settling:      []Settling{{"team1/web:edge", "quay.io/team1/web:edge", "sha256:aaa", noon}},
+		HeldSites:     []Site{{"deploy/web.yaml", 9, "Deployment team1/web, container web", "team1/web:stable", "web:1", "web:2", "taken back", "5f0c", "Revert", time.Time{}}},
+		DeferredSites: []Site{{Path: "values.yaml", Line: 3, Follows: "team1/web:stable", Why: "its window is closed", Until: noon}},
 		Schedule: fixed(
 			Tag{Tag: "team1/api:1", Due: noon, Asked: noon.Add(-time.Hour)},
 			Tag{Tag: "team1/web:stable", Asking: true, Failure: &Failure{"NotFound", "no such tag", noon, noon.Add(time.Hour)}},
@@ -55,7 +57,7 @@ func TestAsk(t *testing.T) {
 	}
 	s := someStatus()
 	h.Set(s)
-	want := Report{At: s.LastPass, Revision: s.Rev, Next: s.Next, Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes, Settling: s.Settling, Tags: slices.Collect(s.Schedule())}
+	want := Report{At: s.LastPass, Revision: s.Rev, Next: s.Next, Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes, Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Tags: slices.Collect(s.Schedule())}
 	got, err := Ask(t.Context(), server.URL+"/")
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("%v, (-want +got):\n%s", err, d)

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,6 +23,8 @@ type Status struct {
 	Writes       time.Time // nothing is written before; zero: any time
 	Settling     []Settling
 	Schedule     Schedule // when tags are asked; nil: as before
+	// Sites that differ from the record and do not move.
+	HeldSites, DeferredSites []Site
 
 	// As things stand after the pass.
 	Streams   int  // image streams
@@ -29,7 +33,10 @@ type Status struct {
 	Problems  int  // things in files that a person must put right
 	Failing   int  // tags whose last import failed
 	Held      int  // sites that a person put back
+	Deferred  int  // sites that move later
 	BadConfig bool // .towpath.yaml is invalid, so that nothing is written
+
+	HeldBy map[string]int // sites that are held, by the commit that did it; empty: not known
 
 	// In this pass alone; the Handler adds them up.
 	Commits map[string]int // written, by kind: CommitKinds
@@ -81,6 +88,31 @@ var CommitKinds = []string{"status", "trigger", "other"}
 var ImportResults = []string{
 	"OK", "NotFound", "Unauthorized", "Forbidden", "RateLimited",
 	"Unreachable", "TLS", "Invalid", "InternalError", "other",
+}
+
+// heldCommits is how many commits the label of towpath_sites_held names at most.
+const heldCommits = 20
+
+// byCommit counts sites by commit: those that hold most of them by themselves, the rest, and
+// what is no commit's name, as other.
+func byCommit(held map[string]int) map[string]int {
+	counts := map[string]int{}
+	names := slices.SortedFunc(maps.Keys(held), func(a, b string) int { return cmp.Or(held[b]-held[a], strings.Compare(a, b)) })
+	named := 0
+	for _, name := range names {
+		label := "other"
+		if isCommit(name) && named < heldCommits {
+			label = name
+			named++
+		}
+		counts[label] += held[name]
+	}
+	return counts
+}
+
+// isCommit reports whether a text is the name of a commit: nothing else becomes a label.
+func isCommit(name string) bool {
+	return (len(name) == 40 || len(name) == 64) && strings.Trim(name, "0123456789abcdef") == ""
 }
 
 // Bounds of how long nothing may be heard of the loop before it counts as

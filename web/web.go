@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -62,6 +63,7 @@ func New(o Options) *Handler {
 // Schedule is nil, that of the pass before holds.
 func (h *Handler) Set(s Status) {
 	s.Report, s.Settling = slices.Clone(s.Report), slices.Clone(s.Settling)
+	s.HeldSites, s.DeferredSites, s.HeldBy = slices.Clone(s.HeldSites), slices.Clone(s.DeferredSites), maps.Clone(s.HeldBy)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total = h.total.add(s)
@@ -142,7 +144,7 @@ func (s snapshot) text(version string, now time.Time) string {
 		b.WriteString("           it failed\n")
 	}
 	fmt.Fprintf(&b, "streams    %d with %d tags, %d failing\n", s.Streams, s.Tags, s.Failing)
-	fmt.Fprintf(&b, "sites      %d, %d held\n", s.Sites, s.Held)
+	fmt.Fprintf(&b, "sites      %d, %d held, %d deferred\n", s.Sites, s.Held, s.Deferred)
 	fmt.Fprintf(&b, "problems   %d\n", s.Problems)
 	if s.BadConfig {
 		b.WriteString("paused     .towpath.yaml is invalid; nothing is written\n")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -103,7 +104,7 @@ func TestPage(t *testing.T) {
 		}
 		h.Set(Status{
 			LastPass: time.Now().Add(-2 * time.Second), Failed: true, Rev: "5f0c2a1b00",
-			Streams: 3, Tags: 9, Failing: 1, Sites: 4, Held: 2, Problems: 5, BadConfig: true,
+			Streams: 3, Tags: 9, Failing: 1, Sites: 4, Held: 2, Deferred: 1, Problems: 5, BadConfig: true,
 			Report: []string{"a.yaml:3:1: <b>wrong</b>", "red \x1b[31m\r\n\u202enot\u2028a line"},
 		})
 		want := `towpath 1.2.3, up 1m30s
@@ -111,7 +112,7 @@ func TestPage(t *testing.T) {
 last pass  2s ago, at 5f0c2a1b00
            it failed
 streams    3 with 9 tags, 1 failing
-sites      4, 2 held
+sites      4, 2 held, 1 deferred
 problems   5
 paused     .towpath.yaml is invalid; nothing is written
 
@@ -162,7 +163,7 @@ func TestMetrics(t *testing.T) {
 	})
 	h.Set(Status{
 		LastPass: time.Unix(1_700_000_100, 500e6), Failed: true, Took: 2500 * time.Millisecond,
-		Streams: 3, Tags: 9, Sites: 4, Problems: 5, Failing: 1, Held: 2,
+		Streams: 3, Tags: 9, Sites: 4, Problems: 5, Failing: 1, Held: 3, Deferred: 1, HeldBy: map[string]int{strings.Repeat("5f", 20): 2, "": 1},
 		Commits: map[string]int{"status": 1, "trigger": 3, "octopus": 1},
 		Imports: map[string]int{"OK": 5, "Evil\"}\n": 3},
 	})
@@ -173,7 +174,7 @@ towpath_commits_total{kind="trigger"} 3
 towpath_config_invalid 0
 towpath_failed_passes_total 1
 towpath_failing_tags 1
-towpath_held_sites 2
+towpath_held_sites 3
 towpath_imports_total{result="Forbidden"} 0
 towpath_imports_total{result="InternalError"} 0
 towpath_imports_total{result="Invalid"} 0
@@ -190,12 +191,34 @@ towpath_pass_duration_seconds_count 2
 towpath_problems 5
 towpath_ready 1
 towpath_sites 4
+towpath_sites_deferred 1
+towpath_sites_held{commit="5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"} 2
+towpath_sites_held{commit="other"} 1
 towpath_start_time_seconds 1.7e+09
 towpath_streams 3
 towpath_tags 9
 `
 	if diff := cmp.Diff(want, samples(h)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Commits that hold sites are labels, and nothing else is: at most 20, those that hold
+// most, so that no history makes the metrics large.
+func TestHeldByCommit(t *testing.T) {
+	held := map[string]int{"": 7, "deadbeef": 1, strings.Repeat("5F", 20): 1, "main\"}\n": 1, "\u202e" + strings.Repeat("a", 39): 1}
+	for i := range 100 {
+		held[fmt.Sprintf("%040x", i)] = i + 1
+	}
+	counts := byCommit(held)
+	if len(counts) != heldCommits+1 || counts[fmt.Sprintf("%040x", 99)] != 100 || counts[fmt.Sprintf("%040x", 80)] != 81 {
+		t.Errorf("got %v", counts)
+	}
+	if got, want := counts["other"], 7+4+80*81/2; got != want {
+		t.Errorf("others hold %d sites, want %d", got, want)
+	}
+	if got := byCommit(nil); len(got) != 0 {
+		t.Errorf("of none: %v", got)
 	}
 }
 
