@@ -15,6 +15,7 @@ type planJSON struct {
 	Commits    []commitJSON     `json:"commits"`
 	Adopted    []string         `json:"adopted"`
 	Held       []heldJSON       `json:"held"`
+	Deferred   []deferredJSON   `json:"deferred"`
 	Unresolved []unresolvedJSON `json:"unresolved"`
 	Failing    []failingJSON    `json:"failing"`
 	Problems   []problemJSON    `json:"problems"`
@@ -41,22 +42,51 @@ type moveJSON struct {
 }
 
 type siteJSON struct {
-	Path      string `json:"path"`
-	Line      int    `json:"line"`
-	Kind      string `json:"kind"`
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Container string `json:"container,omitempty"`
-	Form      string `json:"form"`
-	Follows   string `json:"follows"`
-	Current   string `json:"current"`
-	Image     string `json:"image,omitempty"` // that it is to get
-	Paused    bool   `json:"paused,omitempty"`
+	Path      string     `json:"path"`
+	Line      int        `json:"line"`
+	Kind      string     `json:"kind"`
+	Namespace string     `json:"namespace"`
+	Name      string     `json:"name"`
+	Container string     `json:"container,omitempty"`
+	Field     string     `json:"field,omitempty"`
+	Form      string     `json:"form"` // annotation, deploymentconfig, buildconfig, marker or field
+	Wish      string     `json:"wish,omitempty"`
+	Follows   string     `json:"follows"`
+	Current   string     `json:"current"`
+	Parts     []partJSON `json:"parts"`
+	Image     string     `json:"image,omitempty"` // that it is to get
+	Why       string     `json:"why,omitempty"`   // it gets that
+	Paused    bool       `json:"paused,omitempty"`
+	Since     *sinceJSON `json:"since,omitempty"` // with status --sites
+}
+
+// partJSON is a value that makes up what a site holds.
+type partJSON struct {
+	Part  string `json:"part"`
+	Value string `json:"value"`
+}
+
+// sinceJSON is the commit that gave a site what it holds; empty where the history is too
+// long, or cut off, to tell.
+type sinceJSON struct {
+	Commit  string    `json:"commit"`
+	Time    time.Time `json:"time,omitzero"`
+	Subject string    `json:"subject,omitempty"`
+	Author  string    `json:"author,omitempty"`
 }
 
 type heldJSON struct {
-	Site   siteJSON `json:"site"`
-	Commit string   `json:"commit"` // empty: the history is too long to tell
+	Site    siteJSON  `json:"site"`
+	Why     string    `json:"why"`    // taken back, left out, flip-flop or too long
+	Commit  string    `json:"commit"` // that did it; empty: the history is too long to tell
+	Subject string    `json:"subject,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
+}
+
+type deferredJSON struct {
+	Site  siteJSON  `json:"site"`
+	Why   string    `json:"why"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 type unresolvedJSON struct {
@@ -83,7 +113,7 @@ type problemJSON struct {
 func planOf(rep reconcile.Report, cat *reconcile.Catalog) planJSON {
 	p := planJSON{
 		Revision: string(rep.Rev), Commits: []commitJSON{}, Adopted: []string{},
-		Held: heldOf(rep.Held), Unresolved: unresolvedOf(rep.Unresolved), Failing: []failingJSON{}, Problems: problemsOf(rep.Problems),
+		Held: heldOf(rep.Held), Deferred: deferredOf(rep.Deferred), Unresolved: unresolvedOf(rep.Unresolved), Failing: []failingJSON{}, Problems: problemsOf(rep.Problems),
 	}
 	for _, w := range rep.Planned {
 		p.Commits = append(p.Commits, commitOf(w))
@@ -126,26 +156,43 @@ func commitOf(w reconcile.Write) commitJSON {
 		}
 	}
 	for _, s := range w.Sites {
-		site := siteOf(s.Site)
-		site.Image = s.Writes()
+		site := changeOf(s)
+		site.Why = whyMoves(s)
 		c.Sites = append(c.Sites, site)
 	}
 	return c
 }
 
 func siteOf(s *reconcile.Site) siteJSON {
-	return siteJSON{
-		Path: s.Path, Line: s.Line, Kind: s.ID.Kind, Namespace: s.ID.Namespace, Name: s.ID.Name, Container: s.ID.Container,
-		Form: s.Form, Follows: s.Follows.String(), Current: s.Current(), Paused: s.Paused,
+	out := siteJSON{
+		Path: s.Path, Line: s.Line, Kind: s.ID.Kind, Namespace: s.ID.Namespace, Name: s.ID.Name, Container: s.ID.Container, Field: s.ID.Field,
+		Form: s.Form, Wish: string(s.Wish), Follows: s.Follows.String(), Current: s.Current(), Parts: []partJSON{}, Paused: s.Paused,
 	}
+	for _, p := range s.Places {
+		out.Parts = append(out.Parts, partJSON{string(p.Part), p.Value})
+	}
+	return out
+}
+
+// changeOf is a site with the image that it is to get.
+func changeOf(c reconcile.SiteChange) siteJSON {
+	site := siteOf(c.Site)
+	site.Image = c.Writes()
+	return site
 }
 
 func heldOf(held reconcile.Held) []heldJSON {
 	out := []heldJSON{}
 	for _, h := range held {
-		site := siteOf(h.Change.Site)
-		site.Image = h.Change.Writes()
-		out = append(out, heldJSON{site, string(h.By)})
+		out = append(out, heldJSON{changeOf(h.Change), string(h.Why), string(h.By), h.About.Subject, h.Until.UTC()})
+	}
+	return out
+}
+
+func deferredOf(ds []reconcile.Deferred) []deferredJSON {
+	out := []deferredJSON{}
+	for _, d := range ds {
+		out = append(out, deferredJSON{changeOf(d.Change), d.Why, d.Until.UTC()})
 	}
 	return out
 }

@@ -16,8 +16,11 @@ func statusOf(rep reconcile.Report) web.Status {
 	s := web.Status{
 		LastPass: time.Now(), Took: rep.Took, Failed: rep.Err != nil, Ready: rep.Rev != "", Next: rep.Next, Rev: string(rep.Rev),
 		Streams: rep.Streams, Tags: rep.Tags, Sites: rep.Sites,
-		Problems: len(rep.Bad()), Failing: len(rep.Failing), Held: len(rep.Held), BadConfig: rep.Invalid,
-		Commits: map[string]int{}, Imports: map[string]int{},
+		Problems: len(rep.Bad()), Failing: len(rep.Failing), Held: len(rep.Held), Deferred: len(rep.Deferred), BadConfig: rep.Invalid,
+		Commits: map[string]int{}, Imports: map[string]int{}, HeldBy: map[string]int{},
+	}
+	for _, h := range rep.Held {
+		s.HeldBy[string(h.By)]++
 	}
 	for _, c := range rep.Commits {
 		s.Commits[string(c.Kind)]++
@@ -60,6 +63,7 @@ func (t *teller) pass(rep reconcile.Report) web.Status {
 	for _, w := range rep.Settling {
 		s.Settling = append(s.Settling, web.Settling{Tag: w.Tag.String(), From: w.From, Image: w.Image, Until: w.Until.UTC()})
 	}
+	s.HeldSites, s.DeferredSites = heldSites(rep.Held), deferredSites(rep.Deferred)
 	t.stale = t.stale || !rep.Idle && !rep.Cut
 	if now := time.Now(); t.stale && now.Sub(t.made) >= 100*t.took {
 		schedule := t.r.Schedule()
@@ -68,6 +72,29 @@ func (t *teller) pass(rep reconcile.Report) web.Status {
 	}
 	s.Writes = t.r.WritesAfter()
 	return s
+}
+
+func stoppedSite(c reconcile.SiteChange, why string, until time.Time) web.Site {
+	s := c.Site
+	return web.Site{Path: s.Path, Line: s.Line, Site: s.ID.String(), Follows: s.Follows.String(), Current: s.Current(), Image: c.Writes(), Why: why, Until: until.UTC()}
+}
+
+func heldSites(held reconcile.Held) []web.Site {
+	var out []web.Site
+	for _, h := range held {
+		s := stoppedSite(h.Change, string(h.Why), h.Until)
+		s.Commit, s.Subject = string(h.By), h.About.Subject
+		out = append(out, s)
+	}
+	return out
+}
+
+func deferredSites(ds []reconcile.Deferred) []web.Site {
+	var out []web.Site
+	for _, d := range ds {
+		out = append(out, stoppedSite(d.Change, d.Why, d.Until))
+	}
+	return out
 }
 
 func scheduleOf(schedule reconcile.Schedule, rep reconcile.Report) web.Schedule {
@@ -111,6 +138,9 @@ func linesOf(rep reconcile.Report) []string {
 	}
 	for _, h := range rep.Held {
 		lines = append(lines, "held: "+heldLine(h))
+	}
+	for _, d := range rep.Deferred {
+		lines = append(lines, "deferred: "+deferredLine(d))
 	}
 	for _, u := range rep.Unresolved {
 		lines = append(lines, "left alone: "+leftAloneLine(u))

@@ -17,7 +17,9 @@ func newPlan(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "plan", Short: "Show what a run would commit, and why", Args: cobra.NoArgs,
 		Long: `Ask the registries as run would, and print the commits that run would make as
-unified diffs. Nothing is written. Exits 4 when there are changes.`,
+unified diffs, with the reason of each site. Below stand the sites that stay as they are:
+held (a person took the image back), deferred (until their window opens, or the image is old
+enough) and left alone (there is no image yet). Nothing is written. Exits 4 when there are changes.`,
 		Example: `  towpath plan --repo https://git.example/team/streams
   towpath plan --explain --repo .        every tag: what is on record, what the registry says,
                                          what its policy chose and passed over, and why
@@ -86,7 +88,11 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained 
 			}
 			fmt.Fprintln(a.stdout, line)
 		}
-		fmt.Fprintf(a.stdout, "\n%s\n", diffOf(w))
+		fmt.Fprintln(a.stdout)
+		for _, c := range w.Sites {
+			fmt.Fprintf(a.stdout, "why: %s\n", whyLine(c))
+		}
+		fmt.Fprintf(a.stdout, "%s\n", diffOf(w))
 	}
 	if explained {
 		printLeftOut(a.stdout, rep)
@@ -100,6 +106,9 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained 
 	}
 	for _, h := range rep.Held {
 		fmt.Fprintf(a.stdout, "held: %s\n", heldLine(h))
+	}
+	for _, d := range rep.Deferred {
+		fmt.Fprintf(a.stdout, "deferred: %s\n", deferredLine(d))
 	}
 	for _, u := range rep.Unresolved {
 		fmt.Fprintf(a.stdout, "left alone: %s\n", leftAloneLine(u))
@@ -124,20 +133,6 @@ func printLeftOut(w io.Writer, rep reconcile.Report) {
 			fmt.Fprintf(w, "%s: %s of the repository left out by tags-cap: %d\n", a.Target.Stream, count(a.LeftOut, "tag"), a.Cap)
 		}
 	}
-}
-
-func heldLine(h reconcile.Hold) string {
-	site := h.Change.Site
-	path, id := printable(site.Path), printable(site.ID.String())
-	if h.By == "" {
-		return fmt.Sprintf("%s: %s follows %s: the history is too long, or cut off, to tell whether a person took %s back", path, id, site.Follows, h.Change.Writes())
-	}
-	return fmt.Sprintf("%s: %s follows %s, but commit %s (%s) took %s back; it stays until the tag moves",
-		path, id, site.Follows, h.By.Short(), printable(h.About.Subject), h.Change.Writes())
-}
-
-func leftAloneLine(u reconcile.Unresolved) string {
-	return fmt.Sprintf("%s: %s: %s", printable(u.Site.Path), printable(u.Site.ID.String()), printable(u.Why))
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -19,9 +19,10 @@ func newStatus(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "status [[NS/]STREAM[:TAG]…]", Short: "Show what is on record, and who follows it",
 		Long: `Read the branch and print a line for each image stream, what is wrong, and which
-sites are held or left alone. With --tags, a line for each tag. For streams or tags that are
-named, everything: where each tag comes from, its history, why it fails, who follows it.
-No registry is asked.
+sites are held, deferred or left alone. With --tags, a line for each tag; with --sites, below
+it the sites that follow it: what each holds, in which form, and since which commit. For streams
+or tags that are named, everything: where each tag comes from, its history, why it fails, who
+follows it. No registry is asked.
 
 When a tag is asked next is the daemon's to know: where the operator's config says that one
 listens on this machine, or --server names one, it is asked, too.`,
@@ -35,7 +36,7 @@ listens on this machine, or --server names one, it is asked, too.`,
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.tags, "tags", "t", false, "print a line for each tag")
-	f.BoolVar(&o.sites, "sites", false, "print a line for each tag and, below it, the sites that follow it")
+	f.BoolVar(&o.sites, "sites", false, "print a line for each tag and, below it, the sites that follow it, since when; reads the log")
 	f.StringVarP(&o.output, "output", "o", "text", "`text|json`")
 	f.StringVar(&o.server, "server", "", "ask the daemon that serves `URL`, such as http://127.0.0.1:8080")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -74,6 +75,13 @@ func (a *app) status(ctx context.Context, o statusOptions, args []string) error 
 	}
 	told, unheard := ask(ctx, o.server, string(op.Listen), targets, rep.Rev)
 	s := newSurvey(cat, rep, selected(cat, targets), told)
+	if o.sites {
+		err := s.lookUp(ctx, r)
+		bar.done()
+		if err != nil {
+			return failed(err)
+		}
+	}
 	if err := s.describe(ctx, targets); err != nil {
 		return failed(err)
 	}
@@ -102,6 +110,8 @@ type survey struct {
 	tags []reconcile.TagView // that are shown
 	told *told               // nil: no daemon was asked, or none answered
 	now  time.Time
+	// since says which commit gave sites what they hold, where that was looked up.
+	since map[*reconcile.Site]reconcile.Since
 	// named are the streams that were named, once each, in full.
 	named    []named
 	byStream map[imagestream.Name][]reconcile.TagView // parts of tags
@@ -118,6 +128,21 @@ func newSurvey(cat *reconcile.Catalog, rep reconcile.Report, tags []reconcile.Ta
 		s.byStream[stream] = tags[first : i+1]
 	}
 	return s
+}
+
+// lookUp finds the commits that gave the sites that are shown what they hold. It walks the
+// log.
+func (s *survey) lookUp(ctx context.Context, r *reconcile.Reconciler) error {
+	var sites []*reconcile.Site
+	for _, v := range s.tags {
+		sites = append(sites, v.Sites...)
+	}
+	found, err := r.Since(ctx, s.cat, sites)
+	s.since = make(map[*reconcile.Site]reconcile.Since, len(found))
+	for _, since := range found {
+		s.since[since.Site] = since
+	}
+	return err
 }
 
 // named is a stream that was named.

@@ -131,6 +131,11 @@ func printStatus(t *testing.T, out *strings.Builder, store *memory.Store, now ti
 	}
 	s := newSurvey(cat, rep, selected(cat, targets), told)
 	s.now = now
+	if o.sites {
+		if err := s.lookUp(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := s.describe(t.Context(), targets); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ type statusJSON struct {
 	Streams    []streamJSON     `json:"streams"`
 	Tags       []tagJSON        `json:"tags"`
 	Held       []heldJSON       `json:"held"`
+	Deferred   []deferredJSON   `json:"deferred"`
 	Unresolved []unresolvedJSON `json:"unresolved"`
 	Problems   []problemJSON    `json:"problems"`
 	Daemon     *daemonJSON      `json:"daemon,omitempty"` // that was asked
@@ -112,7 +113,7 @@ type daemonJSON struct {
 func surveyOf(s *survey) statusJSON {
 	out := statusJSON{
 		Revision: string(s.rep.Rev), Paused: s.rep.Paused || s.rep.Invalid, Streams: []streamJSON{}, Tags: []tagJSON{},
-		Held: heldOf(s.rep.Held), Unresolved: unresolvedOf(s.rep.Unresolved), Problems: problemsOf(s.rep.Problems),
+		Held: heldOf(s.rep.Held), Deferred: deferredOf(s.rep.Deferred), Unresolved: unresolvedOf(s.rep.Unresolved), Problems: problemsOf(s.rep.Problems),
 	}
 	for _, stream := range s.cat.Streams {
 		if n := s.find(stream.Name); n != nil || len(s.named) == 0 {
@@ -196,7 +197,11 @@ func (s *survey) tagOf(v reconcile.TagView) tagJSON {
 		}
 	}
 	for _, site := range v.Sites {
-		t.Sites = append(t.Sites, siteOf(site))
+		out := siteOf(site)
+		if since, ok := s.since[site]; ok {
+			out.Since = &sinceJSON{string(since.By), since.About.When.UTC(), since.About.Subject, since.About.Author.Name}
+		}
+		t.Sites = append(t.Sites, out)
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry"
+	"github.com/towpath/towpath/trigger"
 	"github.com/towpath/towpath/web"
 )
 
@@ -229,18 +230,59 @@ func (s *survey) metLine(f *web.Failure) string {
 	return line + ")"
 }
 
-// siteLine is a site, what it holds, and why it is not what the tag is.
+// siteLine is a site, what it holds, how, since when, and why it is not what the tag is.
 func (s *survey) siteLine(site *reconcile.Site) string {
-	line := fmt.Sprintf("%s:%d: %s: %s", printable(site.Path), site.Line, printable(site.ID.String()), cmp.Or(shortReference(strings.TrimSpace(site.Current())), "-"))
-	if site.Paused {
-		line += " (paused)"
+	line := fmt.Sprintf("%s:%d: %s: %s, %s", printable(site.Path), site.Line, printable(site.ID.String()), cmp.Or(shortReference(strings.TrimSpace(site.Current())), "-"), formWords(site))
+	if since, ok := s.since[site]; ok {
+		line += ", " + sinceLine(since, s.now)
 	}
-	for _, h := range s.rep.Held {
-		if h.Change.Site == site {
-			line += " (held)"
-		}
+	if standing := s.standing(site); standing != "" {
+		line += " (" + standing + ")"
 	}
 	return line
+}
+
+// formWords is how a site says what it follows, and what it holds of the image.
+func formWords(site *reconcile.Site) string {
+	words := site.Form
+	var parts []string
+	for _, p := range site.Places {
+		if p.Part != trigger.Ref && !slices.Contains(parts, string(p.Part)) {
+			parts = append(parts, string(p.Part))
+		}
+	}
+	if len(parts) > 0 {
+		words += " of " + strings.Join(parts, " and ")
+	}
+	if site.Wish != "" {
+		words += " as " + string(site.Wish)
+	}
+	return words
+}
+
+// standing is why a site is not what its tag is, empty where it is, or will be at once.
+func (s *survey) standing(site *reconcile.Site) string {
+	if site.Paused {
+		return "paused"
+	}
+	for _, h := range s.rep.Held {
+		if h.Change.Site == site && h.By != "" {
+			return fmt.Sprintf("held: %s by %s", h.Why, commitWords(h.By, h.About))
+		} else if h.Change.Site == site {
+			return fmt.Sprintf("held: %s", h.Why)
+		}
+	}
+	for _, d := range s.rep.Deferred {
+		if d.Change.Site == site {
+			return "deferred" + tillWords(d.Until) + ": " + printable(d.Why)
+		}
+	}
+	for _, u := range s.rep.Unresolved {
+		if u.Site == site {
+			return "left alone: " + printable(u.Why)
+		}
+	}
+	return ""
 }
 
 // printRest prints what no tag of its own shows: the sites that are held or left
@@ -252,6 +294,11 @@ func (s *survey) printRest(w io.Writer) {
 	for _, h := range s.rep.Held {
 		if shown(h.Change.Site) {
 			fmt.Fprintf(w, "held: %s\n", heldLine(h))
+		}
+	}
+	for _, d := range s.rep.Deferred {
+		if shown(d.Change.Site) {
+			fmt.Fprintf(w, "deferred: %s\n", deferredLine(d))
 		}
 	}
 	for _, u := range s.rep.Unresolved {
