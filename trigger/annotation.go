@@ -66,10 +66,13 @@ func (f *finding) annotation(o object) {
 	case n.Kind != yaml.ScalarNode:
 		f.problem(n.Line, n.Column, "the triggers are YAML; their annotation is a string", "write them as JSON text: "+Annotation+": '[{…}]'")
 		return
-	case o.kind == "BuildConfig":
-		f.note(n.Line, n.Column, "a BuildConfig follows by the triggers of its spec: this annotation is not read")
+	case o.kind == "":
+		f.note(n.Line, n.Column, "what has no kind is no object: its triggers are left alone")
 		return
-	case !f.ready(o, n):
+	case o.kind == "BuildConfig" || o.kind == "ImageStream":
+		f.note(n.Line, n.Column, "a BuildConfig and an ImageStream follow by what stands in their spec: this annotation is not read")
+		return
+	case !f.ready(o, n, n):
 		return
 	}
 	entries, ok := f.entries(n)
@@ -183,28 +186,38 @@ func (o object) container(fieldPath string, m []string) (at yamledit.Path, what 
 	return nil, fmt.Sprintf("fieldPath %q: no container has this name", fieldPath)
 }
 
-// suggest is a fieldPath that works: for the container that the bad one names, or
-// the first.
+// suggest is a fieldPath that works: to the container that the bad one names, or to the
+// first.
 func (o object) suggest(fieldPath string) string {
-	podSpec := podSpecs[o.kind]
-	if m := container.FindStringSubmatch(fieldPath); podSpec == "" && m != nil {
-		podSpec = m[1]
-	}
-	podSpec = cmp.Or(podSpec, "spec.template.spec")
-	names := slices.Concat(o.containers(pods(podSpec, "containers")), o.containers(pods(podSpec, "initContainers")))
-	names = slices.DeleteFunc(names, isEmpty)
-	if len(names) == 0 {
-		return "give the object a container with a name, also where it is a patch: " + podSpec + `.containers: [{name: web, image: " "}]`
-	}
-	best := names[0]
-	for _, name := range names {
-		if strings.Contains(fieldPath, name) {
-			best = name
-			break
+	podSpec, known := podSpecs[o.kind]
+	m := container.FindStringSubmatch(fieldPath)
+	if !known {
+		podSpec = "spec.template.spec"
+		if m != nil {
+			podSpec = m[1]
 		}
 	}
-	path, _ := json.Marshal(fmt.Sprintf(`%s.containers[?(@.name=="%s")].image`, podSpec, best))
-	return `"fieldPath": ` + string(path)
+	var paths []string
+	for _, list := range []string{"containers", "initContainers"} {
+		for i, name := range o.containers(pods(podSpec, list)) {
+			path := fmt.Sprintf(`%s.%s[?(@.name=="%s")].image`, podSpec, list, name)
+			if name == "" || strings.Contains(name, `"`) {
+				path = fmt.Sprintf("%s.%s[%d].image", podSpec, list, i)
+			}
+			if name != "" && strings.Contains(fieldPath, name) {
+				paths = slices.Insert(paths, 0, path)
+			}
+			paths = append(paths, path)
+		}
+	}
+	switch {
+	case len(paths) > 0:
+		text, _ := json.Marshal(paths[0])
+		return `"fieldPath": ` + string(text)
+	case known || m != nil:
+		return "write the container here, in a patch too: " + podSpec + `.containers: [{name: web, image: " "}]`
+	}
+	return `lead it to a value that stands in the object, as "fieldPath": "spec.image"`
 }
 
 // locate gives each entry its place in the file.

@@ -74,8 +74,8 @@ func (f *finding) buildFrom(o, t object) (imagestream.TagRef, bool) {
 	}
 	from := o.strategyFrom()
 	if kind := (object{node: from}).text("kind"); from == nil || kind != "" && kind != "ImageStreamTag" {
-		f.problem(t.node.Line, t.node.Column, "a trigger without a from follows what the build starts from, which is no tag of a stream",
-			`"from": {"kind": "ImageStreamTag", "name": "STREAM:TAG"}`)
+		what := "a trigger without a from follows what the build starts from, and that is no tag of a stream"
+		f.problem(t.node.Line, t.node.Column, what, `give it one, "from": {"kind": "ImageStreamTag", "name": "STREAM:TAG"}, or remove the trigger`)
 		return imagestream.TagRef{}, false
 	}
 	return f.from(t, from, "ImageStreamTag")

@@ -72,7 +72,7 @@ func (f *finding) containerNames(o, t object) ([]string, bool) {
 		if n == nil {
 			n = t.node
 		}
-		f.problem(n.Line, n.Column, "a trigger of a DeploymentConfig names its containers", fmt.Sprintf(`"containerNames": [%q]`, o.anyContainer()))
+		f.problem(n.Line, n.Column, "a trigger names no containers", fmt.Sprintf(`"containerNames": [%q]`, o.anyContainer()))
 		return nil, false
 	}
 	slices.Sort(names)

@@ -1,46 +1,114 @@
 package trigger
 
 import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/towpath/towpath/yamledit"
 )
 
-// FuzzFind: whatever an annotation says, a site is a place that can be rewritten, or
-// that the edit refuses.
+// FuzzFind: whatever a file says, in whatever form, a site is a place that can be
+// rewritten, or that the edit refuses.
 func FuzzFind(f *testing.F) {
-	for _, path := range []string{podPath + "containers[0].image", podPath + `initContainers[?(@.name=="web")].image`, "x", ""} {
-		f.Add("[" + one("barge:1", path, `,"paused":false`) + "]")
-	}
-	f.Add("[{]")
-	f.Add("null")
-	f.Fuzz(func(t *testing.T, annotation string) {
-		file, err := yamledit.Parse([]byte(workload("Deployment", strconv.QuoteToASCII(annotation))), yamledit.DefaultLimits)
+	paths, _ := filepath.Glob("testdata/*/*.txtar")
+	for _, path := range paths {
+		a, err := txtar.ParseFile(path)
 		if err != nil {
-			return
+			f.Fatal(err)
 		}
-		sites, problems := Find(file)
-		for _, p := range problems {
-			if p.Line < 1 || p.Col < 1 || p.What == "" || !p.Note && p.Fix == "" {
-				t.Errorf("got problem %+v, want a place and a next step", p)
-			}
-		}
-		image := ParseImage("quay.io/canal/barge:2")
-		for _, s := range sites {
-			text, err := Rewritten(file.Src, As{}, Rewrite{Site: s, Image: image})
-			if err != nil {
-				t.Fatalf("%s: %v", brief(s), err)
-			}
-			after, err := yamledit.Parse(text, yamledit.DefaultLimits)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range s.Places {
-				if got, _ := yamledit.Get(after.Docs[p.Doc].Root, p.At); got != "quay.io/canal/barge:2" {
-					t.Errorf("%s: rewritten to %q", brief(s), got)
-				}
-			}
-		}
+		f.Add(string(a.Files[0].Data))
+	}
+	f.Fuzz(lawful)
+}
+
+// FuzzAnnotation is FuzzFind where the annotation is all that differs.
+func FuzzAnnotation(f *testing.F) {
+	for i, path := range []string{podPath + "containers[0].image", podPath + `initContainers[?(@.name=="web")].image`, "spec.template.spec", "x", ""} {
+		f.Add(byte(i), "["+one("barge:1", path, `,"paused":false`)+"]")
+	}
+	f.Add(byte(1), "[{]")
+	f.Add(byte(2), "null")
+	kinds := []string{"Deployment", "CronJob", "Pod", "DeploymentConfig", "BuildConfig", "Rollout", "Template", "List", "ImageStream"}
+	f.Fuzz(func(t *testing.T, kind byte, annotation string) {
+		lawful(t, workload(kinds[int(kind)%len(kinds)], strconv.QuoteToASCII(annotation)))
 	})
+}
+
+// lawful checks the law of FuzzFind.
+func lawful(t *testing.T, src string) {
+	file, err := yamledit.Parse([]byte(src), yamledit.DefaultLimits)
+	if err != nil {
+		return
+	}
+	sites, problems := Find(file)
+	for _, p := range problems {
+		if p.Line < 1 || p.Col < 1 || p.What == "" || !p.Note && p.Fix == "" {
+			t.Errorf("got problem %+v, want a place and a next step", p)
+		}
+	}
+	ids := map[ID]bool{}
+	for i, s := range sites {
+		if ids[s.ID] {
+			t.Errorf("two sites are %s", s.ID)
+		}
+		ids[s.ID] = true
+		for _, image := range []string{"quay.io/canal/barge:2@sha256:" + strings.Repeat("d", 64), "quay.io/canal/barge:2"} {
+			given(t, file.Src, sites, i, ParseImage(image))
+		}
+	}
+}
+
+// given checks that a site which gets an image has it, and that the others stay.
+func given(t *testing.T, src []byte, sites []Site, i int, image Image) {
+	if _, why := sites[i].Values(image, ByDigest); why != "" {
+		return
+	}
+	out, err := Rewritten(src, As{}, Rewrite{Site: sites[i], Image: image, Style: ByDigest})
+	if refused := (*yamledit.Refused)(nil); errors.As(err, &refused) {
+		if refused.What == "" || refused.Fix == "" {
+			t.Errorf("%s: got refusal %+v, want a reason and the lines to write", sites[i].ID, refused)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", sites[i].ID, err)
+	}
+	file, err := yamledit.Parse(out, yamledit.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, _ := Find(file)
+	if diff := cmp.Diff(names(sites), names(after)); diff != "" {
+		t.Fatalf("%s: sites (-before +after it was rewritten):\n%s", sites[i].ID, diff)
+	}
+	if !after[i].Has(image, ByDigest) {
+		t.Errorf("%s: holds %q after it was rewritten", sites[i].ID, after[i].Current())
+	}
+	for j := range sites {
+		if j != i && !slices.Equal(values(sites[j]), values(after[j])) {
+			t.Errorf("%s: held %q, and %q after %s was rewritten", sites[j].ID, values(sites[j]), values(after[j]), sites[i].ID)
+		}
+	}
+}
+
+func names(sites []Site) (all []string) {
+	for _, s := range sites {
+		all = append(all, fmt.Sprintf("%s follows %s, paused: %t", s.ID, s.Follows, s.Paused))
+	}
+	return all
+}
+
+func values(s Site) (all []string) {
+	for _, p := range s.Places {
+		all = append(all, p.Value)
+	}
+	return all
 }

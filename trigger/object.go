@@ -82,14 +82,14 @@ func pods(podSpec string, more ...any) yamledit.Path {
 	return append(at, more...)
 }
 
-// ready reports whether an object's triggers can be read: it has a name, and nothing
-// is yet to be filled in.
-func (f *finding) ready(o object, triggers *yamledit.Node) bool {
+// ready reports whether an object's triggers, which stand at n, can be read: it has a name,
+// and nothing that says what they follow is yet to be filled in.
+func (f *finding) ready(o object, n *yamledit.Node, says ...*yamledit.Node) bool {
 	switch {
-	case isPlaceholder(o.name) || isPlaceholder(o.namespace) || hasPlaceholder(triggers):
-		f.note(triggers.Line, triggers.Column, "placeholders stand in this object: its triggers are left alone until something has filled them in")
+	case isPlaceholder(o.name) || isPlaceholder(o.namespace) || slices.ContainsFunc(says, hasPlaceholder):
+		f.note(n.Line, n.Column, "placeholders stand in this object: its triggers are left alone until something has filled them in")
 	case o.name == "":
-		f.problem(triggers.Line, triggers.Column, fmt.Sprintf("a %s with triggers has no name", o.kind), "give it one below metadata: name: web")
+		f.problem(n.Line, n.Column, fmt.Sprintf("a %s with triggers has no name", o.kind), "give it one below metadata: name: web")
 	default:
 		return true
 	}
@@ -106,7 +106,7 @@ func isPlaceholder(s string) bool {
 }
 
 func hasPlaceholder(n *yamledit.Node) bool {
-	return n.Kind == yaml.ScalarNode && isPlaceholder(n.Value) || slices.ContainsFunc(n.Content, hasPlaceholder)
+	return n != nil && (n.Kind == yaml.ScalarNode && isPlaceholder(n.Value) || slices.ContainsFunc(n.Content, hasPlaceholder))
 }
 
 // follows reports whether an object says that it follows tags, well or badly.
@@ -157,8 +157,8 @@ func (f *finding) wish(o object, from int) {
 	}
 }
 
-// disputed takes out the sites that have a place in common: they would fight. Paused ones do
-// not.
+// disputed takes out the sites that have a place in common, paused or not: they would
+// fight, if not now.
 func (f *finding) disputed() {
 	type where struct {
 		doc       int
@@ -168,9 +168,6 @@ func (f *finding) disputed() {
 	key := func(p Place) where { return where{p.Doc, p.At.String(), p.Line, p.Col} }
 	sites := map[where]int{}
 	for _, s := range f.sites {
-		if s.Paused {
-			continue
-		}
 		for _, p := range s.Places {
 			if sites[key(p)]++; sites[key(p)] == 2 {
 				f.problem(p.Line, p.Col, "two triggers rewrite this image: neither is used", "remove one of them")
@@ -178,7 +175,7 @@ func (f *finding) disputed() {
 		}
 	}
 	f.sites = slices.DeleteFunc(f.sites, func(s Site) bool {
-		return !s.Paused && slices.ContainsFunc(s.Places, func(p Place) bool { return sites[key(p)] > 1 })
+		return slices.ContainsFunc(s.Places, func(p Place) bool { return sites[key(p)] > 1 })
 	})
 }
 
@@ -206,16 +203,17 @@ func (f *finding) imageChanges(o object) []object {
 		return nil
 	}
 	var triggers []object
+	says := []*yamledit.Node{o.strategyFrom()}
 	for i, n := range list.Content {
 		t := object{doc: o.doc, at: o.path("spec", "triggers", i), node: yamledit.Lookup(n, nil)}
 		switch kind := t.text("type"); {
 		case !isMapping(t.node):
 			f.problem(n.Line, n.Column, "a trigger is a mapping", "- type: ImageChange")
 		case kind == "ImageChange" || kind == "imageChange" && o.kind == "BuildConfig": // as it was written once
-			triggers = append(triggers, t)
+			triggers, says = append(triggers, t), append(says, t.node)
 		}
 	}
-	if len(triggers) == 0 || !f.ready(o, list) {
+	if len(triggers) == 0 || !f.ready(o, list, says...) {
 		return nil
 	}
 	return triggers
@@ -242,6 +240,6 @@ func (f *finding) flag(t object, at ...any) (value, ok bool) {
 		return strings.EqualFold(n.Value, "true"), true
 	}
 	key := at[len(at)-1]
-	f.problem(n.Line, n.Column, fmt.Sprintf("%v of a trigger is neither true nor false", key), fmt.Sprintf(`"%v": true, without quotes round true`, key))
+	f.problem(n.Line, n.Column, fmt.Sprintf("%v of a trigger is neither true nor false", key), fmt.Sprintf("without quotes: %v: true", key))
 	return false, false
 }

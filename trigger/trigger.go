@@ -196,9 +196,12 @@ func (f *finding) object(o object) {
 	o.kind, o.namespace = o.text("kind"), o.text("metadata", "namespace")
 	o.name = cmp.Or(o.text("metadata", "name"), o.text("metadata", "generateName"))
 	items := o.find("items")
+	if o.kind == "Template" {
+		f.template(o)
+		return
+	}
 	if o.kind != "List" || items == nil || items.Kind != yaml.SequenceNode {
 		before := len(f.sites)
-		f.template(o)
 		f.annotation(o)
 		f.deploymentConfig(o)
 		f.buildConfig(o)
@@ -217,10 +220,10 @@ func (f *finding) object(o object) {
 // stream, too, package imagestream says so of all of it.
 func (f *finding) template(o object) {
 	objects := o.find("objects")
-	if o.kind != "Template" || objects == nil {
+	if objects == nil {
 		return
 	}
-	follows := false
+	follows := o.follows()
 	for _, n := range objects.Content {
 		in := object{node: n}
 		if in.text("kind") == "ImageStream" {

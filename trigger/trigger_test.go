@@ -110,7 +110,7 @@ func TestFind(t *testing.T) {
 		{"an empty list", workload("Deployment", `"[]"`), "", ""},
 		{"null", workload("Deployment", "null"), "", ""},
 
-		{"a build config", workload("BuildConfig", single(web)), "", "7:34: a BuildConfig follows by the triggers of its spec: this annotation is not read (note)\n"},
+		{"a build config", workload("BuildConfig", single(web)), "", "7:34: a BuildConfig and an ImageStream follow by what stands in their spec: this annotation is not read (note)\n"},
 		{"in a template", template(workload("Deployment", single(web))), "", "1:1: a template is read when somebody has processed it: its triggers are left alone (note)\n"},
 		{"in a template with a stream", template(workload("Deployment", single(web))) + "- kind: ImageStream\n", "", ""},
 		{"in a template without triggers", template(workload("Deployment", `""`)), "", ""},
