@@ -458,3 +458,41 @@ func (q *quay) triggered() string {
 	}
 	return ""
 }
+
+// Where names mislead, content says where a file came from.
+func TestHeldWhenFilesSwapNames(t *testing.T) {
+	quayside(t, map[string]string{"p/one.yaml": follower("a", " "), "q/two.yaml": follower("a", " ")}, func(q *quay) {
+		q.push("aaa")
+		q.take("p/one.yaml", "a", "old")
+		q.walk()
+		q.store.Edit("main", "swap", func(tree memory.Tree) {
+			tree["new/two.yaml"], tree["new/one.yaml"] = tree["p/one.yaml"], tree["q/two.yaml"]
+			delete(tree, "p/one.yaml")
+			delete(tree, "q/two.yaml")
+		})
+		q.wantAfterRestartToo("new/one.yaml a aaa", "new/two.yaml a old, taken back by take a back")
+	})
+}
+
+// A site that had the image before its record came was not moved by the commit that brought
+// the record, whatever else that did to its file.
+func TestNothingLeftOutByATouch(t *testing.T) {
+	mine := follower("a", "quay.io/team1/web@"+registrymemory.Digest("aaa"))
+	quayside(t, map[string]string{"a.yaml": mine, "b.yaml": follower("b", "old")}, func(q *quay) {
+		q.line.Dry = true
+		q.push("aaa")
+		q.line.Dry = false
+		record := ""
+		for _, w := range q.last.Planned {
+			for _, e := range w.Commit.Edits {
+				if e.Path == "streams/web.yaml" {
+					record = string(e.Content)
+				}
+			}
+		}
+		q.store.Write("main", "record and touch", map[string]string{"streams/web.yaml": record, "a.yaml": mine + "# touched\n"})
+		q.restart()
+		q.walk()
+		q.want("a.yaml a aaa", "b.yaml b aaa")
+	})
+}

@@ -22,8 +22,8 @@ type reading struct {
 	lens string
 }
 
-// plain reads YAML and JSON of which the config names no fields.
-var plain = &lens{}
+// manifest reads YAML and JSON of which the config names no fields.
+var manifest = &lens{}
 
 // otherText reads what is neither.
 var otherText = &lens{As: trigger.As{Text: true}, key: "text"}
@@ -39,7 +39,7 @@ func (c *Catalog) lens(file string) *lens {
 	}
 	follow := c.Config.Follow(file)
 	if len(follow) == 0 {
-		return plain
+		return manifest
 	}
 	l := &lens{}
 	var key strings.Builder
