@@ -41,6 +41,42 @@ spec:
         image: old
 `
 
+const deploymentConfig = `apiVersion: apps.openshift.io/v1
+kind: DeploymentConfig
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      containers:
+      - {name: web, image: " "} # the only one
+  triggers:
+  - type: ConfigChange
+  - type: ImageChange
+    imageChangeParams:
+      automatic: true
+      containerNames: [web]
+      from: {kind: ImageStreamTag, name: "web:stable"}
+`
+
+const buildConfig = `apiVersion: build.openshift.io/v1
+kind: BuildConfig
+metadata:
+  name: web
+spec:
+  strategy:
+    sourceStrategy:
+      from: {kind: ImageStreamTag, name: "builder:3"}
+  triggers:
+  - imageChange: {}
+    type: ImageChange
+  - type: ImageChange # of the tools
+    imageChange:
+      from: {kind: ImageStreamTag, name: "tools:1"}
+      lastTriggeredImageID: quay.io/team1/tools:1
+  - type: ConfigChange
+`
+
 func TestRun(t *testing.T) {
 	dir := fstest.MapFS{}
 	for name, text := range map[string]string{
@@ -50,7 +86,10 @@ func TestRun(t *testing.T) {
 		"a/plain.yaml":     "kind: ConfigMap\n",
 		"a/repository.yml": "apiVersion: v1\nkind: ImageStream\nmetadata: {name: ruby}\nspec:\n  dockerImageRepository: quay.io/team1/ruby\n",
 		"b/broken.yaml":    "kind: ImageStream\n  x: 1\n",
+		"b/build.yaml":     buildConfig,
+		"b/deploy.yaml":    deploymentConfig + "---\n" + buildConfig,
 		"b/line.json":      `{"apiVersion":"image.openshift.io/v1","kind":"ImageStream","metadata":{"name":"web"},"spec":{"tags":[{"name":"1","from":{"kind":"DockerImage","name":"web:1"}}]}}`,
+		"b/template.yaml":  "kind: Template\nobjects:\n- " + strings.ReplaceAll(strings.TrimSpace(deploymentConfig), "\n", "\n  ") + "\n",
 		"b/unknown.yaml":   web + "status:\n  colour: red\n",
 	} {
 		dir[name] = &fstest.MapFile{Data: []byte(text)}
@@ -65,9 +104,12 @@ ok          a/last.yaml  1 stream, 1 tag
 left alone  a/plain.yaml  no image stream, and nothing that follows one
 ok          a/repository.yml  1 stream
 left alone  b/broken.yaml  2:4: not valid YAML: mapping values are not allowed in this context
+ok          b/build.yaml  2 sites
+ok          b/deploy.yaml  3 sites
 ok          b/line.json  1 stream, 1 tag
+left alone  b/template.yaml  1:1: a template is read when somebody has processed it: its triggers are left alone
 FAIL        b/unknown.yaml  image stream web: error unmarshaling JSON: while decoding JSON: json: unknown field "status.colour"
-7 files: 5 streams, 4 tags, 1 site, 1 remark; 2 left alone, 1 failed
+10 files: 5 streams, 4 tags, 6 sites, 2 remarks; 3 left alone, 1 failed
 `
 	got := strings.ReplaceAll(out.String(), "unknown field \"colour\"", "unknown field \"status.colour\"")
 	if diff := cmp.Diff(want, got); diff != "" || failed != 1 {
