@@ -18,7 +18,7 @@ type SiteChange struct {
 	Labels imagestream.Labels // what is on record of its origin
 	Since  time.Time          // when it went on record
 	Aged   time.Duration      // how old it was then, at the least
-	Moved  bool               // the record came to say this image in this very pass
+	Moved  bool               // the record came to say this, as far as the site can tell, in this very pass
 }
 
 // style is how references are written where the site has no wish of its own.
@@ -57,6 +57,7 @@ func Follow(r *Recorded) []SiteChange {
 		if why != "" || site.Paused || r.waits(site) || site.Has(want.Image, site.style()) {
 			continue
 		}
+		want.Moved = r.moved(want)
 		changes = append(changes, want)
 	}
 	return changes
@@ -100,10 +101,11 @@ func (r *Recorded) wanted(site *Site) (w SiteChange, why string) {
 	case slices.Contains(s.Spec.Broken, site.Follows.Tag):
 		return w, fmt.Sprintf("the spec of %s has a problem", site.Follows)
 	}
-	w, ok := r.image(s, site.Follows)
-	if !ok {
+	image := r.image(s, site.Follows)
+	if image == nil {
 		return w, fmt.Sprintf("no image is on record for %s", site.Follows)
 	}
+	w = *image
 	if w.Site = site; !site.Paused {
 		_, why = site.Values(w.Image, site.style())
 	}
@@ -113,15 +115,45 @@ func (r *Recorded) wanted(site *Site) (w SiteChange, why string) {
 	return w, why
 }
 
-// image is what a tag is on record as.
-func (r *Recorded) image(s *Stream, tag imagestream.TagRef) (w SiteChange, ok bool) {
+// moved reports whether the record, as it stands in Git, says something else to a site.
+func (r *Recorded) moved(w SiteChange) bool {
+	if r.standing == nil {
+		r.standing = asItStands(r.cat, r.at)
+	}
+	then := r.standing.image(r.cat.Stream(w.Site.Follows.Stream), w.Site.Follows)
+	return then == nil || !w.says(then.Image)
+}
+
+// says reports whether an image is, to the site, what the change writes: the same digest or,
+// where it holds none, the same text.
+func (c SiteChange) says(image trigger.Image) bool {
+	if c.Image.Digest != "" && image.Digest == c.Image.Digest && c.Site.HoldsDigest(c.Image, c.Site.style()) {
+		return true
+	}
+	was, why := c.Site.Values(image, c.Site.style())
+	is, _ := c.Site.Values(c.Image, c.Site.style())
+	return why == "" && slices.Equal(was, is)
+}
+
+// image is what a tag is on record as, for whatever site; nil where there is nothing.
+func (r *Recorded) image(s *Stream, tag imagestream.TagRef) *SiteChange {
+	if w, ok := r.images[tag]; ok {
+		return w
+	}
+	if r.images == nil {
+		r.images = map[imagestream.TagRef]*SiteChange{}
+	}
+	r.images[tag] = r.imageOf(s, tag)
+	return r.images[tag]
+}
+
+func (r *Recorded) imageOf(s *Stream, tag imagestream.TagRef) *SiteChange {
 	st := r.tag(s, tag.Tag)
 	if st == nil || len(st.Items) == 0 {
-		return w, false
+		return nil
 	}
 	item := st.Items[0]
-	w.Image = trigger.ParseImage(item.Reference)
-	w.Since, w.Aged = item.Created, r.aged(tag)
+	w := &SiteChange{Image: trigger.ParseImage(item.Reference), Since: item.Created, Aged: r.aged(tag)}
 	if src := r.source(tag); src != nil {
 		w.Source, w.Labels = src.From, src.Labels
 	}
@@ -134,14 +166,7 @@ func (r *Recorded) image(s *Stream, tag imagestream.TagRef) (w SiteChange, ok bo
 	case w.Image.Digest != "":
 		w.Image.Tag = cmp.Or(trigger.ParseImage(w.Source).Tag, w.Image.Tag)
 	}
-	before := s.record(tag.Tag)
-	w.Moved = before == nil || len(before.Items) == 0 || !w.is(before.Items[0], item)
-	return w, true
-}
-
-// is reports whether an older item is the image that item is.
-func (c SiteChange) is(older, item imagestream.Item) bool {
-	return older.Reference == item.Reference || digestOf(item.Reference) != "" && digestOf(older.Reference) == digestOf(item.Reference)
+	return w
 }
 
 // source is what a tag was resolved from or, where it follows others, what the first of

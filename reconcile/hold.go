@@ -320,22 +320,17 @@ func (l *lookout) said(s *suspect, st *step) (bool, error) {
 	return s.change.saidBy(record), nil
 }
 
-// saidBy reports whether a record says, to the site, what it says now: the same image or,
-// where the site holds no digest, the same text.
+// saidBy reports whether a record says to the site what it says now.
 func (c SiteChange) saidBy(record *imagestream.TagStatus) bool {
 	then := trigger.ParseImage(record.Items[0].Reference)
-	if c.Image.Digest != "" && then.Digest == c.Image.Digest {
-		return true
-	}
-	if c.Site.HoldsDigest(c.Image, c.Site.style()) {
-		return false
-	}
-	if record.Source != nil && then.Digest != "" {
+	switch {
+	case then.Digest == "": // a reference, as it is written
+	case record.Source != nil:
 		then.Tag = trigger.ParseImage(record.Source.From).Tag
+	case then.Digest == c.Image.Digest: // what follows another tag: only that one's record knows
+		then.Tag = c.Image.Tag
 	}
-	was, why := c.Site.Values(then, c.Site.style())
-	is, _ := c.Site.Values(c.Image, c.Site.style())
-	return why == "" && slices.Equal(was, is)
+	return c.says(then)
 }
 
 // leftOut reports whether the commit that brought the record moved other sites of the tag,

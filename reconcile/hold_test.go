@@ -496,3 +496,43 @@ func TestNothingLeftOutByATouch(t *testing.T) {
 		q.want("a.yaml a aaa", "b.yaml b aaa")
 	})
 }
+
+// A reference that is taken as it is written has no digest: another tag is another image, and a
+// person's word counts for the one that was taken back.
+func TestHeldReference(t *testing.T) {
+	stream := func(tag string) string {
+		return "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {name: web, namespace: team1}\nspec:\n" +
+			"  tags:\n    - {name: stable, reference: true, from: {kind: DockerImage, name: \"quay.io/team1/web:" + tag + "\"}}\n"
+	}
+	quayside(t, map[string]string{"streams/web.yaml": stream("1"), "a.yaml": follower("a", " ")}, func(q *quay) {
+		q.walk()
+		q.want("a.yaml a quay.io/team1/web:1")
+		q.take("a.yaml", "a", "old")
+		q.wantAfterRestartToo("a.yaml a old, taken back by take a back")
+		_, status, _ := strings.Cut(q.text("streams/web.yaml"), "status:")
+		q.store.Write("main", "another tag", map[string]string{"streams/web.yaml": stream("2") + "status:" + status})
+		q.walk()
+		q.want("a.yaml a quay.io/team1/web:2")
+	})
+}
+
+// A site that holds only the tag takes a person's word for the tag: the same one pushed again
+// is no news to it.
+func TestHeldByTag(t *testing.T) {
+	byTag := strings.Replace(follower("a", " "), "  annotations:\n", "  annotations:\n    towpath.dev/reference-form: tag\n", 1)
+	quayside(t, map[string]string{"a.yaml": byTag}, func(q *quay) {
+		q.push("aaa")
+		q.want("a.yaml a quay.io/team1/web:1.4")
+		q.take("a.yaml", "a", "old")
+		q.wantAfterRestartToo("a.yaml a old, taken back by take a back")
+		q.push("bbb")
+		q.wantAfterRestartToo("a.yaml a old, taken back by take a back")
+		_, status, _ := strings.Cut(q.text("streams/web.yaml"), "status:")
+		if err := q.registry.Set("quay.io/team1/web:1.5 bbb"); err != nil {
+			q.t.Fatal(err)
+		}
+		q.store.Write("main", "another tag", map[string]string{"streams/web.yaml": strings.Replace(quayStream("web"), "1.4", "1.5", 1) + "status:" + status})
+		q.walk() // the same image under another tag
+		q.want("a.yaml a quay.io/team1/web:1.5")
+	})
+}

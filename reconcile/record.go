@@ -24,6 +24,9 @@ type Recorded struct {
 	outrun  map[imagestream.TagRef]bool       // answers that a younger record overtook
 	settles map[imagestream.TagRef][]Settling // by question
 	units   map[unit]bool                     // those that wait to be whole; nil until it was asked
+
+	images   map[imagestream.TagRef]*SiteChange // what was asked for, without its site
+	standing *Recorded                          // the record without any change
 }
 
 // Settling is an image that is not recorded yet.
