@@ -3,10 +3,8 @@ package reconcile
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/towpath/towpath/imagestream"
-	"github.com/towpath/towpath/registry"
 )
 
 // listedLines is how many changes a commit message lists before it counts.
@@ -23,9 +21,15 @@ func (w Write) Subject() string {
 // trailers stand in a paragraph that nothing else can reach.
 func (w Write) message() string {
 	if w.Kind == StatusCommit {
-		return statusMessage(w.Streams)
+		return headline(w.prefix, statusMessage(w.Streams))
 	}
-	return triggerMessage(w.Tag, w.Sites)
+	return headline(w.prefix, triggerMessage(w.Sites, w.voice))
+}
+
+// headline puts a prefix before a message, whose first line it becomes part of.
+func headline(prefix, message string) string {
+	subject, rest, _ := strings.Cut(message, "\n")
+	return inertLine(prefix+subject) + "\n" + rest
 }
 
 func statusMessage(changes []StatusChange) string {
@@ -38,11 +42,11 @@ func statusMessage(changes []StatusChange) string {
 			switch {
 			case e.Failure != nil:
 				failing = append(failing, fmt.Sprintf("%s fails (%s)", tag, e.Failure.Reason))
-				lines = append(lines, fmt.Sprintf("%s fails: %s, %s", inert(tag), e.Failure.Reason, inert(e.Failure.Message)))
+				lines = append(lines, fmt.Sprintf("%s fails: %s, %s", inert(tag), e.Failure.Reason, inertLine(e.Failure.Message)))
 			case e.Item != nil:
 				from := sourceOf(c.Stream, e)
 				moved = append(moved, fmt.Sprintf("%s is %s%s", tag, from, inBrackets(short(e.Item.Image))))
-				lines = append(lines, inert(tag)+" is "+strings.Join(nonEmpty(inert(from), e.Item.Image), ", ")+wasOf(c.Stream, e)+originOf(e))
+				lines = append(lines, inert(tag)+" is "+strings.Join(nonEmpty(inertLine(from), e.Item.Image), ", ")+wasOf(c.Stream, e)+originOf(e))
 			default:
 				lines = append(lines, inert(tag)+" works again")
 			}
@@ -51,9 +55,9 @@ func statusMessage(changes []StatusChange) string {
 	var b strings.Builder
 	switch {
 	case len(moved) == 1 && len(failing) == 0:
-		b.WriteString("status: " + inert(moved[0]))
+		b.WriteString("status: " + inertLine(moved[0]))
 	case len(moved) == 0 && len(failing) == 1:
-		b.WriteString("status: " + inert(failing[0]))
+		b.WriteString("status: " + inertLine(failing[0]))
 	case len(lines) == 1:
 		b.WriteString("status: " + lines[0])
 	case len(moved) == 0 && len(failing) == 0:
@@ -129,33 +133,6 @@ func wasOf(s *Stream, e imagestream.Event) string {
 	return ""
 }
 
-func triggerMessage(tag imagestream.TagRef, sites []SiteChange) string {
-	var lines []string
-	for _, s := range sites {
-		lines = append(lines, fmt.Sprintf("%s: %s\n  from %s\n  to   %s", inert(s.Site.Path), inert(s.Site.ID.String()), orNothing(inert(s.Site.Current())), inert(s.Writes())))
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s follows %s (%s)\n\n", inert(tag.String()), inert(sites[0].upstream()), count(len(sites), "site"))
-	if from := sites[0].Source; from != "" {
-		fmt.Fprintf(&b, "On record from %s.\n\n", inert(from))
-	}
-	list(&b, lines)
-	fmt.Fprintf(&b, "\nTowpath-Commit: %s\nTowpath-Tag: %s\nTowpath-Image: %s\n", TriggerCommit, inert(tag.String()), inert(sites[0].Writes()))
-	return b.String()
-}
-
-// upstream is the shortest name of what a site now holds: the upstream tag,
-// else the digest.
-func (c SiteChange) upstream() string {
-	if ref, err := registry.ParseRef(c.Source); c.Source != "" && err == nil && ref.Digest == "" {
-		return ref.Tag
-	}
-	if c.Image.Digest != "" {
-		return short(c.Image.Digest)
-	}
-	return c.Writes()
-}
-
 func list(b *strings.Builder, lines []string) {
 	for _, l := range lines[:min(len(lines), listedLines)] {
 		b.WriteString(l + "\n")
@@ -203,21 +180,4 @@ func short(digest string) string { return digest[:min(len(digest), len("sha256:"
 func digestOf(reference string) string {
 	_, digest, _ := strings.Cut(reference, "@")
 	return digest
-}
-
-const longestText = 200 // runes
-
-// inert makes text of others fit for a line of our own: no control, line or
-// direction characters, and not longer than a person would read. What stands in a
-// commit message is made of names and digests that were checked before, and of
-// the reasons that towpath itself wrote.
-func inert(s string) string {
-	n := 0
-	s = strings.Map(func(r rune) rune {
-		if n++; n > longestText || !unicode.IsPrint(r) || unicode.In(r, unicode.Cf, unicode.Co) {
-			return -1
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
 }

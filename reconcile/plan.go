@@ -35,10 +35,12 @@ const (
 type Write struct {
 	Kind    CommitKind
 	Commit  gitstore.Commit
-	Before  map[string][]byte  // by path: what the edited files were
-	Streams []StatusChange     // of a status commit
-	Tag     imagestream.TagRef // of a trigger commit
-	Sites   []SiteChange       // of a trigger commit
+	Before  map[string][]byte    // by path: what the edited files were
+	Streams []StatusChange       // of a status commit
+	Tags    []imagestream.TagRef // of a trigger commit, in order: those that its sites follow
+	Sites   []SiteChange         // of a trigger commit, in the order of files
+
+	voice
 }
 
 // Writes are the commits of a plan, in order, and what could not be written.
@@ -90,7 +92,7 @@ func Texts(ctx context.Context, snap gitstore.Snapshot, paths map[string]gitstor
 const statusFiles = 500
 
 // Writes cuts the plan into commits: first status commits of at most 500
-// files, then one trigger commit for each stream tag. Where an edit is refused
+// files, then trigger commits, as the sites' settings group them. Where an edit is refused
 // it is left out as a problem and, if it was a record that moved, so is what
 // would follow it: no site may hold an image that is not on record.
 func (p Plan) Writes(texts map[string][]byte) Writes {
@@ -142,18 +144,27 @@ func (w *writer) status() {
 			}
 		}
 	}
-	for paths := range slices.Chunk(slices.Sorted(maps.Keys(edits)), statusFiles) {
-		write := Write{Kind: StatusCommit, Before: map[string][]byte{}}
-		for _, path := range paths {
-			for _, r := range edits[path].refused {
-				w.refuse(path, r.stream.Line, r.err)
-			}
-			if w.edit(&write, path, edits[path].text) {
-				write.Streams = append(write.Streams, edits[path].done...)
-				w.parsed[path] = edits[path].parsed
-			}
+	byVoice := map[voice][]string{}
+	for _, path := range slices.Sorted(maps.Keys(edits)) {
+		for _, r := range edits[path].refused {
+			w.refuse(path, r.stream.Line, r.err)
 		}
-		w.add(write)
+		if done := edits[path].done; len(done) > 0 { // of a file with several streams the first one's voice
+			v := statusVoice(done[0].Stream.Settings)
+			byVoice[v] = append(byVoice[v], path)
+		}
+	}
+	for _, v := range slices.SortedFunc(maps.Keys(byVoice), voice.compare) {
+		for paths := range slices.Chunk(byVoice[v], statusFiles) {
+			write := Write{Kind: StatusCommit, Before: map[string][]byte{}, voice: v}
+			for _, path := range paths {
+				if w.edit(&write, path, edits[path].text) {
+					write.Streams = append(write.Streams, edits[path].done...)
+					w.parsed[path] = edits[path].parsed
+				}
+			}
+			w.add(write)
+		}
 	}
 }
 
@@ -204,20 +215,21 @@ func recordAll(text []byte, changes []StatusChange, l *lens) (e fileEdit) {
 }
 
 func (w *writer) triggers() {
-	byTag := map[imagestream.TagRef][]SiteChange{}
+	byGroup := map[group][]SiteChange{}
 	for _, s := range w.plan.Sites {
 		if !s.Moved || !w.refused[s.Site.Follows.Stream] && !w.dropped[s.Site.Follows] {
-			byTag[s.Site.Follows] = append(byTag[s.Site.Follows], s)
+			byGroup[s.group()] = append(byGroup[s.group()], s)
 		}
 	}
-	for _, tag := range slices.SortedFunc(maps.Keys(byTag), compareTags) {
-		write := Write{Kind: TriggerCommit, Tag: tag, Before: map[string][]byte{}}
+	for _, g := range slices.SortedFunc(maps.Keys(byGroup), group.compare) {
+		write := Write{Kind: TriggerCommit, Before: map[string][]byte{}, voice: g.voice}
 		byPath := map[string][]SiteChange{}
-		for _, s := range byTag[tag] {
+		for _, s := range byGroup[g] {
 			byPath[s.Site.Path] = append(byPath[s.Site.Path], s)
 		}
 		for _, path := range slices.Sorted(maps.Keys(byPath)) {
-			text, done := editAll(w.now[path], byPath[path], rewriteIn, func(c SiteChange, err error) {
+			changes := slices.SortedStableFunc(slices.Values(byPath[path]), func(a, b SiteChange) int { return compareSites(a.Site, b.Site) })
+			text, done := editAll(w.now[path], changes, rewriteIn, func(c SiteChange, err error) {
 				w.refuse(path, c.Site.Line, err)
 			})
 			if w.edit(&write, path, text) {
@@ -225,6 +237,7 @@ func (w *writer) triggers() {
 				delete(w.parsed, path)
 			}
 		}
+		write.Tags = tagsOf(write.Sites)
 		w.add(write)
 	}
 }
@@ -262,7 +275,7 @@ func (w *writer) add(write Write) {
 	if len(write.Commit.Edits) == 0 {
 		return
 	}
-	write.Commit.Author, write.Commit.When = w.plan.Author, w.plan.When
+	write.Commit.Author, write.Commit.When = write.person(w.plan.Author), w.plan.When
 	write.Commit.Message = write.message()
 	w.Chain = append(w.Chain, write)
 }
