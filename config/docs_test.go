@@ -228,6 +228,31 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// Each piece of .towpath.yaml in the document is valid, and lists of names there are the
+// code's.
+func TestDocumentedPieces(t *testing.T) {
+	text := section(t, "Following")
+	pieces := regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(text, -1)
+	for _, p := range pieces {
+		if _, problems := ParseRepository([]byte("version: 1\n" + p[1])); len(problems) > 0 {
+			t.Errorf("%s%v", p[1], problems)
+		}
+	}
+	if len(pieces) < 5 {
+		t.Errorf("%d pieces", len(pieces))
+	}
+	for _, list := range [][]string{templateNames, guardedDirs, guardedFiles} {
+		for _, name := range list {
+			if !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "| `{"+name+"}` |") {
+				t.Errorf("%s is not documented", name)
+			}
+		}
+	}
+	if got := strings.Count(text, "\n| `{"); got != len(templateNames) {
+		t.Errorf("%d names of templates are documented, of %d", got, len(templateNames))
+	}
+}
+
 // keysIn lists the keys of a file as keysOf names them.
 func keysIn(t *testing.T, src []byte) map[string]bool {
 	t.Helper()
