@@ -1,0 +1,197 @@
+package trigger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/yamledit"
+)
+
+// A mark is a marker with the value that it stands beside.
+type mark struct {
+	marker
+	yamledit.Scalar
+	Own       bool // as of its comment
+	line, col int
+}
+
+// movable are the values that have a marker, and whether it is on their own line.
+type movable map[*yamledit.Node]bool
+
+// markers finds what comments of a file of YAML make follow: the value on their line, or the
+// one below a comment that has a line of its own.
+func (f *finding) markers(file *yamledit.File) {
+	comments := file.Comments(markerKey, policyKey)
+	if len(comments) > maxMarkers {
+		f.tooMany(comments[maxMarkers].Line)
+		return
+	}
+	var marks []mark
+	moved := movable{}
+	for _, c := range comments {
+		if m, ok := f.mark(c); ok {
+			marks = append(marks, m)
+			moved[m.Node] = moved[m.Node] || !c.Own
+		}
+	}
+	var sites []siteIn
+	for _, m := range marks {
+		if m.Own && moved[m.Node] {
+			f.note(m.line, m.col, "the value below has a marker on its own line, which counts in place of this one")
+			continue
+		}
+		if s, ok := f.marked(file, m, moved); ok {
+			sites = append(sites, s)
+		}
+	}
+	f.composed(sites)
+}
+
+func (f *finding) tooMany(line int) {
+	f.problem(line, 1, fmt.Sprintf("the file has more than %d markers: none of them is used", maxMarkers), "split the file")
+}
+
+// mark reads a comment that may be a marker.
+func (f *finding) mark(c yamledit.Comment) (mark, bool) {
+	m, start, _, found, bad := readMarker(c.Text)
+	if !found {
+		return mark{}, false
+	}
+	col := c.Col + utf8.RuneCountInString(c.Text[:start])
+	switch {
+	case bad != nil:
+		f.problem(c.Line, col, bad.what, bad.fix)
+	case len(c.Beside) == 0:
+		f.problem(c.Line, col, "the marker stands beside no value", "write it at the end of the value's line, or on a line of its own above")
+	case len(c.Beside) > 1:
+		f.problem(c.Line, col, "the marker stands beside more than one value", "give the value that is meant a line of its own")
+	default:
+		return mark{m, c.Beside[0], c.Own, c.Line, col}, true
+	}
+	return mark{}, false
+}
+
+// A siteIn is a site of one place, with what it is in.
+type siteIn struct {
+	Site
+	object object
+	in     yamledit.Path // the collection around the place, from the object
+	called string        // that, for people; empty where object.called is meant
+	part   bool          // of an image, in a mapping: others there may belong to it
+}
+
+// marked is the site that a mark makes, unless its value is not to be written.
+func (f *finding) marked(file *yamledit.File, m mark, moved movable) (siteIn, bool) {
+	o, at := objectAt(m.Doc, file.Docs[m.Doc].Root, m.At)
+	switch value := text(m.Node); {
+	case o.kind == "Template" && o.find("objects") != nil:
+		f.processed(o)
+	case isPlaceholder(value):
+		f.note(m.Node.Line, m.Node.Column, "a placeholder stands here: it is left alone")
+	case m.Why != "":
+		f.problem(m.line, m.col, "the marked value cannot be edited: "+m.Why, "write the value out there, or mark it where it is written out")
+	case o.kind == "ImageStream" && at[0] == "status":
+		f.problem(m.line, m.col, "the marker stands in the status of an image stream, which is the record itself", "remove it")
+	case o.namesTag(at):
+		f.problem(m.line, m.col, "the marked value is the name of a tag of a stream, not an image", "kind: DockerImage, or no marker here")
+	default:
+		s := m.site(Place{Doc: m.Doc, At: m.At, Line: m.Node.Line, Col: m.Node.Column, Value: value})
+		if s.ID = o.fieldID(at); s.ID.Container == "" {
+			s.ID.Field = moved.called(o, at)
+		}
+		last := len(at) - 1
+		_, key := at[last].(string)
+		return siteIn{s, o, at[:last], moved.called(o, at[:last]), key && m.part != Ref}, true
+	}
+	return siteIn{}, false
+}
+
+// namesTag reports whether a path leads to the name of what is no image, as in
+// from: {kind: ImageStreamTag, name: web:1}.
+func (o object) namesTag(at yamledit.Path) bool {
+	last := len(at) - 1
+	return at[last] == "name" && strings.HasPrefix(o.text(slices.Concat(at[:last], yamledit.Path{"kind"})...), "ImageStream")
+}
+
+// processed says of a template what package imagestream says of one that holds a stream.
+func (f *finding) processed(o object) {
+	objects := o.find("objects")
+	streams := objects != nil && slices.ContainsFunc(objects.Content, func(n *yamledit.Node) bool { return object{node: n}.text("kind") == "ImageStream" })
+	said := slices.ContainsFunc(f.problems, func(p imagestream.Problem) bool { return p.Note && p.Line == o.node.Line && p.Col == o.node.Column })
+	if !streams && !said {
+		f.note(o.node.Line, o.node.Column, "a template is read when somebody has processed it: its triggers are left alone")
+	}
+}
+
+// called is object.called, without names of elements that are values which move.
+func (m movable) called(o object, at yamledit.Path) string {
+	for i, step := range at {
+		if _, ok := step.(int); !ok {
+			continue
+		}
+		if _, moves := m[o.find(append(slices.Clone(at[:i+1]), "name")...)]; !moves {
+			continue
+		}
+		in := object{node: o.find(at[:i+1]...)}
+		rest := m.called(in, at[i+1:])
+		if rest != "" && rest[0] != '[' {
+			rest = "." + rest
+		}
+		return fmt.Sprintf("%s[%d]%s", o.called(at[:i]), step, rest)
+	}
+	return o.called(at)
+}
+
+// composed takes sites in, in one those that are parts of one image: they stand in one mapping,
+// and follow one tag.
+func (f *finding) composed(sites []siteIn) {
+	type image struct {
+		doc         int
+		in, follows string
+	}
+	whole := map[image]int{} // by index
+	var found []siteIn
+	for _, s := range sites {
+		of := image{s.object.doc, s.object.path(s.in...).String(), s.Policy + " " + s.Follows.String()}
+		i, ok := whole[of]
+		switch {
+		case s.part && ok:
+			found[i].join(s)
+			continue
+		case s.part:
+			whole[of] = len(found)
+		}
+		found = append(found, s)
+	}
+	for _, s := range found {
+		if p := s.again(); p != nil {
+			f.problem(p.Line, p.Col, fmt.Sprintf("two markers in this mapping follow the %s of %s: none of them is used", p.Part, s.Follows),
+				"remove one, or give one of the values a mapping of its own")
+			continue
+		}
+		f.sites = append(f.sites, s.Site)
+	}
+}
+
+// join takes in another part of the image.
+func (s *siteIn) join(part siteIn) {
+	s.Places = append(s.Places, part.Places...)
+	s.Paused = s.Paused || part.Paused
+	s.ID.Field = cmp.Or(s.called, s.object.called(s.in), ".")
+}
+
+// again is the first place that holds the same part as one before; nil where none does.
+func (s siteIn) again() *Place {
+	seen := map[Part]bool{}
+	for i, p := range s.Places {
+		if seen[p.Part] {
+			return &s.Places[i]
+		}
+		seen[p.Part] = true
+	}
+	return nil
+}
