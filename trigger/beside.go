@@ -96,6 +96,8 @@ func (f *finding) marked(file *yamledit.File, m mark, moved movable) (siteIn, bo
 		f.problem(m.line, m.col, "the marked value cannot be edited: "+m.Why, "write the value out there, or mark it where it is written out")
 	case o.kind == "ImageStream" && at[0] == "status":
 		f.problem(m.line, m.col, "the marker stands in the status of an image stream, which is the record itself", "remove it")
+	case o.identifies(at):
+		f.problem(m.line, m.col, "the marked value says what the object or the container is called", "mark the image")
 	case o.namesTag(at):
 		f.problem(m.line, m.col, "the marked value is the name of a tag of a stream, not an image", "kind: DockerImage, or no marker here")
 	default:
@@ -108,6 +110,15 @@ func (f *finding) marked(file *yamledit.File, m mark, moved movable) (siteIn, bo
 		return siteIn{s, o, at[:last], moved.called(o, at[:last]), key && m.part != Ref}, true
 	}
 	return siteIn{}, false
+}
+
+// identifies reports whether a path leads to what tells objects or containers apart.
+func (o object) identifies(at yamledit.Path) bool {
+	last := len(at) - 1
+	if at[last] == "name" && last > 1 && slices.Contains(containerLists, fmt.Sprint(at[last-2])) {
+		return true
+	}
+	return o.kind != "" && slices.Contains([]string{"kind", "metadata.name", "metadata.generateName", "metadata.namespace"}, at.String())
 }
 
 // namesTag reports whether a path leads to the name of what is no image, as in
