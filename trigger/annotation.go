@@ -44,6 +44,8 @@ var (
 	dotted    = regexp.MustCompile(`^[^.\[\]]+(?:\.[^.\[\]]+)+$`)
 )
 
+const maxAnnotation = 256 << 10
+
 type entry struct {
 	From struct {
 		Kind       string `json:"kind"`
@@ -65,6 +67,9 @@ func (f *finding) annotation(o object) {
 		return
 	case n.Kind != yaml.ScalarNode:
 		f.problem(n.Line, n.Column, "the triggers are YAML; their annotation is a string", "write them as JSON text: "+Annotation+": '[{…}]'")
+		return
+	case len(n.Value) > maxAnnotation:
+		f.problem(n.Line, n.Column, "the triggers are longer than the 256 KiB that Kubernetes has for annotations", "keep one trigger for each container")
 		return
 	case o.kind == "":
 		f.note(n.Line, n.Column, "what has no kind is no object: its triggers are left alone")
@@ -177,13 +182,11 @@ func (o object) container(fieldPath string, m []string) (at yamledit.Path, what 
 		}
 		return nil, fmt.Sprintf("fieldPath %q: there are not that many %s", fieldPath, list)
 	}
-	for _, list := range containerLists {
-		at := pods(podSpec, list)
-		if i := slices.Index(o.containers(at), name); i >= 0 {
-			return append(at, i, "image"), ""
-		}
+	images := o.images(podSpec)[name]
+	if len(images) == 0 {
+		return nil, fmt.Sprintf("fieldPath %q: no container has this name", fieldPath)
 	}
-	return nil, fmt.Sprintf("fieldPath %q: no container has this name", fieldPath)
+	return images[0], ""
 }
 
 // suggest is a fieldPath that works: to the container that the bad one names, or to the
@@ -197,27 +200,30 @@ func (o object) suggest(fieldPath string) string {
 			podSpec = m[1]
 		}
 	}
-	var paths []string
+	best, named := "", false
 	for _, list := range []string{"containers", "initContainers"} {
-		for i, name := range o.containers(pods(podSpec, list)) {
-			path := fmt.Sprintf(`%s.%s[?(@.name=="%s")].image`, podSpec, list, name)
-			if name == "" || strings.Contains(name, `"`) {
-				path = fmt.Sprintf("%s.%s[%d].image", podSpec, list, i)
+		for i, name := range o.containers(podSpec, list, 100) {
+			if better := name != "" && strings.Contains(fieldPath, name); best == "" || better && !named {
+				best, named = containerPath(podSpec, list, i, name), better
 			}
-			if name != "" && strings.Contains(fieldPath, name) {
-				paths = slices.Insert(paths, 0, path)
-			}
-			paths = append(paths, path)
 		}
 	}
 	switch {
-	case len(paths) > 0:
-		text, _ := json.Marshal(paths[0])
+	case best != "":
+		text, _ := json.Marshal(best)
 		return `"fieldPath": ` + string(text)
 	case known || m != nil:
 		return "write the container here, in a patch too: " + podSpec + `.containers: [{name: web, image: " "}]`
 	}
 	return `lead it to a value that stands in the object, as "fieldPath": "spec.image"`
+}
+
+// containerPath is a fieldPath that selects a container, by its name where that can be said.
+func containerPath(podSpec, list string, i int, name string) string {
+	if name == "" || strings.Contains(name, `"`) {
+		return fmt.Sprintf("%s.%s[%d].image", podSpec, list, i)
+	}
+	return fmt.Sprintf(`%s.%s[?(@.name=="%s")].image`, podSpec, list, name)
 }
 
 // locate gives each entry its place in the file.

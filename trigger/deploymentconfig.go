@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,14 +45,20 @@ func (f *finding) deploymentTrigger(o, t object) (Site, bool) {
 	}
 	last := t.place(Ref, params, "lastTriggeredImage")
 	last.Book = true
-	images := o.images(names)
-	if len(images) == 0 {
-		f.note(t.node.Line, t.node.Column, fmt.Sprintf("no container is called %s: only lastTriggeredImage follows", strings.Join(names, " or ")))
+	var places []Place
+	for _, name := range names {
+		for _, at := range o.images(podSpecs["Deployment"])[name] {
+			places = append(places, o.place(Ref, at...))
+		}
+	}
+	slices.SortStableFunc(places, func(a, b Place) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) })
+	if len(places) == 0 {
+		f.note(t.node.Line, t.node.Column, "no container has a name that this trigger gives: only lastTriggeredImage follows")
 	}
 	return Site{
 		ID:      ID{Kind: o.kind, Namespace: o.namespace, Name: o.name, Container: strings.Join(names, ",")},
 		Follows: follows, Form: "deploymentconfig", Paused: !automatic,
-		Places:   append(images, last),
+		Places:   append(places, last),
 		Together: strings.Join(slices.DeleteFunc([]string{o.kind, o.namespace, o.name}, isEmpty), "/"),
 		Written:  strings.TrimSpace(last.Value) != "",
 	}, true
@@ -81,25 +88,10 @@ func (f *finding) containerNames(o, t object) ([]string, bool) {
 
 // anyContainer is the name of a container, for an example.
 func (o object) anyContainer() string {
-	for _, name := range o.containers(pods(podSpecs["Deployment"], "containers")) {
+	for _, name := range o.containers(podSpecs["Deployment"], "containers", 100) {
 		if name != "" {
 			return name
 		}
 	}
 	return "web"
-}
-
-// images are the places of the containers with one of the names, in the order of the
-// file.
-func (o object) images(names []string) []Place {
-	var places []Place
-	for _, list := range containerLists {
-		at := pods(podSpecs["Deployment"], list)
-		for i, name := range o.containers(at) {
-			if slices.Contains(names, name) {
-				places = append(places, o.place(Ref, append(slices.Clone(at), i, "image")...))
-			}
-		}
-	}
-	return places
 }

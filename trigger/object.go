@@ -3,6 +3,7 @@ package trigger
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ type object struct {
 	at                    yamledit.Path // of it in the document
 	node                  *yamledit.Node
 	kind, namespace, name string
+	named                 map[string]map[string][]yamledit.Path // what images has said, by podSpec
 }
 
 func (o object) find(path ...any) *yamledit.Node { return yamledit.Lookup(o.node, path) }
@@ -55,14 +57,18 @@ func (o object) place(part Part, at ...any) Place {
 	return p
 }
 
-// containers are the names of a list's containers, empty where there are none.
-func (o object) containers(list yamledit.Path) []string {
-	n := o.find(list...)
+// The lists of a pod's containers, in the order in which a name is looked for.
+var containerLists = []string{"initContainers", "containers"}
+
+// containers are the names of a list's containers, of so many at most; empty where there
+// are none.
+func (o object) containers(podSpec, list string, most int) []string {
+	n := o.find(pods(podSpec, list)...)
 	if n == nil || n.Kind != yaml.SequenceNode {
 		return nil
 	}
-	names := make([]string, len(n.Content))
-	for i := range n.Content {
+	names := make([]string, min(len(n.Content), most))
+	for i := range names {
 		if at := (yamledit.Path{i}); isMapping(yamledit.Lookup(n, at)) {
 			names[i] = text(yamledit.Lookup(n, append(at, "name")))
 		}
@@ -70,8 +76,27 @@ func (o object) containers(list yamledit.Path) []string {
 	return names
 }
 
-// The lists of a pod's description, in the order in which a name is looked for.
-var containerLists = []string{"initContainers", "containers"}
+// images are the paths of the containers' images by the containers' names: of an init
+// container first, and of each list the first one that has the name.
+func (o object) images(podSpec string) map[string][]yamledit.Path {
+	if images, ok := o.named[podSpec]; ok {
+		return images
+	}
+	images := map[string][]yamledit.Path{}
+	for _, list := range containerLists {
+		seen := map[string]bool{"": true}
+		for i, name := range o.containers(podSpec, list, math.MaxInt) {
+			if !seen[name] {
+				seen[name] = true
+				images[name] = append(images[name], pods(podSpec, list, i, "image"))
+			}
+		}
+	}
+	if o.named != nil {
+		o.named[podSpec] = images
+	}
+	return images
+}
 
 // pods is a path below the description of an object's pods.
 func pods(podSpec string, more ...any) yamledit.Path {

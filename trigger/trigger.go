@@ -201,6 +201,7 @@ func (f *finding) object(o object) {
 		return
 	}
 	if o.kind != "List" || items == nil || items.Kind != yaml.SequenceNode {
+		o.named = map[string]map[string][]yamledit.Path{}
 		before := len(f.sites)
 		f.annotation(o)
 		f.deploymentConfig(o)
