@@ -49,10 +49,7 @@ func (g *Glob) set(text string) error {
 	g.text, g.prefix, g.suffix = text, text, text
 	if i := strings.IndexAny(text, wildcards); i >= 0 {
 		g.prefix = strings.TrimSuffix(text[:i], "/") // a/** is also a
-		g.suffix = ""
-		if !strings.Contains(text, `\`) {
-			g.suffix = strings.TrimPrefix(text[strings.LastIndexAny(text, wildcards)+1:], "/") // **/a is also a
-		}
+		g.suffix = strings.TrimPrefix(text[strings.LastIndexAny(text, wildcards)+1:], "/") // **/a is also a
 	}
 	g.literal = literal(text)
 	return nil
