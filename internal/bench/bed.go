@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log"
 	"net/http"
 	"net/http/cgi"
@@ -28,7 +29,10 @@ type bed struct {
 	passes   *passes             // of idle and one-file, once they are set up
 	pushing  *pushing            // of push-500, likewise
 	registry *upstream           // of those that ask one, likewise
+	holding  *holding            // of held-idle and held-news, likewise
 	sown     map[string]repo     // other repositories, by name
+	digests  int                 // that were made up
+	clones   int                 // of held-1000's floor
 }
 
 func newBed(ctx context.Context, o options) (*bed, error) {
@@ -49,6 +53,7 @@ func (b *bed) close() {
 	b.passes.close()
 	b.pushing.close()
 	b.registry.close()
+	b.holding.close()
 	if b.server != nil {
 		b.server.Close()
 	}
@@ -112,6 +117,7 @@ type repo struct {
 type seed struct {
 	Host    string
 	History int // items of each tag; 0: nothing is on record
+	Tags    int // of each stream; 0: tagsOfEach
 }
 
 const (
@@ -127,6 +133,14 @@ var when = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func (r repo) path() string { return filepath.Join(r.Dir, r.Name) }
 
 func (r repo) make(ctx context.Context) error {
+	if err := r.init(ctx); err != nil {
+		return err
+	}
+	return r.filled(ctx, r.commit(ctx, r.path(), "main", "", r.numbers()))
+}
+
+// init makes an empty one.
+func (r repo) init(ctx context.Context) error {
 	if _, err := r.git(ctx, nil, "init", "-q", "--bare", "-b", "main", r.path()); err != nil {
 		return err
 	}
@@ -136,10 +150,14 @@ func (r repo) make(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.commit(ctx, r.path(), "main", "", r.numbers()); err != nil {
-		return err
+	return nil
+}
+
+// filled gives git its branch of a repository that has its commits now.
+func (r repo) filled(ctx context.Context, err error) error {
+	if err == nil {
+		_, err = r.git(ctx, nil, "-C", r.path(), "branch", "native", "main")
 	}
-	_, err := r.git(ctx, nil, "-C", r.path(), "branch", "native", "main")
 	return err
 }
 
@@ -155,18 +173,35 @@ func (r repo) numbers() []int {
 // commit puts the streams of these numbers on a branch of a repository, one commit
 // for each list, with a mark that tells them from how they were before.
 func (r repo) commit(ctx context.Context, dir, branch, mark string, commits ...[]int) error {
+	revisions := make([]revision, len(commits))
+	for n, numbers := range commits {
+		revisions[n] = func(yield func(string, []byte) bool) {
+			for _, i := range numbers {
+				if !yield(pathOf(i), marked(r.stream(i), mark)) {
+					return
+				}
+			}
+		}
+	}
+	return r.write(ctx, dir, branch, mark != "", revisions...)
+}
+
+// A revision is what one commit changes: paths, and what they hold then.
+type revision = iter.Seq2[string, []byte]
+
+// write makes commits by git fast-import, on top of a branch or as its first.
+func (r repo) write(ctx context.Context, dir, branch string, onTop bool, commits ...revision) error {
 	in, out := io.Pipe()
 	go func() {
 		w := bufio.NewWriterSize(out, 1<<20)
 		fmt.Fprintln(w, "feature done")
-		for n, numbers := range commits {
+		for n, changes := range commits {
 			fmt.Fprintf(w, "commit refs/heads/%s\ncommitter bench <bench@example.com> %d +0000\ndata 5\nbench\n", branch, when.Unix())
-			if mark != "" && n == 0 {
+			if onTop && n == 0 {
 				fmt.Fprintf(w, "from refs/heads/%s^0\n", branch)
 			}
-			for _, i := range numbers {
-				text := marked(r.stream(i), mark)
-				fmt.Fprintf(w, "M 100644 inline %s\ndata %d\n%s\n", pathOf(i), len(text), text)
+			for path, text := range changes {
+				fmt.Fprintf(w, "M 100644 inline %s\ndata %d\n%s\n", path, len(text), text)
 			}
 		}
 		fmt.Fprint(w, "done\n")

@@ -35,6 +35,8 @@ type job struct {
 	Slow    int           // registries that are slow
 	Rounds  int
 	Size    int // of a list of tags
+	Fleet   fleet
+	Digest  string // that a tag moves to
 	Profile string
 }
 
@@ -64,6 +66,8 @@ var tasks = map[string]task{
 	"cold": job.cold, "cold-floor": job.coldFloor,
 	"list": job.list, "list-floor": job.listFloor,
 	"slow": job.slow,
+
+	"follow": job.follow, "sites": job.sites, "held": job.held, "by-hand": job.byHand,
 }
 
 func (b *bed) child(ctx context.Context, j job) (result, error) {

@@ -75,6 +75,15 @@ var measures = []measure{
 	{name: "slow-50", goal: 2, most: 2, floor: "without the slow ones, from due to answered", run: (*bed).slow},
 	{name: "slow-landed", goal: 2, most: 2, floor: "without the slow ones, from due to committed", run: told("slow-landed", (*bed).slow)},
 	{name: "tags-2000", goal: 3, floor: "one sigs.k8s.io/yaml decode of the file", run: (*bed).manyTags},
+	{name: "follow-500", goal: 1.2, floor: "a clone's files written, git add -u, git commit, git push", run: (*bed).follow},
+	{name: "sites-load", goal: 3, floor: "the same files with all sites misspelt: none needs to be parsed", run: (*bed).sites},
+	{name: "sites-reads", goal: 1, unit: reads, floor: "each blob once", run: told("sites-reads", (*bed).sites)},
+	{name: "sites-rss", goal: 256, unit: megabytes, run: told("sites-rss", (*bed).sites)},
+	{name: "held-1000", goal: 3, floor: "git fetch --unshallow, git log --first-parent --raw", run: (*bed).heldWalk},
+	{name: "held-reads", goal: 1, unit: reads, floor: "each commit once", run: told("held-reads", (*bed).heldWalk)},
+	{name: "held-idle", goal: 1.5, floor: "one ls-refs request on a warm connection", run: (*bed).heldIdle},
+	{name: "held-news", goal: 1.2, floor: "the same in a repository that holds nothing", run: (*bed).heldNews},
+	{name: "walk-500", goal: 1, unit: reads, floor: "each commit once", run: (*bed).byHand},
 }
 
 // told is a measure that another one finds out on its way.
@@ -213,6 +222,7 @@ const (
 	megabytes
 	requests
 	percent // of one processor
+	reads
 )
 
 func (u unit) text(v float64) string {
@@ -221,6 +231,8 @@ func (u unit) text(v float64) string {
 		return fmt.Sprintf("%.0f MB", v)
 	case requests:
 		return fmt.Sprintf("%.0f requests", v)
+	case reads:
+		return fmt.Sprintf("%.0f reads", v)
 	case percent:
 		return fmt.Sprintf("%.1f %% of a processor", v)
 	}

@@ -74,12 +74,16 @@ func (b *bed) idle(ctx context.Context) (sum sample, err error) {
 		return sum, err
 	}
 	defer stop()
+	return p.idle(ctx, b.url(b.repo))
+}
+
+func (p *passes) idle(ctx context.Context, url string) (sum sample, err error) {
 	for range idlePasses {
 		ours, err := timed(func() error { return pass(ctx, p.towpath) })
 		if err != nil {
 			return sum, err
 		}
-		floor, err := timed(func() error { return p.lsRefs(ctx, b.url(b.repo)) })
+		floor, err := timed(func() error { return p.lsRefs(ctx, url) })
 		if err != nil {
 			return sum, err
 		}

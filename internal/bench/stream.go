@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"strings"
@@ -10,7 +11,7 @@ import (
 )
 
 // stream is the text of a stream: about 20 KB with a history of ten.
-func (r repo) stream(i int) []byte { return r.streamOf(i, tagsOfEach) }
+func (r repo) stream(i int) []byte { return r.streamOf(i, cmp.Or(r.Seed.Tags, tagsOfEach)) }
 
 func (r repo) streamOf(i, tags int) []byte {
 	host, schedule := "quay.example.com", ""
