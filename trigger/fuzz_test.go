@@ -24,9 +24,11 @@ func FuzzFind(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(string(a.Files[0].Data))
+		f.Add(string(a.Files[0].Data), strings.HasPrefix(filepath.ToSlash(path), "testdata/text/"))
 	}
-	f.Fuzz(lawful)
+	f.Fuzz(func(t *testing.T, src string, text bool) {
+		story{src: []byte(src), as: As{Text: text}}.lawful(t)
+	})
 }
 
 // FuzzAnnotation is FuzzFind where the annotation is all that differs.
@@ -42,36 +44,37 @@ func FuzzAnnotation(f *testing.F) {
 	})
 }
 
-// lawful checks the law of FuzzFind.
-func lawful(t *testing.T, src string) {
-	file, err := yamledit.Parse([]byte(src), yamledit.DefaultLimits)
-	if err != nil {
+// lawful checks the law of FuzzFind for a file of YAML or JSON.
+func lawful(t *testing.T, src string) { story{src: []byte(src)}.lawful(t) }
+
+func (s story) lawful(t *testing.T) {
+	if _, err := yamledit.Parse(s.src, yamledit.DefaultLimits); err != nil && !s.as.Text {
 		return
 	}
-	sites, problems := Find(file)
+	sites, problems := s.find()
 	for _, p := range problems {
 		if p.Line < 1 || p.Col < 1 || p.What == "" || !p.Note && p.Fix == "" {
 			t.Errorf("got problem %+v, want a place and a next step", p)
 		}
 	}
 	ids := map[ID]bool{}
-	for i, s := range sites {
-		if ids[s.ID] {
-			t.Errorf("two sites are %s", s.ID)
+	for i, site := range sites {
+		if ids[site.ID] {
+			t.Errorf("two sites are %s", site.ID)
 		}
-		ids[s.ID] = true
+		ids[site.ID] = true
 		for _, image := range []string{"quay.io/canal/barge:2@sha256:" + strings.Repeat("d", 64), "quay.io/canal/barge:2"} {
-			given(t, file.Src, sites, i, ParseImage(image))
+			s.given(t, sites, i, ParseImage(image))
 		}
 	}
 }
 
 // given checks that a site which gets an image has it, and that the others stay.
-func given(t *testing.T, src []byte, sites []Site, i int, image Image) {
+func (s story) given(t *testing.T, sites []Site, i int, image Image) {
 	if _, why := sites[i].Values(image, ByDigest); why != "" {
 		return
 	}
-	out, err := Rewritten(src, As{}, Rewrite{Site: sites[i], Image: image, Style: ByDigest})
+	out, err := Rewritten(s.src, s.as, Rewrite{Site: sites[i], Image: image, Style: ByDigest})
 	if refused := (*yamledit.Refused)(nil); errors.As(err, &refused) {
 		if refused.What == "" || refused.Fix == "" {
 			t.Errorf("%s: got refusal %+v, want a reason and the lines to write", sites[i].ID, refused)
@@ -81,11 +84,8 @@ func given(t *testing.T, src []byte, sites []Site, i int, image Image) {
 	if err != nil {
 		t.Fatalf("%s: %v", sites[i].ID, err)
 	}
-	file, err := yamledit.Parse(out, yamledit.DefaultLimits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after, _ := Find(file)
+	s.src = out
+	after, _ := s.find()
 	if diff := cmp.Diff(names(sites), names(after)); diff != "" {
 		t.Fatalf("%s: sites (-before +after it was rewritten):\n%s", sites[i].ID, diff)
 	}
