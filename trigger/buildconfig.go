@@ -8,6 +8,8 @@ import (
 	"github.com/towpath/towpath/yamledit"
 )
 
+const change = "imageChange"
+
 // buildConfig finds what the ImageChange triggers of a BuildConfig make follow:
 //
 //	triggers:
@@ -25,7 +27,7 @@ func (f *finding) buildConfig(o object) {
 	}
 	var sites []Site
 	tags := map[imagestream.TagRef]int{}
-	for _, t := range f.imageChanges(o) {
+	for _, t := range f.imageChanges(o, change) {
 		s, ok := f.buildTrigger(o, t)
 		if !ok {
 			continue
@@ -52,12 +54,12 @@ func (s Site) tag() imagestream.TagRef {
 }
 
 func (f *finding) buildTrigger(o, t object) (Site, bool) {
-	paused, said := f.flag(t, "imageChange", "paused")
+	paused, said := f.flag(t, change, "paused")
 	follows, ok := f.buildFrom(o, t)
 	if !said || !ok {
 		return Site{}, false
 	}
-	last := t.place(Ref, "imageChange", "lastTriggeredImageID")
+	last := t.place(Ref, change, "lastTriggeredImageID")
 	last.Book = true
 	return Site{
 		ID:      ID{Kind: o.kind, Namespace: o.namespace, Name: o.name, Field: "ImageChange " + follows.String()},
@@ -69,7 +71,7 @@ func (f *finding) buildTrigger(o, t object) (Site, bool) {
 // buildFrom is the tag that a trigger follows: its own, else that which the build starts
 // from.
 func (f *finding) buildFrom(o, t object) (imagestream.TagRef, bool) {
-	if from := t.find("imageChange", "from"); !isNull(from) {
+	if from := t.find(change, "from"); !isNull(from) {
 		return f.from(t, from, "")
 	}
 	from := o.strategyFrom()

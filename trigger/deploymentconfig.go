@@ -29,7 +29,7 @@ func (f *finding) deploymentConfig(o object) {
 	if o.kind != "DeploymentConfig" {
 		return
 	}
-	for _, t := range f.imageChanges(o) {
+	for _, t := range f.imageChanges(o, params) {
 		if s, ok := f.deploymentTrigger(o, t); ok {
 			f.use(o, s)
 		}

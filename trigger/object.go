@@ -217,8 +217,9 @@ func tagRef(kind, namespace, name string) (ref imagestream.TagRef, what, fix str
 	return imagestream.TagRef{Stream: imagestream.Name{Namespace: namespace, Name: stream}, Tag: cmp.Or(tag, "latest")}, "", ""
 }
 
-// imageChanges are the triggers of an object's own list that follow images.
-func (f *finding) imageChanges(o object) []object {
+// imageChanges are the triggers of an object's own list that follow images, with more of each
+// below a key.
+func (f *finding) imageChanges(o object, key string) []object {
 	list := o.find("spec", "triggers")
 	switch {
 	case isNull(list):
@@ -231,9 +232,12 @@ func (f *finding) imageChanges(o object) []object {
 	says := []*yamledit.Node{o.strategyFrom()}
 	for i, n := range list.Content {
 		t := object{doc: o.doc, at: o.path("spec", "triggers", i), node: yamledit.Lookup(n, nil)}
-		switch kind := t.text("type"); {
+		kind, more := t.text("type"), t.find(key)
+		switch {
 		case !isMapping(t.node):
 			f.problem(n.Line, n.Column, "a trigger is a mapping", "- type: ImageChange")
+		case !isNull(more) && !isMapping(more):
+			f.problem(more.Line, more.Column, fmt.Sprintf("the %s of a trigger is a mapping", key), key+": {…}")
 		case kind == "ImageChange" || kind == "imageChange" && o.kind == "BuildConfig": // as it was written once
 			triggers, says = append(triggers, t), append(says, t.node)
 		}
