@@ -167,3 +167,26 @@ func (d *disk) Parent(context.Context) (gitstore.Snapshot, error) {
 }
 
 func (d *disk) About() gitstore.About { return gitstore.About{} }
+
+// edited is a directory in which one file has another content.
+type edited struct {
+	*disk
+	path    string
+	content []byte
+}
+
+const editedBlob gitstore.BlobID = "edited"
+
+func (e edited) Rev() gitstore.Rev { return "edited" }
+
+// Changes are those since the directory as it is.
+func (e edited) Changes(context.Context, gitstore.Snapshot) ([]gitstore.Change, error) {
+	return []gitstore.Change{{Path: e.path, New: &gitstore.File{Path: e.path, Blob: editedBlob}}}, nil
+}
+
+func (e edited) Read(ctx context.Context, id gitstore.BlobID) ([]byte, error) {
+	if id == editedBlob {
+		return e.content, nil
+	}
+	return e.disk.Read(ctx, id)
+}

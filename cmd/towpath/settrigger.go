@@ -2,11 +2,12 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +64,7 @@ func newSetTrigger(a *app) *cobra.Command {
 	f.StringVar(&o.name, "name", "", "the `NAME` of the object, where a file has several")
 	f.StringVar(&o.field, "field", "", "the value in a file of YAML: `SELECTOR`, such as image.tag or images[?(@.name==\"web\")].newTag")
 	f.StringVar(&o.part, "part", "", "what of the image the value holds: `ref|name|tag|digest|tag@digest`")
-	f.StringVar(&o.form, "form", "", "how the reference is written: `digest|tag@digest|tag`")
+	f.StringVar(&o.form, "form", "", "how the reference is written, in an object all of them: `digest|tag@digest|tag`")
 	f.IntVar(&o.line, "line", 0, "the line `N` of a text")
 	f.StringVar(&o.stage, "stage", "", "the stage `NAME` of a Dockerfile")
 	f.BoolVar(&o.paused, "paused", false, "follow nothing for now")
@@ -109,8 +110,6 @@ func (o *triggerOptions) check() error {
 
 // checkPlace refuses flags that name places of different kinds.
 func (o *triggerOptions) checkPlace() error {
-	inObject := map[string]bool{"container": len(o.containers) > 0, "kind": o.kind != "", "name": o.name != "", "paused": o.pausedGiven}
-	marked := map[string]bool{"part": o.part != "", "form": o.form != ""}
 	switch {
 	case o.field != "" && (o.line != 0 || o.stage != ""), o.line != 0 && o.stage != "":
 		return usage("%w", hint{errors.New("--field, --line and --stage each name a place"), "give one of them"})
@@ -118,20 +117,15 @@ func (o *triggerOptions) checkPlace() error {
 		return usage("--line %d: lines are counted from 1", o.line)
 	case o.remove && o.pausedGiven:
 		return contrary("--remove takes the trigger out", "paused")
+	case o.remove && o.form != "":
+		return contrary("--remove takes the trigger out", "form")
 	}
-	if o.field != "" || o.line != 0 || o.stage != "" {
-		for _, flag := range []string{"container", "kind", "name", "paused"} {
-			if inObject[flag] {
-				return contrary("a marker is in a comment, and knows no objects", flag)
-			}
-		}
-	}
-	if len(o.containers) > 0 || o.kind != "" || o.name != "" {
-		for _, flag := range []string{"part", "form"} {
-			if marked[flag] {
-				return contrary("the trigger of an object stands for a whole reference", flag)
-			}
-		}
+	marked := o.field != "" || o.line != 0 || o.stage != ""
+	switch {
+	case marked && len(o.containers) > 0:
+		return contrary("a marker stands beside a value", "container")
+	case len(o.containers) > 0 && o.part != "":
+		return contrary("the trigger of a container stands for a whole reference", "part")
 	}
 	return nil
 }
@@ -169,15 +163,17 @@ func (a *app) setTrigger(ctx context.Context, o *triggerOptions, file string) er
 	if err != nil {
 		return err
 	}
-	return t.finish(edit)
+	return t.finish(ctx, edit)
 }
 
 // A triggerEdit is a file as it will be, and the sites that the edit is about.
 type triggerEdit struct {
 	after []byte
-	// is reports whether a site is one of those, whatever it follows; count is how many of
-	// them follow what is asked for afterwards: none where they are removed.
-	is    func(trigger.Site) bool
+	// is reports whether a site, or a place of it, is one of those, whatever it follows;
+	// count is how many of them follow what is asked for afterwards: none where they are
+	// removed.
+	is    func(trigger.Site, trigger.Place) bool
+	isNow func(trigger.Site, trigger.Place) bool // afterwards; nil: the same
 	count int
 	said  []string // a line for each, without the place
 }
@@ -207,7 +203,7 @@ func (t *triggering) asText() bool { return !isYAML(t.path) }
 
 // finish reads the file again as a run will, and then writes it, or prints what it would
 // write.
-func (t *triggering) finish(edit triggerEdit) error {
+func (t *triggering) finish(ctx context.Context, edit triggerEdit) error {
 	sites, err := t.sure(edit)
 	if err != nil {
 		return err
@@ -231,8 +227,7 @@ func (t *triggering) finish(edit triggerEdit) error {
 		}
 		fmt.Fprintf(w, "%s: %s\n", printable(at), printable(line))
 	}
-	t.next(sites, bytes.Equal(t.before, edit.after))
-	return nil
+	return t.next(ctx, edit, sites)
 }
 
 // sure are the sites that the edit made, found in its text as a run finds them.
@@ -254,28 +249,48 @@ func (t *triggering) sure(edit triggerEdit) ([]trigger.Site, error) {
 			return nil, t.unsure(p.What)
 		}
 	}
-	var ours []trigger.Site
-	others := 0
-	for _, s := range now {
-		switch {
-		case !edit.is(s):
-			others++
-		case s.Follows == t.opt.follows:
+	before, othersBefore := part(old, edit.is)
+	if edit.isNow != nil {
+		edit.is = edit.isNow
+	}
+	ours, others := part(now, edit.is)
+	asked := slices.DeleteFunc(slices.Clone(ours), func(s trigger.Site) bool { return !t.means(s.Follows, s.ID.Namespace) })
+	switch {
+	case !slices.Equal(others, othersBefore):
+		return nil, t.unsure("another trigger of the file would be lost or found")
+	case len(asked) < edit.count, t.opt.remove && places(ours) > 0 && places(ours) >= places(before):
+		return nil, t.unsure("a run would not see the file as you want it")
+	}
+	if t.opt.remove {
+		return nil, nil
+	}
+	return asked, nil
+}
+
+// part are the sites that an edit is about, and the other places, each in a word.
+func part(sites []trigger.Site, is func(trigger.Site, trigger.Place) bool) (ours []trigger.Site, others []string) {
+	for _, s := range sites {
+		mine := false
+		for _, p := range s.Places {
+			if is(s, p) {
+				mine = true
+				continue
+			}
+			others = append(others, fmt.Sprintf("%s %s %s %d %s %s", s.Form, s.Follows, p.Part, p.Doc, p.At, p.Value))
+		}
+		if mine {
 			ours = append(ours, s)
 		}
 	}
-	for _, s := range old {
-		if !edit.is(s) {
-			others--
-		}
+	slices.Sort(others)
+	return ours, others
+}
+
+func places(sites []trigger.Site) (n int) {
+	for _, s := range sites {
+		n += len(s.Places)
 	}
-	switch {
-	case others != 0:
-		return nil, t.unsure("another trigger of the file would be lost or found")
-	case len(ours) < edit.count, edit.count == 0 && t.opt.remove && t.opt.from != "" && len(ours) > 0:
-		return nil, t.unsure("a run would not see the file as you want it")
-	}
-	return ours, nil
+	return n
 }
 
 // find are the sites of a text, as a run finds them.
@@ -329,57 +344,73 @@ func (a *app) invalid(co *checkout) error {
 }
 
 // next says what stands in the way, and what comes next.
-func (t *triggering) next(sites []trigger.Site, same bool) {
+func (t *triggering) next(ctx context.Context, edit triggerEdit, sites []trigger.Site) error {
 	file := t.shown(t.path)
-	switch config := t.cat.Config; {
-	case t.opt.remove: // a file that nobody reads is no matter then
-	case !config.Included(t.path):
-		t.note("no run reads %s: name it in %s, include: [%q, …]", file, reconcile.ConfigPath, t.path)
-	case config.Guarded(t.path):
-		t.note("%s says what machines run: nothing in it follows until %s names it, include: [%q, …]", file, reconcile.ConfigPath, t.path)
-	}
 	image := ""
 	if !t.opt.remove && len(sites) > 0 {
-		image = t.expect(sites[0])
+		var err error
+		if image, err = t.expect(ctx, edit.after, sites[0]); err != nil {
+			return failed(err)
+		}
 	}
 	for _, note := range t.notes {
 		fmt.Fprintln(t.stderr, "note: "+printable(note))
 	}
 	switch {
-	case same:
+	case bytes.Equal(t.before, edit.after):
 	case image == "":
 		fmt.Fprintf(t.stderr, "next: commit %s\n", printable(file))
 	default:
 		fmt.Fprintf(t.stderr, "next: commit %s; the next run then writes %s there\n", printable(file), printable(image))
 	}
+	return nil
 }
 
-// expect is the image that a site will get, empty where that is not known; it notes why.
-func (t *triggering) expect(site trigger.Site) string {
-	ref := site.Follows
-	ref.Stream.Namespace = cmp.Or(ref.Stream.Namespace, t.namespace(t.path, site.ID.Namespace))
-	s := t.cat.Stream(ref.Stream)
-	if s == nil {
-		t.note("there is no image stream %s in this checkout%s: the image stays as it is until there is one", ref.Stream, t.elsewhere(ref))
+// expect is what a run will write at a site, as things stand; empty where it will not, or has
+// no need to. It notes why not.
+func (t *triggering) expect(ctx context.Context, after []byte, found trigger.Site) (string, error) {
+	file, config := t.shown(t.path), t.cat.Config
+	switch {
+	case !config.Included(t.path):
+		t.note("no run reads %s: name it in %s, include: [%q, …]", file, reconcile.ConfigPath, t.path)
+		return "", nil
+	case config.Guarded(t.path):
+		t.note("%s says what machines run: nothing in it follows until %s names it, include: [%q, …]", file, reconcile.ConfigPath, t.path)
+		return "", nil
+	}
+	cat, err := reconcile.Load(ctx, edited{t.disk, t.path, after}, t.cat, nil)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(cat.Sites, func(s *reconcile.Site) bool { return s.Path == t.path && s.Line == found.Line && s.Col == found.Col })
+	if i < 0 {
+		return "", nil
+	}
+	site := cat.Sites[i]
+	recorded := reconcile.Record(cat, nil, time.Now())
+	if why, un := recorded.Unresolved(site); un {
+		t.note("%s%s: the image stays as it is", why, t.instead(cat, site.Follows))
+		return "", nil
+	}
+	for _, c := range reconcile.Follow(recorded) {
+		if c.Site == site {
+			return c.Writes(), nil
+		}
+	}
+	return "", nil
+}
+
+// instead is what could have been meant by a tag that is not there.
+func (t *triggering) instead(cat *reconcile.Catalog, ref imagestream.TagRef) string {
+	if s := cat.Stream(ref.Stream); s != nil {
+		if s.Status.Tag(ref.Tag) == nil && !hasTag(s.Spec, ref.Tag) {
+			return fmt.Sprintf(", and the stream has no such tag (it has %s)", tagsIn(&s.Document))
+		}
 		return ""
 	}
-	record := s.Status.Tag(ref.Tag)
-	switch {
-	case record != nil && len(record.Items) > 0:
-		return record.Items[0].Reference
-	case !hasTag(s.Spec, ref.Tag):
-		t.note("image stream %s has no tag %s; it has %s", ref.Stream, ref.Tag, tagsIn(&s.Document))
-	default:
-		t.note("no image is on record for %s yet: the image stays as it is until there is one", ref)
-	}
-	return ""
-}
-
-// elsewhere says where else a stream of that name is.
-func (t *triggering) elsewhere(ref imagestream.TagRef) string {
-	for _, s := range t.cat.Streams {
+	for _, s := range cat.Streams {
 		if s.Name.Name == ref.Stream.Name {
-			return fmt.Sprintf(" (there is %s: say --from %s:%s)", s.Name, s.Name, ref.Tag)
+			return fmt.Sprintf(" (there is %s: --from %s:%s)", s.Name, s.Name, ref.Tag)
 		}
 	}
 	return ""

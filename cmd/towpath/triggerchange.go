@@ -116,7 +116,7 @@ func (t *triggering) editDeployment(f *yamledit.File, r runner, wanted []podCont
 	for i, c := range wanted {
 		names[i] = c.name
 	}
-	out := triggerEdit{is: func(s trigger.Site) bool { return r.is(s, "deploymentconfig") }}
+	out := triggerEdit{is: func(s trigger.Site, _ trigger.Place) bool { return r.is(s, "deploymentconfig") }}
 	if t.opt.remove {
 		for _, c := range all {
 			if gone := common(c.names, names); len(gone) > 0 && t.means(c.follows, r.namespace) {
@@ -163,9 +163,10 @@ func (e *objectEdit) deploy(t *triggering, all []imageChange, names []string) st
 		e.append(yamledit.Map{{Key: "automatic", Value: acts}, {Key: "containerNames", Value: list}, {Key: "from", Value: from(follows)}})
 	} else {
 		c := all[home]
-		for i, name := range slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(c.names, name) }) {
-			e.add(yamledit.Insert, name, e.trigger(c.index, deployParams, "containerNames", len(c.names))...)
-			_ = i
+		for _, name := range names {
+			if !slices.Contains(c.names, name) {
+				e.add(yamledit.Insert, name, e.trigger(c.index, deployParams, "containerNames", len(c.names))...)
+			}
 		}
 		if c.acts != acts && (t.opt.pausedGiven || !c.acts) {
 			e.add(yamledit.Set, acts, e.trigger(c.index, deployParams, "automatic")...)
@@ -226,7 +227,7 @@ func (t *triggering) editBuild(f *yamledit.File, r runner) (triggerEdit, error) 
 			all[i].follows = r.base()
 		}
 	}
-	out := triggerEdit{is: func(s trigger.Site) bool { return r.is(s, "buildconfig") }}
+	out := triggerEdit{is: func(s trigger.Site, _ trigger.Place) bool { return r.is(s, "buildconfig") }}
 	if !t.opt.remove {
 		out.count = 1
 		out.said = []string{e.build(t, all)}

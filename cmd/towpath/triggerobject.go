@@ -129,8 +129,8 @@ func (r runner) selects(fieldPath string, c podContainer) bool {
 
 // editObject gives an object of the file a trigger, or takes it away.
 func (t *triggering) editObject() (triggerEdit, error) {
-	if t.opt.part != "" || t.opt.form != "" {
-		return triggerEdit{}, usage("%w", hint{errors.New("--part and --form are about a marker, and no place of one is named"), "name the value with --field SELECTOR"})
+	if t.opt.part != "" {
+		return triggerEdit{}, usage("%w", hint{errors.New("--part is about a marker, and no place of one is named"), "name the value with --field SELECTOR"})
 	}
 	f, err := yamledit.Parse(t.before, yamledit.DefaultLimits)
 	if err != nil {
@@ -140,6 +140,14 @@ func (t *triggering) editObject() (triggerEdit, error) {
 	if err != nil {
 		return triggerEdit{}, err
 	}
+	e, err := t.editRunner(f, r)
+	if err != nil || t.opt.form == "" {
+		return e, err
+	}
+	return t.form(e, r)
+}
+
+func (t *triggering) editRunner(f *yamledit.File, r runner) (triggerEdit, error) {
 	if r.kind == buildConfig {
 		return t.editBuild(f, r)
 	}
@@ -151,6 +159,17 @@ func (t *triggering) editObject() (triggerEdit, error) {
 		return t.editDeployment(f, r, wanted)
 	}
 	return t.editAnnotation(f, r, wanted)
+}
+
+// form says how all references of the object are written.
+func (t *triggering) form(e triggerEdit, r runner) (triggerEdit, error) {
+	f, err := yamledit.Parse(e.after, yamledit.DefaultLimits)
+	if err != nil {
+		return e, t.unsure(err.Error())
+	}
+	e.after, err = t.applied(f, yamledit.Change{Doc: r.doc, At: r.path("metadata", "annotations", trigger.FormAnnotation), Op: yamledit.Set, Value: t.opt.form})
+	e.said = append(e.said, fmt.Sprintf("%s gets its references as %s", r, t.opt.form))
+	return e, err
 }
 
 // runner is the object that is meant.
@@ -210,7 +229,7 @@ func (t *triggering) wanted(r runner) ([]podContainer, error) {
 // editAnnotation edits image.openshift.io/triggers.
 func (t *triggering) editAnnotation(f *yamledit.File, r runner, wanted []podContainer) (triggerEdit, error) {
 	node := r.find("metadata", "annotations", trigger.Annotation)
-	e := triggerEdit{count: len(wanted), is: func(s trigger.Site) bool {
+	e := triggerEdit{count: len(wanted), is: func(s trigger.Site, _ trigger.Place) bool {
 		return r.is(s, "annotation") && slices.ContainsFunc(wanted, func(c podContainer) bool { return c.name == s.ID.Container })
 	}}
 	list, err := newTriggerList(t.before, node)
@@ -273,6 +292,9 @@ func (t *triggering) put(list *triggerList, r runner, c podContainer) string {
 	now := listed{t.opt.follows, old.fieldPath, old.paused}
 	if t.opt.pausedGiven {
 		now.paused = t.opt.paused
+	}
+	if t.means(old.follows, r.namespace) {
+		now.follows = old.follows
 	}
 	if now.follows == old.follows && now.paused == old.paused {
 		return who + " follows " + t.opt.follows.String() + " already" + pausedWord(now.paused)
