@@ -308,7 +308,7 @@ func (t *triggering) follow(selector yamledit.Selector) error {
 	}
 	if t.opt.dryRun {
 		fmt.Fprint(t.stdout, lines)
-		return nil
+		return &exit{code: exitDone} // the file stays as it is
 	}
 	return failed(hint{fmt.Errorf("%s is JSON, which can hold no comment", t.shown(t.path)), "write into " + reconcile.ConfigPath + ":\n" + lines})
 }
