@@ -118,7 +118,8 @@ func (o object) identifies(at yamledit.Path) bool {
 	if at[last] == "name" && last > 1 && slices.Contains(containerLists, fmt.Sprint(at[last-2])) {
 		return true
 	}
-	return o.kind != "" && slices.Contains([]string{"kind", "metadata.name", "metadata.generateName", "metadata.namespace"}, at.String())
+	path := at.String()
+	return path == "kind" || o.kind != "" && slices.Contains([]string{"metadata.name", "metadata.generateName", "metadata.namespace"}, path)
 }
 
 // namesTag reports whether a path leads to the name of what is no image, as in

@@ -27,7 +27,7 @@ const (
 // What of a Dockerfile names an image.
 var (
 	fromLine  = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?FROM\s+(?:--\S+\s+)*([^\s"'\\-][^\s"'\\]*)(?:\s+AS\s+\S+)?\s*\\?\s*$`)
-	flagged   = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?(?:FROM|COPY|ADD|RUN|HEALTHCHECK)\s+--`)
+	unsure    = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?(?:FROM\s*\\?\s*$|(?:FROM|COPY|ADD|RUN|HEALTHCHECK)\s+--)`)
 	copyFrom  = regexp.MustCompile(`(?:^|\s)--from=([^\s"'\\]+)`)
 	mountFrom = regexp.MustCompile(`(?:^|\s)--mount=(?:[^\s"'\\]*,)?from=([^\s,"'\\]+)`)
 )
@@ -47,13 +47,16 @@ const lineForms = "FROM, COPY or ADD --from=, RUN --mount=from=, KEY=VALUE, key:
 // slots are where an image can stand in a line without its comments. Exactly one is sure.
 func slots(line string) []slot {
 	images := slices.Concat(all(fromLine, line, true), all(copyFrom, line, true), all(mountFrom, line, true))
-	if len(images) > 0 || flagged.MatchString(line) {
+	if len(images) > 0 || unsure.MatchString(line) {
 		return images
 	}
 	for _, form := range []*regexp.Regexp{assigned, unset, keyed, keyText, alone} {
 		if found := all(form, line, false); len(found) > 0 {
 			return found
 		}
+	}
+	if quotes := strings.Count(line, `"`) + strings.Count(line, "'"); quotes != 2 || strings.ContainsAny(line, `\+%&|~`) {
+		return nil // escapes, or an expression
 	}
 	return all(inQuotes, line, false)
 }

@@ -202,6 +202,10 @@ func FuzzMarkers(f *testing.F) {
 		}
 		f.Add(string(a.Files[0].Data))
 	}
+	for _, src := range []string{"a: x # @\n", "# @\n- 'x'\n", "a: |- # @\n  x\n", "{a: x} # @\n", "a: &b x # @\nc: *b\n", "- name: x # @\n"} {
+		f.Add(strings.ReplaceAll(src, "@", `{"$imagestream": "web:1"}`))
+		f.Add(strings.ReplaceAll(src, "@", `{"$imagepolicy":"a:b:tag"}`))
+	}
 	f.Fuzz(func(t *testing.T, src string) {
 		if len(src) > 4096 {
 			return
@@ -214,7 +218,7 @@ func FuzzMarkers(f *testing.F) {
 		sites, _ := Find(file)
 		for _, r := range everywhere(sites) {
 			out, err := Rewritten(file.Src, As{}, r)
-			if err != nil {
+			if err != nil || r.Site.Form != "marker" {
 				continue // lawful has seen it
 			}
 			after := parse(t, string(out))

@@ -122,7 +122,7 @@ func (r *lineReader) outside(content string) {
 func (r *lineReader) follow(m noted, line, content string) {
 	found := slots(content)
 	if len(found) != 1 {
-		what, fix := "no value is found on the line that is marked", "mark a line with "+lineForms
+		what, fix := "no single value is found on the line that is marked", "mark a line with "+lineForms
 		switch {
 		case len(found) > 1:
 			what, fix = "more than one value stands on the line that is marked", "write each on a line of its own"
@@ -148,8 +148,11 @@ func (r *lineReader) follow(m noted, line, content string) {
 	}
 }
 
-// isImageText reports whether a text has no characters but those of images.
+// isImageText reports whether a text may be an image or a part of one, by its characters.
 func isImageText(text string) bool {
+	if strings.HasSuffix(text, ":") {
+		return false // a key
+	}
 	for _, c := range []byte(text) {
 		if !isWord(c) && strings.IndexByte(".:/@-", c) < 0 {
 			return false
