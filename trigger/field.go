@@ -65,7 +65,7 @@ func (f *finding) field(file *yamledit.File, field Field) (sites []siteIn) {
 	case near != nil:
 		f.problem(near.Line, near.Column, what, "write the key with a blank, which is replaced, or correct the field")
 	default:
-		f.problem(0, 0, what, "correct the field there, or leave this file out of its paths")
+		f.problem(1, 1, what, "correct the field there, or leave this file out of its paths")
 	}
 	return sites
 }
@@ -75,25 +75,20 @@ func (f *finding) fieldAt(o object, at yamledit.Path, field Field) (siteIn, bool
 	s := siteIn{object: o, in: at[:len(at)-1]}
 	s.ID = o.fieldID(at)
 	s.Follows, s.Form, s.Wish = field.Follows, "field", field.Wish
-	n, part := o.find(at...), cmp.Or(field.Part, Ref)
-	if key := o.entryKey(at); key != "" && part == Ref {
-		part = key
+	if field.Part = cmp.Or(field.Part, Ref); field.Part == Ref {
+		field.Part = cmp.Or(o.entryKey(at), Ref)
 	}
 	switch {
-	case o.kind == "Template":
-		f.processed(o)
+	case f.unfit(o, at, field):
 		return s, false
-	case o.isEntry(at) && part == Ref:
+	case field.Part == Ref && o.isEntry(at):
 		s.in, s.Places = at, o.entry(at, field.Wish)
-	case n != nil && n.Kind != yaml.ScalarNode:
-		f.problem(n.Line, n.Column, fmt.Sprintf("%s is a mapping or a list; by %s one value follows", field.At, field.where()), "name a value in it")
-		return s, false
 	default:
-		p := o.place(part, at...)
-		if part == Ref || part == Name {
+		p := o.place(field.Part, at...)
+		if p.Part == Ref || p.Part == Name {
 			p.Before, p.Value = cutScheme(p.Value)
 		}
-		s.Places, s.part = []Place{p}, part != Ref
+		s.Places, s.part = []Place{p}, p.Part != Ref
 	}
 	if i := slices.IndexFunc(s.Places, f.taken); i >= 0 {
 		p := s.Places[i]
@@ -101,6 +96,26 @@ func (f *finding) fieldAt(o object, at yamledit.Path, field Field) (siteIn, bool
 		return s, false
 	}
 	return s, true
+}
+
+// unfit says why no image can stand at a path of an object, if it cannot.
+func (f *finding) unfit(o object, at yamledit.Path, field Field) bool {
+	n, key := o.find(at...), o.entryKey(at)
+	in := cmp.Or(n, o.find(at[:len(at)-1]...))
+	bad := func(fix, what string, args ...any) { f.problem(in.Line, in.Column, fmt.Sprintf(what, args...), fix) }
+	switch {
+	case o.kind == "Template" && o.find("objects") != nil:
+		f.processed(o)
+	case o.kind == "ImageStream" && at[0] == "status", o.identifies(at), o.namesTag(at):
+		bad("name the image", "%s is no image: %s cannot follow by it", field.At, field.where())
+	case key != "" && field.Part != key && !(key == Tag && field.Part == TagDigest):
+		bad("remove part there", "%s holds the %s of an image; by %s its %s follows", field.At, key, field.where(), field.Part)
+	case n != nil && n.Kind != yaml.ScalarNode && !(field.Part == Ref && o.isEntry(at)):
+		bad("name a value in it", "%s is a mapping or a list; by %s one value follows", field.At, field.where())
+	default:
+		return false
+	}
+	return true
 }
 
 // joined are sites with those in one that are parts of one image: they stand in one mapping,
@@ -128,12 +143,13 @@ func (s Site) holds(part Part) bool {
 // stale reports whether a site would leave the tag or the digest of another image in its
 // entry of images.
 func (f *finding) stale(s siteIn) bool {
-	if !s.object.isEntry(s.in) || !s.holds(Tag) && !s.holds(Digest) {
+	tag := s.holds(Tag) || s.holds(TagDigest)
+	if !s.object.isEntry(s.in) || !tag && !s.holds(Digest) {
 		return false
 	}
 	for _, e := range entryParts[1:] {
 		n := s.object.find(append(slices.Clone(s.in), e.key)...)
-		if !isNull(n) && !s.holds(e.part) {
+		if !isNull(n) && !s.holds(e.part) && !(e.part == Tag && tag) {
 			f.problem(n.Line, n.Column, e.key+" stands here, too, and would stay that of another image", "let the whole entry follow: images[?(@.name==\"…\")]")
 			return true
 		}

@@ -3,8 +3,11 @@ package trigger
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/internal/seeds"
@@ -169,4 +172,25 @@ func BenchmarkFields(b *testing.B) {
 			b.Fatalf("%d sites", len(sites))
 		}
 	}
+}
+
+// FuzzField is FuzzFind for fields that the config names.
+func FuzzField(f *testing.F) {
+	selectors := []string{
+		`images[?(@.name=="web")]`, `images[?(@.name=="web")].newTag`, "images[0].digest", "images[0]", "spec.images[0]", "image", "image.tag",
+		`spec.template.spec.containers[?(@.name=="web")].image`, "items[0].data.image", "spec.from.name",
+	}
+	paths, _ := filepath.Glob("testdata/field/*.txtar")
+	for i, path := range paths {
+		a, err := txtar.ParseFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(byte(i), byte(i), string(a.Files[0].Data))
+	}
+	f.Fuzz(func(t *testing.T, selector, part byte, src string) {
+		d := field(t, selectors[int(selector)%len(selectors)], []Style{"", ByTag, ByTagDigest}[int(part)%3])
+		d.Part = []Part{"", Ref, Tag, Name, TagDigest, Digest}[int(part)%6]
+		story{src: []byte(src), as: As{Fields: []Field{d}}}.lawful(t)
+	})
 }
