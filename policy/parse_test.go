@@ -10,6 +10,8 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/internal/spent"
 )
 
 // given makes annotations of lines "key: value"; one without a key is the policy.
@@ -232,7 +234,7 @@ func TestPatternsAreBounded(t *testing.T) {
 			var err *Error
 			took := time.Hour
 			for range 3 {
-				took = min(took, spent(t, func() { p, err = Parse(given("newest", key+": "+pattern)) }))
+				took = min(took, spent.CPU(t, func() { p, err = Parse(given("newest", key+": "+pattern)) }))
 			}
 			if took > 50*time.Millisecond {
 				t.Errorf("%s: %v", name, took)
@@ -261,7 +263,7 @@ func TestMatchingIsBounded(t *testing.T) {
 	p := parse(t, "alphabetical", "match: (a?){100}(a.*){20}=$")
 	var c Choice
 	var need []string
-	if took := spent(t, func() { c, need = p.Shortlist(tags).Pick(Current{Tag: tags[0]}, nil, now) }); took > time.Second {
+	if took := spent.CPU(t, func() { c, need = p.Shortlist(tags).Pick(Current{Tag: tags[0]}, nil, now) }); took > time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if c.Tag != "" || len(need) > 0 || !strings.HasPrefix(c.Why, "the patterns are too large for 100000 tags; write towpath.dev/match") {

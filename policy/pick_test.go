@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/internal/spent"
 )
 
 var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -375,7 +377,7 @@ func TestShortlistIsLinear(t *testing.T) {
 		if err != nil {
 			t.Fatal(err, err.Fix)
 		}
-		took := func(n int) time.Duration { return spent(t, func() { p.Shortlist(tt.tags[:n]) }) }
+		took := func(n int) time.Duration { return spent.CPU(t, func() { p.Shortlist(tt.tags[:n]) }) }
 		few, many, linear := time.Hour, time.Hour, false
 		for tries := 0; tries < 6 && !linear; tries++ { // a collection of garbage may fall into one
 			few, many = min(few, took(1_000)), min(many, took(10_000))

@@ -153,7 +153,7 @@ func (s Site) Current() string {
 		case TagDigest:
 			tag, digest, _ = strings.Cut(value, "@")
 		default:
-			if len(refs) == 0 || refs[len(refs)-1] != value {
+			if value != "" && (len(refs) == 0 || refs[len(refs)-1] != value) {
 				refs = append(refs, value)
 			}
 		}

@@ -1,4 +1,6 @@
-package policy
+// Package spent tells tests what work costs in processor time, so that what else runs on the
+// machine does not count. It must not know what the work is.
+package spent
 
 import (
 	"runtime"
@@ -7,9 +9,8 @@ import (
 	"time"
 )
 
-// spent is the processor time that do takes: what else runs on the machine does not
-// count.
-func spent(t *testing.T, do func()) time.Duration {
+// CPU is the processor time that do takes on the thread that it is called on.
+func CPU(t testing.TB, do func()) time.Duration {
 	t.Helper()
 	const thread = 1 // RUSAGE_THREAD
 	runtime.LockOSThread()
