@@ -50,6 +50,7 @@ func TestMain(m *testing.M) {
 //	waitlog N                waits until main has N commits, and fails where it has more
 //	log                      prints the subjects on main, oldest first
 //	show PATH                prints a file at the tip of main
+//	moved                    prints the lines that the last commit on main changed
 //
 //	serve                    serves $repo at $url with git's http-backend, to the user towpath with
 //	                         the password that is mounted in secrets/
@@ -84,6 +85,7 @@ func TestScripts(t *testing.T) {
 			"hook":    command(2, 2, func(w *world, args []string) { w.git().Hook(args[0], w.ts.ReadFile(args[1])) }),
 			"waitlog": command(1, 1, (*world).waitLog),
 			"log":     command(0, 0, (*world).printLog),
+			"moved":   command(0, 0, (*world).printMoved),
 			"show":    command(1, 1, func(w *world, args []string) { w.print(w.git().Read(args[0])) }),
 
 			"serve":    command(0, 0, (*world).serve),

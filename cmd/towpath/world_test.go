@@ -164,6 +164,15 @@ func (w *world) printLog([]string) {
 	w.print(strings.Join(subjects, "\n") + "\n")
 }
 
+// printMoved prints the lines that the last commit on main changed, below their files.
+func (w *world) printMoved([]string) {
+	for line := range strings.Lines(w.git().Git("show", "--format=", "-U0", "--no-prefix", "main")) {
+		if strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") && !strings.HasPrefix(line, "--- ") {
+			w.print(line)
+		}
+	}
+}
+
 // print is standard output of a command.
 func (w *world) print(text string) { fmt.Fprint(w.ts.Stdout(), w.plain(text)) }
 
