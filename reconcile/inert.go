@@ -125,7 +125,7 @@ func (c spot) stays() bool {
 	case '_': // emphasis
 		return c.as == exact || next == '_' || isWordly(next)
 	case ':': // trailers, definitions
-		return !first && prev != ']' && (next == '/' || isWordly(next) || c.as == prose && (next == ' ' || next == 0))
+		return !first && prev != ']' && (next == '/' || next == '_' || isWordly(next) || c.as == prose && (next == ' ' || next == 0))
 	case '(': // links
 		return prev != ']'
 	case '[':

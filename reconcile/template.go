@@ -9,7 +9,7 @@ import (
 // what is below. Whatever it holds, it stays text; without a subject it has our own.
 func inTemplate(filled, own string) (subject, body string) {
 	filled = cutLines(filled, longestFilled)
-	subject, body, _ = strings.Cut(strings.TrimLeft(filled, " \t\r\n"), "\n")
+	subject, body, _ = strings.Cut(filled, "\n")
 	if subject = inertLine(subject); subject == "" {
 		subject = own
 	}

@@ -45,10 +45,18 @@ func movesOf(sites []SiteChange) moves {
 func triggerMessage(sites []SiteChange, v voice) string {
 	m := movesOf(sites)
 	subject := m.subject(aimedSubject - utf8.RuneCountInString(v.prefix))
-	body := m.facts() + "\n" + m.table()
+	table := m.table()
+	body := m.facts() + "\n" + table
 	if v.template != "" {
-		filled := v.template.Fill(func(name string) string { return m.value(name, subject) })
-		subject, body = inTemplate(filled, subject)
+		subject, body = inTemplate(v.template.Fill(func(name string) string {
+			switch name {
+			case "subject":
+				return subject
+			case "table":
+				return table
+			}
+			return m.value(name)
+		}), subject)
 	}
 	parts := nonEmpty(subject, strings.Trim(body, "\n"), strings.TrimSuffix(m.trailers(), "\n"))
 	return strings.Join(parts, "\n\n") + "\n"
@@ -241,8 +249,8 @@ func (c SiteChange) upstream() string {
 	return c.Writes()
 }
 
-// value is what stands for a name in a template.
-func (m moves) value(name, subject string) string {
+// value is what stands for a name of facts in a template.
+func (m moves) value(name string) string {
 	each := func(of func(move) string) string {
 		return enumerated(m.named(func(v move) string { return inert(of(v)) }))
 	}
@@ -265,10 +273,6 @@ func (m moves) value(name, subject string) string {
 		return each(func(v move) string { return v.image.Labels.Source })
 	case "sites":
 		return count(len(m.sites), "site")
-	case "table":
-		return m.table()
-	case "subject":
-		return subject
 	}
 	return ""
 }
