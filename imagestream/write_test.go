@@ -3,6 +3,7 @@ package imagestream
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -135,7 +136,9 @@ func TestNoNewsTrimsNothing(t *testing.T) {
 func TestLawWrittenFits(t *testing.T) {
 	seed := seeds.Of(t)
 	r := rand.New(rand.NewPCG(seed, 3))
-	for name, src := range corpusFiles(t) {
+	files := corpusFiles(t)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		src := files[name]
 		if len(src) > 10_000 {
 			continue
 		}
@@ -184,7 +187,7 @@ func checkTrimmed(t *testing.T, name string, meant, got Status, kept string, mos
 		for j, item := range meant.Tags[i].Items {
 			if there := len(rest) > 0 && cmp.Equal(rest[0], item); there {
 				rest = rest[1:]
-			} else if j == 0 || item.Image == kept {
+			} else if j == 0 || item.Image == kept && !slices.ContainsFunc(meant.Tags[i].Items[:j], func(newer Item) bool { return newer.Image == kept }) {
 				t.Fatalf("%s: tag %s lost item %d, %v", name, tag.Tag, j, item)
 			}
 		}
