@@ -160,7 +160,9 @@ func Rewritten(src []byte, as As, rewrites ...Rewrite) ([]byte, error) {
 			return nil, &yamledit.Refused{Line: r.Site.Line, Col: r.Site.Col, What: why}
 		}
 		for i, p := range r.Site.Places {
-			changes = append(changes, yamledit.Change{Doc: p.Doc, At: p.At, Op: yamledit.Set, Value: p.Before + values[i]})
+			if p.Value != values[i] {
+				changes = append(changes, yamledit.Change{Doc: p.Doc, At: p.At, Op: yamledit.Set, Value: p.Before + values[i]})
+			}
 		}
 	}
 	return f.Apply(changes...)
