@@ -46,7 +46,10 @@ const lineForms = "FROM, COPY or ADD --from=, RUN --mount=from=, KEY=VALUE, key:
 
 // slots are where an image can stand in a line without its comments. Exactly one is sure.
 func slots(line string) []slot {
-	images := slices.Concat(all(fromLine, line, true), all(copyFrom, line, true), all(mountFrom, line, true))
+	images := all(fromLine, line, true)
+	if strings.Contains(line, "from=") {
+		images = slices.Concat(images, all(copyFrom, line, true), all(mountFrom, line, true))
+	}
 	if len(images) > 0 || unsure.MatchString(line) {
 		return images
 	}

@@ -87,11 +87,16 @@ func markerStart(text string) (start int, found bool) {
 
 // nextKey is where in a text the first key of a marker stands, -1 where there is none.
 func nextKey(text string) int {
-	a, b := strings.Index(text, markerKey), strings.Index(text, policyKey)
-	if a < 0 || b >= 0 && b < a {
-		return b
+	const prefix = `"$image` // of both
+	for at := 0; ; at++ {
+		i := strings.Index(text[at:], prefix)
+		if i < 0 {
+			return -1
+		}
+		if at += i; strings.HasPrefix(text[at:], markerKey) || strings.HasPrefix(text[at:], policyKey) {
+			return at
+		}
 	}
-	return a
 }
 
 // members are those of a JSON object, in order.

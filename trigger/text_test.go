@@ -136,21 +136,25 @@ func TestTextIsRefused(t *testing.T) {
 	unknown := one[0]
 	unknown.Site.Places = []Place{{Part: Tag}}
 	unknown.Image = Image{Name: "web", Digest: pinned.Digest}
+	empty := one[0]
+	empty.Image = Image{}
 	for _, tt := range []struct {
 		name     string
 		src      []byte
 		rewrites []Rewrite
+		want     string
 	}{
-		{"a site that is gone", []byte("FROM web:1\n"), one},
-		{"a site that follows another tag now", bytes.Replace(src, []byte("web:1\""), []byte("web:2\""), 1), one},
-		{"a site twice", src, append(one, one...)},
-		{"an image that breaks the line", src, []Rewrite{odd}},
-		{"a part that is not known", src, []Rewrite{unknown}},
-		{"text that is no text any more", append([]byte{0xff}, src...), one},
+		{"a site that is gone", []byte("FROM web:1\n"), one, "nothing in the text is marked so any more"},
+		{"a site that follows another tag now", bytes.Replace(src, []byte("web:1\""), []byte("web:2\""), 1), one, "nothing in the text is marked so any more"},
+		{"a site twice", src, append(one, one...), "nothing in the text is marked so any more"},
+		{"an image that breaks the line", src, []Rewrite{odd}, "the image holds characters that could mean something else on its line"},
+		{"an image that is nothing", src, []Rewrite{empty}, "the edited line would not read back as it is meant"},
+		{"a part that is not known", src, []Rewrite{unknown}, "its tag at the registry is not on record"},
+		{"text that is no text any more", append([]byte{0xff}, src...), one, "nothing in the text is marked so any more"},
 	} {
 		out, err := Rewritten(tt.src, As{Text: true}, tt.rewrites...)
-		if r := (*yamledit.Refused)(nil); !errors.As(err, &r) || r.What == "" {
-			t.Errorf("%s: got %q, %v, want it refused", tt.name, out, err)
+		if r := (*yamledit.Refused)(nil); !errors.As(err, &r) || r.What != tt.want {
+			t.Errorf("%s: got %q, %v, want it refused: %s", tt.name, out, err, tt.want)
 		}
 	}
 }
