@@ -171,19 +171,29 @@ func TestHelpExamplesRun(t *testing.T) {
 			"status:\n  tags:\n    - tag: '" + tag + "'\n      items:\n        - created: '2026-05-01T10:00:00Z'\n" +
 			"          dockerImageReference: quay.io/team1/" + name + "@" + memory.Digest(name) + "\n          image: " + memory.Digest(name) + "\n"
 	}
-	if err := os.Mkdir("streams", 0o700); err != nil {
-		t.Fatal(err)
+	workload := func(kind, name string) string {
+		pod := "{template: {spec: {containers: [{name: web, image: ' '}]}}}"
+		if kind == "CronJob" {
+			pod = "{jobTemplate: {spec: " + pod + "}}"
+		}
+		return "kind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + pod + "\n"
 	}
 	for path, text := range map[string]string{
 		".towpath.yaml": "version: 1\n", "streams/web.yaml": stream("web", "default", "old"),
 		"base.yaml": stream("base", "default", "1.0"), "api.yaml": stream("api", "team1", "1.0"),
+		"deploy/web.yaml": workload("Deployment", "web"), "deploy/all.yaml": workload("Deployment", "web") + "---\n" + workload("CronJob", "report"),
+		"build.yaml":  "apiVersion: build.openshift.io/v1\nkind: BuildConfig\nmetadata: {name: web}\nspec: {strategy: {}}\n",
+		"values.yaml": "image:\n  tag: '1'\n", "Dockerfile": "FROM golang:1.25 AS build\nFROM scratch\n", ".env": "A=1\nB=2\nWEB=3\n",
 	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ran := 0
-	for _, name := range []string{"tag", "validate", "schema", "version"} {
+	for _, name := range []string{"tag", "set-trigger", "validate", "schema", "version"} {
 		c, _, err := newRoot(&app{}).Find([]string{name})
 		if err != nil {
 			t.Fatal(err)
