@@ -149,8 +149,19 @@ func complete(o *objects, id plumbing.Hash) error {
 	return err
 }
 
+// deepen fetches history, of which most files are what they are at the tip: that they
+// are here is said, and said no more to a server that cannot hear it.
 func (c *clone) deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth int) error {
-	return c.remote.fetch(ctx, o, request{want: tip, have: []plumbing.Hash{tip}, depth: depth, limits: c.remote.limits})
+	at, err := o.commit(tip)
+	if err != nil {
+		return err
+	}
+	req := request{want: tip, have: []plumbing.Hash{tip}, trees: []plumbing.Hash{at.tree}, depth: depth, limits: c.remote.limits}
+	if err = c.remote.fetch(ctx, o, req); perhapsOld(err) {
+		req.trees = nil
+		err = c.remote.fetch(ctx, o, req)
+	}
+	return err
 }
 
 func (c *clone) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {

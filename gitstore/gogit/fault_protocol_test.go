@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -341,6 +342,47 @@ func TestParentDeepens(t *testing.T) {
 			}
 			if log := s.server.Log(); gittest.Count(log, gittest.Fetch) != 2 {
 				t.Errorf("fetches: got %v, want one of 16 and one of 128", log)
+			}
+		})
+	}
+}
+
+// History is fetched without the files that are here already, and with them from a
+// server that cannot be told so.
+//
+// fault: G-20
+func TestParentSparesFiles(t *testing.T) {
+	tells := func(body []byte) bool { return bytes.Count(body, []byte("have ")) > 1 }
+	for name, strict := range map[string]bool{"git": false, "only commits": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			large := make([]byte, 1<<16)
+			rand.NewChaCha8([32]byte{1}).Read(large)
+			s.repo.Put("large", "100644", string(large), "large")
+			for n := range 3 {
+				s.repo.Commit(map[string]string{"readme": fmt.Sprint(n)}, fmt.Sprint(n))
+			}
+			snap := s.snapshot()
+			received := 0
+			s.server.Fail(-1, gittest.Fetch, func(w http.ResponseWriter, r *http.Request, git http.Handler) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				if strict && tells(body) {
+					http.Error(w, "a have is no commit", http.StatusInternalServerError)
+					return
+				}
+				gittest.Spoil(func(body []byte) []byte { received += len(body); return body })(w, r, git)
+			})
+			parent, err := snap.Parent(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.wantFiles(snap)
+			if got, err := parent.Read(t.Context(), gitstore.IDOf([]byte("1"))); string(got) != "1" {
+				t.Errorf("the parent's readme: got %q, %v", got, err)
+			}
+			if spared := received < len(large); spared == strict {
+				t.Errorf("%d bytes were received, and %d are here already", received, len(large))
 			}
 		})
 	}

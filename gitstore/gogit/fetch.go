@@ -12,10 +12,12 @@ import (
 // A request is what to fetch: as many commits as depth says from want on, or,
 // where depth is 0, all that are not below a have. A have is there already
 // with its tree but perhaps without its parents, which is what the server is
-// told.
+// told. Below such a have it would send everything again: what the trees hold it
+// leaves out.
 type request struct {
 	want   plumbing.Hash
 	have   []plumbing.Hash
+	trees  []plumbing.Hash
 	depth  int
 	limits Limits
 }
@@ -51,7 +53,7 @@ func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, req re
 		body = pkt(body, "deepen %d\n", req.depth)
 	}
 	body = pkt(body, "want %s\n", req.want)
-	for _, h := range req.have {
+	for _, h := range slices.Concat(req.have, req.trees) {
 		body = pkt(body, "have %s\n", h)
 	}
 	body = pkt(body, "done\n")
@@ -95,7 +97,7 @@ func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, req r
 	}
 	body = append(body, flushPkt...)
 	if shallow { // without, a have would promise history that is not there
-		for _, h := range req.have {
+		for _, h := range slices.Concat(req.have, req.trees) {
 			body = pkt(body, "have %s\n", h)
 		}
 	}
