@@ -330,7 +330,7 @@ func (o *oracle) look(message string, tags int) {
 	for lines[end] != "" {
 		end--
 	}
-	if call := calls.FindString(strings.Join(lines[:end], "\n")); call != "" {
+	if call := calls.FindString(message); call != "" {
 		t.Fatalf("%q is live in %.2000q", call, message)
 	}
 	if key := keys.FindString(strings.Join(lines[1:end], "\n")); key != "" {
