@@ -63,6 +63,8 @@ func (f *finding) mark(c yamledit.Comment) (mark, bool) {
 	}
 	col := c.Col + utf8.RuneCountInString(c.Text[:start])
 	switch {
+	case c.Own && commentedOut(c.Text[:start]):
+		f.note(c.Line, col, outNote)
 	case bad != nil:
 		f.problem(c.Line, col, bad.what, bad.fix)
 	case len(c.Beside) == 0:
@@ -94,6 +96,8 @@ func (f *finding) marked(file *yamledit.File, m mark, moved movable) (siteIn, bo
 		f.note(m.Node.Line, m.Node.Column, "a placeholder stands here: it is left alone")
 	case m.Why != "":
 		f.problem(m.line, m.col, "the marked value cannot be edited: "+m.Why, "write the value out there, or mark it where it is written out")
+	case !m.part.fits(value):
+		f.problem(m.line, m.col, fmt.Sprintf("the marked value is no %s of an image", m.part.word()), "mark a value that is one, or write a blank there, which is replaced")
 	case o.kind == "ImageStream" && at[0] == "status":
 		f.problem(m.line, m.col, "the marker stands in the status of an image stream, which is the record itself", "remove it")
 	case o.identifies(at):

@@ -99,6 +99,16 @@ func nextKey(text string) int {
 	}
 }
 
+const outNote = "the line of the marker is commented out: it is left alone"
+
+// commentedOut reports whether what stands before a marker, in a comment that has a line of its
+// own, is a line with a comment at its end.
+func commentedOut(before string) bool {
+	before = strings.TrimLeft(before, "#/;-*<! \t")
+	c, _ := commentIn(before)
+	return c.start < len(before)
+}
+
 // members are those of a JSON object, in order.
 type members []member
 
@@ -225,4 +235,36 @@ func cutScheme(value string) (scheme, image string) {
 		}
 	}
 	return "", value
+}
+
+// fits reports whether a value may be a part of an image, or is blank. A marker whose image
+// is gone does not move what has come to stand below it: a number, or a switch.
+func (p Part) fits(value string) bool {
+	value = strings.TrimSpace(value)
+	if p == Tag || p == TagDigest || value == "" {
+		return isImageText(value)
+	}
+	number := strings.Trim(value, "0123456789.") == ""
+	return isImageText(value) && !number && value != "true" && value != "false"
+}
+
+// word is the part in a sentence.
+func (p Part) word() string {
+	if p == Ref {
+		return "reference"
+	}
+	return string(p)
+}
+
+// isImageText reports whether a text may be an image or a part of one, by its characters.
+func isImageText(text string) bool {
+	if strings.HasSuffix(text, ":") {
+		return false // a key
+	}
+	for _, c := range []byte(text) {
+		if !isWord(c) && strings.IndexByte(".:/@-", c) < 0 {
+			return false
+		}
+	}
+	return true
 }

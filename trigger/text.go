@@ -67,7 +67,7 @@ func (r *lineReader) read(line string) {
 	r.shut = shut
 	var own []noted
 	for _, c := range comments {
-		if m, ok := r.note(line, c); ok {
+		if m, ok := r.take(line, c, strings.TrimSpace(content) == ""); ok {
 			own = append(own, m)
 		}
 	}
@@ -78,7 +78,7 @@ func (r *lineReader) read(line string) {
 		return
 	case len(own) > 0:
 		for _, m := range r.above {
-			r.finding.note(m.line, m.col, "the line below has a marker of its own, which counts in place of this one")
+			r.note(m.line, m.col, "the line below has a marker of its own, which counts in place of this one")
 		}
 		r.above = own
 	}
@@ -96,15 +96,19 @@ func (r *lineReader) drop(what, fix string) {
 	r.above = nil
 }
 
-// note reads a comment of the line that may hold a marker.
-func (r *lineReader) note(line string, c span) (noted, bool) {
+// take reads a comment of the line that may hold a marker, and may be all of the line.
+func (r *lineReader) take(line string, c span, alone bool) (noted, bool) {
 	m, start, _, found, bad := readMarker(line[c.start:c.end])
 	if !found {
 		return noted{}, false
 	}
 	r.markers++
 	n := noted{m, r.number, utf8.RuneCountInString(line[:c.start+start]) + 1}
-	if bad != nil {
+	switch {
+	case alone && commentedOut(line[c.start:c.start+start]):
+		r.note(n.line, n.col, outNote)
+		return noted{}, false
+	case bad != nil:
 		r.problem(n.line, n.col, bad.what, bad.fix)
 	}
 	return n, bad == nil
@@ -136,9 +140,9 @@ func (r *lineReader) follow(m noted, line, content string) {
 	value, col := line[s.start:s.end], utf8.RuneCountInString(line[:s.start])+1
 	switch {
 	case strings.Contains(value, "$") || isPlaceholder(value):
-		r.finding.note(r.number, col, "a placeholder stands here: it is left alone")
-	case !isImageText(strings.TrimSpace(value)):
-		r.problem(r.number, col, "what stands on the line that is marked is no image, and no part of one", "mark a line with "+lineForms)
+		r.note(r.number, col, "a placeholder stands here: it is left alone")
+	case !m.part.fits(value):
+		r.problem(m.line, m.col, fmt.Sprintf("the value on the line that is marked is no %s of an image", m.part.word()), "mark a line with "+lineForms)
 	case s.whole && m.part != Ref:
 		r.problem(m.line, m.col, fmt.Sprintf("the line that is marked holds a whole reference, not its %s", m.part), `remove "part"`)
 	default:
@@ -146,17 +150,4 @@ func (r *lineReader) follow(m noted, line, content string) {
 		site.ID.Field = m.says()
 		r.sites = append(r.sites, site)
 	}
-}
-
-// isImageText reports whether a text may be an image or a part of one, by its characters.
-func isImageText(text string) bool {
-	if strings.HasSuffix(text, ":") {
-		return false // a key
-	}
-	for _, c := range []byte(text) {
-		if !isWord(c) && strings.IndexByte(".:/@-", c) < 0 {
-			return false
-		}
-	}
-	return true
 }
