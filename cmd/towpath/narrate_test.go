@@ -83,7 +83,7 @@ func TestHeldLines(t *testing.T) {
 		{reconcile.Hold{Why: reconcile.LeftOut, By: by, About: about}, "commit 5f0c5f0c5f (back�) moved others to web:1, and left this one out; it stays until the tag moves"},
 		{reconcile.Hold{Why: reconcile.FlipFlop, By: by, About: about, Until: noon}, "was given web:1 three times within a day, and lost it last by commit 5f0c5f0c5f (back�); it stays until 2026-05-01T12:00:00Z, or until the tag moves"},
 		{reconcile.Hold{Why: reconcile.FlipFlop}, "was given web:1 three times within a day; it stays until the tag moves"},
-		{reconcile.Hold{Why: reconcile.TooLong}, "the history is too long, or cut off, to tell whether a person took web:1 back; raise hold-depth, or say what is meant"},
+		{reconcile.Hold{Why: reconcile.TooLong}, "the history is too long, or cut off, to tell whether a person took web:1 back; raise hold-depth, or decide it with towpath follow --resume"},
 	} {
 		c.hold.Change = someChange("web", "web:1")
 		want := "deploy/web.yaml: Deployment team1/web, container web follows team1/web:stable, but " + c.want

@@ -48,7 +48,7 @@ func heldWhy(h reconcile.Hold) string {
 	case reconcile.FlipFlop:
 		return fmt.Sprintf("was given %s three times within a day%s; it stays%s", image, lastTaken(h), untilWords(h.Until))
 	case reconcile.TooLong:
-		return fmt.Sprintf("the history is too long, or cut off, to tell whether a person took %s back; raise hold-depth, or say what is meant", image)
+		return fmt.Sprintf("the history is too long, or cut off, to tell whether a person took %s back; raise hold-depth, or decide it with towpath follow --resume", image)
 	}
 	return fmt.Sprintf("%s took %s back; it stays until the tag moves", commitWords(h.By, h.About), image)
 }

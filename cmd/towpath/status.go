@@ -105,11 +105,12 @@ func (a *app) status(ctx context.Context, o statusOptions, args []string) error 
 // A survey is what status shows: what Git says and, where a daemon was asked, what
 // it knows besides.
 type survey struct {
-	cat  *reconcile.Catalog
-	rep  reconcile.Report
-	tags []reconcile.TagView // that are shown
-	told *told               // nil: no daemon was asked, or none answered
-	now  time.Time
+	cat       *reconcile.Catalog
+	rep       reconcile.Report
+	tags      []reconcile.TagView // that are shown
+	told      *told               // nil: no daemon was asked, or none answered
+	now       time.Time
+	standings map[*reconcile.Site]string // of sites that do not move: why
 	// since says which commit gave sites what they hold, where that was looked up.
 	since map[*reconcile.Site]reconcile.Since
 	// named are the streams that were named, once each, in full.
@@ -119,7 +120,7 @@ type survey struct {
 
 // newSurvey sorts tags, which come stream by stream, by these.
 func newSurvey(cat *reconcile.Catalog, rep reconcile.Report, tags []reconcile.TagView, told *told) *survey {
-	s := &survey{cat: cat, rep: rep, tags: tags, told: told, now: time.Now(), byStream: map[imagestream.Name][]reconcile.TagView{}}
+	s := &survey{cat: cat, rep: rep, tags: tags, told: told, now: time.Now(), standings: standingsOf(rep), byStream: map[imagestream.Name][]reconcile.TagView{}}
 	for first, i := 0, 0; i < len(tags); i++ {
 		stream := tags[i].Tag.Stream
 		if stream != tags[first].Tag.Stream {

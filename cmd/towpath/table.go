@@ -265,24 +265,25 @@ func (s *survey) standing(site *reconcile.Site) string {
 	if site.Paused {
 		return "paused"
 	}
-	for _, h := range s.rep.Held {
-		if h.Change.Site == site && h.By != "" {
-			return fmt.Sprintf("held: %s by %s", h.Why, commitWords(h.By, h.About))
-		} else if h.Change.Site == site {
-			return fmt.Sprintf("held: %s", h.Why)
+	return s.standings[site]
+}
+
+// standingsOf says of the sites that do not move why.
+func standingsOf(rep reconcile.Report) map[*reconcile.Site]string {
+	says := map[*reconcile.Site]string{}
+	for _, h := range rep.Held {
+		says[h.Change.Site] = "held: " + string(h.Why)
+		if h.By != "" {
+			says[h.Change.Site] += " by " + commitWords(h.By, h.About)
 		}
 	}
-	for _, d := range s.rep.Deferred {
-		if d.Change.Site == site {
-			return "deferred" + tillWords(d.Until) + ": " + printable(d.Why)
-		}
+	for _, d := range rep.Deferred {
+		says[d.Change.Site] = "deferred" + tillWords(d.Until) + ": " + printable(d.Why)
 	}
-	for _, u := range s.rep.Unresolved {
-		if u.Site == site {
-			return "left alone: " + printable(u.Why)
-		}
+	for _, u := range rep.Unresolved {
+		says[u.Site] = "left alone: " + printable(u.Why)
 	}
-	return ""
+	return says
 }
 
 // printRest prints what no tag of its own shows: the sites that are held or left
@@ -291,10 +292,15 @@ func (s *survey) printRest(w io.Writer) {
 	shown := func(site *reconcile.Site) bool {
 		return len(s.named) == 0 || slices.ContainsFunc(s.tags, func(v reconcile.TagView) bool { return v.Tag == site.Follows })
 	}
+	held := false
 	for _, h := range s.rep.Held {
 		if shown(h.Change.Site) {
+			held = true
 			fmt.Fprintf(w, "held: %s\n", heldLine(h))
 		}
+	}
+	if held {
+		fmt.Fprintln(w, "  towpath follow --resume PATH moves a site that is held")
 	}
 	for _, d := range s.rep.Deferred {
 		if shown(d.Change.Site) {

@@ -20,8 +20,8 @@ func newValidate(a *app) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use: "validate PATH…", Short: "Check files on disk", Args: cobra.MinimumNArgs(1),
-		Long: `Read files and directories as run reads a branch, and print what is wrong with them as
-file:line:column, with a fix. The whole repository that they are in is read, from the nearest
+		Long: `Read files and directories as run reads a branch, image streams and whatever follows
+them, and print what is wrong with them as file:line:column, with a fix. The whole repository that they are in is read, from the nearest
 directory upwards that has a .git or a .towpath.yaml, so that its configuration and its other
 files count; only problems of what was named are printed. Neither Git nor a registry is asked.
 Exits 3 when there are problems.`,
