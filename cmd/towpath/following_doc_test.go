@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,8 +38,8 @@ func followingExamples(t *testing.T) (files map[string]*example, commands []stri
 	text := string(read(t, followingDoc))
 	files = map[string]*example{}
 	found := fence.FindAllStringSubmatch(text, -1)
-	if n := strings.Count(text, "```"); n != 2*len(found) {
-		t.Errorf("%d lines with ``` make %d fences", n, len(found))
+	if n := strings.Count(text, "```"); n != 2*len(found) || strings.Contains(text, "~~~") {
+		t.Errorf("of %d fences only %d are in the form that is known here", n/2, len(found))
 	}
 	for _, m := range found {
 		name, language, body := m[1], m[2], m[3]
@@ -204,4 +205,31 @@ func TestFollowingStanding(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	h.towpath(exitFailed, "follow", "--resume", "deploy/taken.yaml")
+}
+
+// The tests and the files that docs/promises.md and docs/architecture.md name are there.
+func TestDocumentedTestsAndFiles(t *testing.T) {
+	var tests strings.Builder
+	names := map[string]bool{}
+	for file, text := range filesBelow(t, "../..") {
+		if strings.HasSuffix(file, ".go") {
+			names[path.Base(file)] = true
+			tests.WriteString(text)
+		}
+	}
+	promised := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*`).FindAllString(string(read(t, "docs/promises.md")), -1)
+	toured := regexp.MustCompile(`\b\w+\.go\b`).FindAllString(string(read(t, "docs/architecture.md")), -1)
+	if len(promised) < 30 || len(toured) < 15 {
+		t.Errorf("found %d tests and %d files", len(promised), len(toured))
+	}
+	for _, name := range promised {
+		if !strings.Contains(tests.String(), "\nfunc "+name+"(") {
+			t.Errorf("docs/promises.md: there is no %s", name)
+		}
+	}
+	for _, name := range toured {
+		if !names[name] {
+			t.Errorf("docs/architecture.md: there is no %s", name)
+		}
+	}
 }

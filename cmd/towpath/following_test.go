@@ -71,8 +71,13 @@ func filesBelow(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case e.IsDir() && (e.Name() == ".git" || e.Name() == "bin"):
+			return fs.SkipDir
+		case !e.Type().IsRegular():
+			return nil
 		}
 		src, err := os.ReadFile(filepath.Join(dir, path))
 		files[path] = string(src)
