@@ -163,33 +163,39 @@ func (m movable) called(o object, at yamledit.Path) string {
 }
 
 // composed takes sites in, in one those that are parts of one image: they stand in one mapping,
-// and follow one tag.
+// and follow one tag. Where a mapping holds the same part twice, as in webTag and cronTag, it
+// is of several images, and each part moves for itself.
 func (f *finding) composed(sites []siteIn) {
 	type image struct {
 		doc         int
 		in, follows string
 	}
-	whole := map[image]int{} // by index
-	var found []siteIn
+	wholes := map[image][]siteIn{}
+	var order []image
 	for _, s := range sites {
+		if !s.part {
+			f.sites = append(f.sites, s.Site)
+			continue
+		}
 		of := image{s.object.doc, s.object.path(s.in...).String(), s.Policy + " " + s.Follows.String()}
-		i, ok := whole[of]
-		switch {
-		case s.part && ok:
-			found[i].join(s)
-			continue
-		case s.part:
-			whole[of] = len(found)
+		if wholes[of] == nil {
+			order = append(order, of)
 		}
-		found = append(found, s)
+		wholes[of] = append(wholes[of], s)
 	}
-	for _, s := range found {
-		if p := s.again(); p != nil {
-			f.problem(p.Line, p.Col, fmt.Sprintf("two markers in this mapping follow the %s of %s: none of them is used", p.Part, s.Follows),
-				"remove one, or give one of the values a mapping of its own")
+	for _, of := range order {
+		parts := wholes[of]
+		whole := parts[0]
+		for _, part := range parts[1:] {
+			whole.join(part)
+		}
+		if !whole.again() {
+			f.sites = append(f.sites, whole.Site)
 			continue
 		}
-		f.sites = append(f.sites, s.Site)
+		for _, part := range parts {
+			f.sites = append(f.sites, part.Site)
+		}
 	}
 }
 
@@ -200,14 +206,14 @@ func (s *siteIn) join(part siteIn) {
 	s.ID.Field = cmp.Or(s.called, s.object.called(s.in), ".")
 }
 
-// again is the first place that holds the same part as one before; nil where none does.
-func (s siteIn) again() *Place {
+// again reports whether two places hold the same part.
+func (s Site) again() bool {
 	seen := map[Part]bool{}
-	for i, p := range s.Places {
+	for _, p := range s.Places {
 		if seen[p.Part] {
-			return &s.Places[i]
+			return true
 		}
 		seen[p.Part] = true
 	}
-	return nil
+	return false
 }
