@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A fleet is a repository of image streams, and of files that follow their tags by two
@@ -59,7 +60,7 @@ func (f fleet) all(yield func(string, []byte) bool) {
 		}
 	}
 	for i := range f.Files {
-		if !yield(f.pathOf(i), f.file(i, digestOf(0, 0))) {
+		if !yield(f.appOf(i), f.file(i, digestOf(0, 0))) {
 			return
 		}
 	}
@@ -68,14 +69,14 @@ func (f fleet) all(yield func(string, []byte) bool) {
 // recorded is the first stream after its first tag moved.
 func (f fleet) recorded(yield func(string, []byte) bool, digest string) bool {
 	const items = "    items:\n"
-	item := fmt.Sprintf("    - created: \"%s\"\n      dockerImageReference: %s\n      image: %s\n", when.Format("2006-01-02T15:04:05Z07:00"), imageOf(0, digest), digest)
+	item := fmt.Sprintf("    - created: \"%s\"\n      dockerImageReference: %s\n      image: %s\n", when.Format(time.RFC3339), imageOf(0, digest), digest)
 	return yield(pathOf(0), []byte(strings.Replace(string(f.stream(0)), items, items+item, 1)))
 }
 
 // followed are the files that follow that tag, after they were given its image.
 func (f fleet) followed(yield func(string, []byte) bool, digest string) bool {
 	for n := range f.Movers {
-		if i := f.mover(n); !yield(f.pathOf(i), f.file(i, digest)) {
+		if i := f.mover(n); !yield(f.appOf(i), f.file(i, digest)) {
 			return false
 		}
 	}
@@ -97,7 +98,7 @@ func (f fleet) follows(i, site int) (stream, tag int) {
 	return i % f.Size, 1 + (i/f.Size+site)%(fleetTags-1)
 }
 
-func (f fleet) pathOf(i int) string {
+func (f fleet) appOf(i int) string {
 	return fmt.Sprintf("apps/app-%03d/%s-%05d.yaml", i/perDir, sorts[i%len(sorts)].name, i)
 }
 

@@ -41,7 +41,10 @@ func (b *bed) follow(ctx context.Context) (s sample, err error) {
 	}
 	edits := f.edits(digest)
 	floor, err := timed(func() error { return b.edit(ctx, tree, edits) })
-	return sample{Towpath: ours.Seconds, Floor: floor, TowpathCPU: ours.CPU, Note: fmt.Sprintf("%d files, %d sites", f.Movers, 2*f.Movers)}, err
+	return sample{
+		Towpath: ours.Seconds, Floor: floor,
+		Note: fmt.Sprintf("%d sites in %d files; towpath's own CPU %s", 2*f.Movers, f.Movers, seconds.text(ours.CPU)),
+	}, err
 }
 
 func (j job) follow(ctx context.Context) (res result, err error) {
@@ -166,7 +169,7 @@ func (b *bed) sites(ctx context.Context) (s sample, err error) {
 	f.Name, f.Spells = "mentioned.git", mentioned
 	parsed, err := b.loadSites(ctx, f, "")
 	s = against(ours, floor)
-	s.Note = fmt.Sprintf("%.2f against files without sites that are parsed as well, %v", ours.Seconds/parsed.Seconds, seconds.text(parsed.Seconds))
+	s.Note = fmt.Sprintf("%.2f times one of files without sites that are parsed as well, %s", ours.Seconds/parsed.Seconds, seconds.text(parsed.Seconds))
 	return s, err
 }
 

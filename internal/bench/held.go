@@ -46,7 +46,7 @@ func (f fleet) history(taken bool) []revision {
 				if !taken {
 					text = marked(f.file(i, after), fmt.Sprint("change ", c))
 				}
-				if !yield(f.pathOf(i), text) {
+				if !yield(f.appOf(i), text) {
 					return
 				}
 			}
@@ -87,7 +87,7 @@ func (b *bed) heldWalk(ctx context.Context) (s sample, err error) {
 		_, err := b.git(ctx, nil, "-C", bare, "log", "--first-parent", "--raw", "--no-abbrev", "-m", "main")
 		return err
 	})
-	return sample{Towpath: ours.Seconds, Floor: floor, TowpathCPU: ours.CPU}, err
+	return sample{Towpath: ours.Seconds, Floor: floor, Note: fmt.Sprintf("towpath's own CPU %s", seconds.text(ours.CPU))}, err
 }
 
 func (j job) held(ctx context.Context) (res result, err error) {
@@ -195,24 +195,34 @@ func (b *bed) heldNews(ctx context.Context) (sum sample, err error) {
 		return sum, err
 	}
 	defer stop()
-	for range changesOfEach {
+	held := func() error { return h.heldAt.holds(ctx, h.held.towpath) }
+	free := func() error { return pass(ctx, h.free.towpath) }
+	for i := range 2 * changesOfEach {
 		for _, f := range []fleet{h.heldAt, h.freeAt} {
 			if err := f.unrelated(ctx); err != nil {
 				return sum, err
 			}
 		}
-		ours, err := timed(func() error { return h.heldAt.holds(ctx, h.held.towpath) })
+		ours, floor, err := byTurns(i, held, free)
 		if err != nil {
 			return sum, err
 		}
-		floor, err := timed(func() error { return pass(ctx, h.free.towpath) })
-		if err != nil {
-			return sum, err
-		}
-		sum.Towpath += ours / changesOfEach
-		sum.Floor += floor / changesOfEach
+		sum.Towpath += ours / (2 * changesOfEach)
+		sum.Floor += floor / (2 * changesOfEach)
 	}
 	return sum, nil
+}
+
+// byTurns times two things; which comes first changes with the turn.
+func byTurns(turn int, a, b func() error) (forA, forB float64, err error) {
+	if turn%2 == 1 {
+		forB, forA, err = byTurns(0, b, a)
+		return forA, forB, err
+	}
+	if forA, err = timed(a); err == nil {
+		forB, err = timed(b)
+	}
+	return forA, forB, err
 }
 
 // laterCommits are how many came after the record moved, before anybody looked.
