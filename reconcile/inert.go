@@ -135,7 +135,7 @@ func (c spot) stays() bool {
 	case '@': // mentions; a digest is none
 		return isASCIIWord(prev) && (hasPrefix(c.after, "sha256:") || hasPrefix(c.after, "sha512:"))
 	case '~', '%': // labels and milestones
-		if isASCIIWord(prev) && isASCIIWord(next) {
+		if prev != '_' && isASCIIWord(prev) && isASCIIWord(next) {
 			return true
 		}
 	}

@@ -183,12 +183,14 @@ func (c SiteChange) row() [3]string {
 	}
 }
 
-// idOf is trigger.ID.String of words that are inert each.
+// idOf is trigger.ID.String, inert: no word of it, nor what two of them would make together,
+// means more than itself.
 func idOf(id trigger.ID) string {
-	return trigger.ID{
-		Kind: inert(id.Kind), Namespace: inert(id.Namespace), Name: inert(id.Name),
-		Container: inert(id.Container), Field: inert(id.Field),
-	}.String()
+	name := id.Name
+	if name != "" && id.Namespace != "" {
+		name = id.Namespace + "/" + name
+	}
+	return trigger.ID{Kind: inert(id.Kind), Name: inert(name), Container: inert(id.Container), Field: inert(id.Field)}.String()
 }
 
 // abridged is what a site holds, without what people need not compare: most digits of the
