@@ -100,6 +100,8 @@ func (f *finding) marked(file *yamledit.File, m mark, moved movable) (siteIn, bo
 		f.problem(m.line, m.col, fmt.Sprintf("the marked value is no %s of an image", m.part.word()), "mark a value that is one, or write a blank there, which is replaced")
 	case o.kind == "ImageStream" && at[0] == "status":
 		f.problem(m.line, m.col, "the marker stands in the status of an image stream, which is the record itself", "remove it")
+	case at[len(at)-1] == "name" && o.isEntry(at[:len(at)-1]):
+		f.problem(m.line, m.col, "the marked value is the name that Kustomize looks for in the manifests", "mark newName, newTag or digest of the entry")
 	case o.identifies(at):
 		f.problem(m.line, m.col, "the marked value says what the object or the container is called", "mark the image")
 	case o.namesTag(at):
@@ -190,7 +192,9 @@ func (f *finding) composed(sites []siteIn) {
 			whole.join(part)
 		}
 		if !whole.again() {
-			f.sites = append(f.sites, whole.Site)
+			if !f.stale(whole) {
+				f.sites = append(f.sites, whole.Site)
+			}
 			continue
 		}
 		for _, part := range parts {

@@ -183,7 +183,7 @@ func contains(src []byte, words ...string) bool {
 	return false
 }
 
-func suffix(n int) string { return fmt.Sprintf("#%d", n) }
+func suffix(n int) string { return fmt.Sprintf(" (%d)", n) }
 
 // HoldsDigest reports whether a site that has an image says its digest.
 func (s Site) HoldsDigest(i Image, by Style) bool {

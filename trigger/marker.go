@@ -240,7 +240,13 @@ func cutScheme(value string) (scheme, image string) {
 // fits reports whether a value may be a part of an image, or is blank. A marker whose image
 // is gone does not move what has come to stand below it: a number, or a switch.
 func (p Part) fits(value string) bool {
+	if p == Ref || p == Name {
+		_, value = cutScheme(value)
+	}
 	value = strings.TrimSpace(value)
+	if strings.Contains(value, "://") {
+		return false // an address on the web
+	}
 	if p == Tag || p == TagDigest || value == "" {
 		return isImageText(value)
 	}

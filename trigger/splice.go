@@ -22,11 +22,13 @@ func rewrittenText(src []byte, rewrites []Rewrite) ([]byte, error) {
 	sites, lines := textSites(src), lineStarts(src)
 	splices := make([]splice, len(rewrites))
 	for i, r := range rewrites {
-		site, ok := sites[r.Site.ID]
+		id := r.Site.ID
+		id.Namespace = "" // text says none, whatever the caller knows
+		site, ok := sites[id]
 		if !ok {
 			return nil, refused(r.Site, "nothing in the text is marked so any more", "plan again")
 		}
-		delete(sites, r.Site.ID) // of two changes neither is made
+		delete(sites, id) // of two changes neither is made
 		values, why := r.Site.Values(r.Image, r.Style)
 		if why != "" {
 			return nil, refused(site, why, "")

@@ -256,3 +256,13 @@ func replaced(before, after []byte, p Place) error {
 	}
 	return nil
 }
+// Callers give sites the namespace of their file; what text says knows none.
+func TestTextInANamespace(t *testing.T) {
+	src := []byte("# {\"$imagestream\": \"web:stable\"}\nFROM quay.io/canal/web:1.4\n")
+	sites, _ := FindText(src)
+	sites[0].ID.Namespace = "team1"
+	got, err := Rewritten(src, As{Text: true}, Rewrite{Site: sites[0], Image: ParseImage("quay.io/canal/web:1.5"), Style: ByTag})
+	if want := "# {\"$imagestream\": \"web:stable\"}\nFROM quay.io/canal/web:1.5\n"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v", got, err)
+	}
+}

@@ -77,7 +77,7 @@ const (
 
 // An ID names a site of a file for as long as people would call it the same: by the object
 // that it is in, where it is in one that has a name, and its container or else its field.
-// Of those that would be equal the later ones have "#2", "#3" at the field's end.
+// Of those that would be equal the later ones have " (2)", " (3)" at the field's end.
 type ID struct {
 	Kind, Namespace, Name string
 	Container             string // its name
