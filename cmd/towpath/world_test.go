@@ -168,7 +168,7 @@ func (w *world) printLog([]string) {
 func (w *world) printMoved([]string) {
 	for line := range strings.Lines(w.git().Git("show", "--format=", "-U0", "--no-prefix", "main")) {
 		if strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") && !strings.HasPrefix(line, "--- ") {
-			w.print(line)
+			w.print(strings.TrimSuffix(line, "\n") + "\n")
 		}
 	}
 }
