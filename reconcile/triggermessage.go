@@ -190,7 +190,7 @@ func idOf(id trigger.ID) string {
 	if name != "" && id.Namespace != "" {
 		name = id.Namespace + "/" + name
 	}
-	return trigger.ID{Kind: inert(id.Kind), Name: inert(name), Container: inert(id.Container), Field: inert(id.Field)}.String()
+	return trigger.ID{Kind: inert(id.Kind), Name: inert(name), Container: inert(id.Container), Field: inertLine(id.Field)}.String()
 }
 
 // abridged is what a site holds, without what people need not compare: most digits of the
