@@ -184,7 +184,7 @@ func (b *bed) heldIdle(ctx context.Context) (s sample, err error) {
 	return h.held.idle(ctx, b.url(h.heldAt.repo))
 }
 
-// heldNews is a pass after a person changed something else.
+// heldNews are ten passes, each after a person changed something else.
 func (b *bed) heldNews(ctx context.Context) (sum sample, err error) {
 	h, err := b.heldPasses(ctx)
 	if err != nil {
@@ -203,26 +203,37 @@ func (b *bed) heldNews(ctx context.Context) (sum sample, err error) {
 				return sum, err
 			}
 		}
-		ours, floor, err := byTurns(i, held, free)
+		turn, err := byTurns(i, held, free)
 		if err != nil {
 			return sum, err
 		}
-		sum.Towpath += ours / (2 * changesOfEach)
-		sum.Floor += floor / (2 * changesOfEach)
+		sum = sum.plus(turn)
 	}
 	return sum, nil
 }
 
 // byTurns times two things; which comes first changes with the turn.
-func byTurns(turn int, a, b func() error) (forA, forB float64, err error) {
+func byTurns(turn int, ours, floor func() error) (s sample, err error) {
 	if turn%2 == 1 {
-		forB, forA, err = byTurns(0, b, a)
-		return forA, forB, err
+		s, err = byTurns(0, floor, ours)
+		return sample{Towpath: s.Floor, Floor: s.Towpath, TowpathCPU: s.FloorCPU, FloorCPU: s.TowpathCPU}, err
 	}
-	if forA, err = timed(a); err == nil {
-		forB, err = timed(b)
+	before := cpu()
+	if s.Towpath, err = timed(ours); err != nil {
+		return s, err
 	}
-	return forA, forB, err
+	between := cpu()
+	s.Floor, err = timed(floor)
+	s.TowpathCPU, s.FloorCPU = between-before, cpu()-between
+	return s, err
+}
+
+// plus is the sum of what was measured twice.
+func (s sample) plus(t sample) sample {
+	return sample{
+		Towpath: s.Towpath + t.Towpath, Floor: s.Floor + t.Floor,
+		TowpathCPU: s.TowpathCPU + t.TowpathCPU, FloorCPU: s.FloorCPU + t.FloorCPU,
+	}
 }
 
 // laterCommits are how many came after the record moved, before anybody looked.
