@@ -205,8 +205,7 @@ func (r *Recorded) origin(tag imagestream.TagRef) imagestream.TagRef {
 // Unresolved says why a site is left alone, if the record does not say what it should hold.
 func (r *Recorded) Unresolved(site *Site) (why string, unresolved bool) {
 	if _, why = r.wanted(site); why == "" && !site.Paused && r.waits(site) {
-		object := trigger.ID{Kind: site.ID.Kind, Namespace: site.ID.Namespace, Name: site.ID.Name}
-		why = fmt.Sprintf("%s starts whole: another of its triggers has no image on record yet", object)
+		why = fmt.Sprintf("a %s starts whole, and another of its triggers has no image on record yet", site.ID.Kind)
 	}
 	return why, why != ""
 }

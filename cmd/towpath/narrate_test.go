@@ -86,7 +86,7 @@ func TestHeldLines(t *testing.T) {
 		{reconcile.Hold{Why: reconcile.TooLong}, "the history is too long, or cut off, to tell whether a person took web:1 back; raise hold-depth, or decide it with towpath follow --resume"},
 	} {
 		c.hold.Change = someChange("web", "web:1")
-		want := "deploy/web.yaml: Deployment team1/web, container web follows team1/web:stable, but " + c.want
+		want := "deploy/web.yaml:9: Deployment team1/web, container web follows team1/web:stable, but " + c.want
 		if got := heldLine(c.hold); got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.hold.Why, got, want)
 		}

@@ -33,10 +33,13 @@ func siteName(s *reconcile.Site) string {
 	return fmt.Sprintf("%s:%d %s", printable(s.Path), s.Line, printable(s.ID.String()))
 }
 
+// placeOf is where a site stands, as editors open it.
+func placeOf(s *reconcile.Site) string { return fmt.Sprintf("%s:%d", printable(s.Path), s.Line) }
+
 // heldLine is a site that is left alone, for a person's sake.
 func heldLine(h reconcile.Hold) string {
 	site := h.Change.Site
-	return fmt.Sprintf("%s: %s follows %s, but %s", printable(site.Path), printable(site.ID.String()), site.Follows, heldWhy(h))
+	return fmt.Sprintf("%s: %s follows %s, but %s", placeOf(site), printable(site.ID.String()), site.Follows, heldWhy(h))
 }
 
 // heldWhy is what a site has against the image that its tag is.
@@ -75,7 +78,7 @@ func commitWords(by gitstore.Rev, about gitstore.About) string {
 // deferredLine is a site that moves later.
 func deferredLine(d reconcile.Deferred) string {
 	site := d.Change.Site
-	return fmt.Sprintf("%s: %s: %s waits%s: %s", printable(site.Path), printable(site.ID.String()), printable(d.Change.Writes()), tillWords(d.Until), printable(d.Why))
+	return fmt.Sprintf("%s: %s: %s waits%s: %s", placeOf(site), printable(site.ID.String()), printable(d.Change.Writes()), tillWords(d.Until), printable(d.Why))
 }
 
 func tillWords(until time.Time) string {
@@ -86,7 +89,7 @@ func tillWords(until time.Time) string {
 }
 
 func leftAloneLine(u reconcile.Unresolved) string {
-	return fmt.Sprintf("%s: %s: %s", printable(u.Site.Path), printable(u.Site.ID.String()), printable(u.Why))
+	return fmt.Sprintf("%s: %s: %s", placeOf(u.Site), printable(u.Site.ID.String()), printable(u.Why))
 }
 
 // sinceLine is the commit that gave a site what it holds.
