@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/gitstore/memory"
 	"github.com/towpath/towpath/reconcile"
 	registrymemory "github.com/towpath/towpath/registry/memory"
 )
@@ -265,3 +266,30 @@ func TestForgedAuthor(t *testing.T) {
 		})
 	})
 }
+// A bot takes back whole commits of ours, the record with the image: the record comes back
+// with each interval, as it must, and the site three times a day at most.
+//
+// fault: X-08
+func TestReverter(t *testing.T) {
+	inTown(t, nil, func(w *town) {
+		w.daemon()
+		w.after(time.Minute)
+		good := w.store.Tree("main")
+		w.image("bbb")
+		w.bot(10*time.Second, func() {
+			if tree := w.store.Tree("main"); !maps.Equal(tree, good) {
+				w.store.Edit("main", "revert everything", func(tree memory.Tree) { clear(tree); maps.Copy(tree, good) })
+			}
+		})
+		w.after(24 * time.Hour)
+		status, trigger := w.made(reconcile.StatusCommit)-1, w.made(reconcile.TriggerCommit)-1
+		if trigger < 1 || trigger > 3 {
+			t.Errorf("the site was given the image %d times within a day, want 3 at most\n%s", trigger, w.story())
+		}
+		if status > 24*4+1 {
+			t.Errorf("%d status commits within a day, want one each 15 minutes at most\n%s", status, w.story())
+		}
+		w.wantNotLost()
+	})
+}
+

@@ -52,15 +52,33 @@ func Follow(r *Recorded) []SiteChange {
 		return nil
 	}
 	var changes []SiteChange
-	for _, site := range r.cat.Sites {
-		want, why := r.wanted(site)
-		if why != "" || site.Paused || r.waits(site) || site.Has(want.Image, site.style()) {
+	for i, site := range r.cat.Sites {
+		w := r.wants()[i]
+		if w.why != "" || w.has || site.Paused || r.waits(site) {
 			continue
 		}
-		want.Moved = r.moved(want)
-		changes = append(changes, want)
+		w.Moved = r.moved(w.SiteChange)
+		changes = append(changes, w.SiteChange)
 	}
 	return changes
+}
+
+// A wish is what a site should hold, whether it does, or why the record does not say it.
+type wish struct {
+	SiteChange
+	has bool
+	why string
+}
+
+// wants are the wishes of all sites, in their order.
+func (r *Recorded) wants() []wish {
+	if r.wishes == nil {
+		r.wishes = make([]wish, len(r.cat.Sites))
+		for i, site := range r.cat.Sites {
+			r.wishes[i] = r.wanted(site)
+		}
+	}
+	return r.wishes
 }
 
 // A unit is an object whose sites are written together for the first time.
@@ -74,11 +92,8 @@ func (r *Recorded) waits(site *Site) bool {
 	}
 	if r.units == nil {
 		r.units = map[unit]bool{}
-		for _, s := range r.cat.Sites {
-			if s.Together == "" || s.Written || s.Paused {
-				continue
-			}
-			if _, why := r.wanted(s); why != "" {
+		for i, s := range r.cat.Sites {
+			if s.Together != "" && !s.Written && !s.Paused && r.wants()[i].why != "" {
 				r.units[unit{s.Path, s.Together}] = true
 			}
 		}
@@ -86,33 +101,35 @@ func (r *Recorded) waits(site *Site) bool {
 	return r.units[unit{site.Path, site.Together}]
 }
 
-// wanted is what a site should hold, or why the record does not say it.
-func (r *Recorded) wanted(site *Site) (w SiteChange, why string) {
+// wanted is the wish of a site.
+func (r *Recorded) wanted(site *Site) (w wish) {
 	s := r.cat.Stream(site.Follows.Stream)
 	switch name := site.Follows.Stream; {
 	case r.cat.twice[name]:
-		return w, fmt.Sprintf("image stream %s stands in two files", name)
+		w.why = fmt.Sprintf("image stream %s stands in two files", name)
 	case s == nil && r.cat.hidden[name] != "":
-		return w, fmt.Sprintf("image stream %s is left alone: %s", name, r.cat.hidden[name])
+		w.why = fmt.Sprintf("image stream %s is left alone: %s", name, r.cat.hidden[name])
 	case s == nil:
-		return w, fmt.Sprintf("there is no image stream %s in this repository", name)
+		w.why = fmt.Sprintf("there is no image stream %s in this repository", name)
 	case s.Malformed:
-		return w, fmt.Sprintf("the status of image stream %s is malformed", s.Name)
+		w.why = fmt.Sprintf("the status of image stream %s is malformed", s.Name)
 	case slices.Contains(s.Spec.Broken, site.Follows.Tag):
-		return w, fmt.Sprintf("the spec of %s has a problem", site.Follows)
+		w.why = fmt.Sprintf("the spec of %s has a problem", site.Follows)
+	}
+	if w.why != "" {
+		return w
 	}
 	image := r.image(s, site.Follows)
 	if image == nil {
-		return w, fmt.Sprintf("no image is on record for %s", site.Follows)
+		w.why = fmt.Sprintf("no image is on record for %s", site.Follows)
+		return w
 	}
-	w = *image
-	if w.Site = site; !site.Paused {
-		_, why = site.Values(w.Image, site.style())
+	w.SiteChange = *image
+	w.Site = site
+	if w.has, w.why = site.Holds(w.Image, site.style()); w.why != "" {
+		w.why = fmt.Sprintf("%s: %s", site.Follows, w.why)
 	}
-	if why != "" {
-		why = fmt.Sprintf("%s: %s", site.Follows, why)
-	}
-	return w, why
+	return w
 }
 
 // moved reports whether the record, as it stands in Git, says something else to a site.
@@ -202,10 +219,16 @@ func (r *Recorded) origin(tag imagestream.TagRef) imagestream.TagRef {
 	return tag
 }
 
-// Unresolved says why a site is left alone, if the record does not say what it should hold.
-func (r *Recorded) Unresolved(site *Site) (why string, unresolved bool) {
-	if _, why = r.wanted(site); why == "" && !site.Paused && r.waits(site) {
-		why = fmt.Sprintf("a %s starts whole, and another of its triggers has no image on record yet", site.ID.Kind)
+// Unresolved lists the sites that are left alone, as the record does not say what they
+// should hold.
+func (r *Recorded) Unresolved() (left []Unresolved) {
+	for i, site := range r.cat.Sites {
+		switch w := r.wants()[i]; {
+		case w.why != "":
+			left = append(left, Unresolved{site, w.why})
+		case !site.Paused && r.waits(site):
+			left = append(left, Unresolved{site, fmt.Sprintf("a %s starts whole, and another of its triggers has no image on record yet", site.ID.Kind)})
+		}
 	}
-	return why, why != ""
+	return left
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -67,8 +68,12 @@ func (h Held) Without(changes []SiteChange) []SiteChange {
 // What was found at one tip is remembered: from a later one only the commits since are
 // looked at.
 func Holds(ctx context.Context, snap gitstore.Snapshot, c *Catalog, wanted []SiteChange, m *Memory, now time.Time) (Held, error) {
-	l := lookout{log: c.history(ctx), cat: c, now: now, known: m.verdicts.of(c), found: map[holdKey]verdict{}}
-	if err := l.open(snap, wanted); err != nil {
+	l := lookout{log: c.history(ctx), cat: c, now: now, known: m.verdicts.of(c), given: m.given, found: make(map[holdKey]verdict, len(wanted))}
+	keys := make([]holdKey, len(wanted))
+	for i, w := range wanted {
+		keys[i] = keyOf(w)
+	}
+	if err := l.open(snap, wanted, keys); err != nil {
 		return nil, err
 	}
 	if err := l.look(snap); err != nil {
@@ -76,8 +81,8 @@ func Holds(ctx context.Context, snap gitstore.Snapshot, c *Catalog, wanted []Sit
 	}
 	m.verdicts = verdicts{tip: snap.Rev(), config: c.Config, all: l.found}
 	var held Held
-	for _, w := range wanted {
-		if v, ok := l.found[keyOf(w)]; ok && v.held {
+	for i, w := range wanted {
+		if v, ok := l.found[keys[i]]; ok && v.held {
 			v.Change = w
 			held = append(held, v.Hold)
 		}
@@ -123,12 +128,35 @@ func (v verdicts) of(c *Catalog) verdicts {
 	return v
 }
 
+// given is when this process gave an image to sites of a tag last. It is what shows a
+// flip-flop where somebody takes back the record, too, and its history with it.
+type given map[gift]time.Time
+
+type gift struct {
+	tag   imagestream.TagRef
+	image trigger.Image
+}
+
+// gave notes what landed, and forgets what is too long ago to count.
+func (m *Memory) gave(ws []Write, now time.Time) {
+	if m.given == nil {
+		m.given = given{}
+	}
+	maps.DeleteFunc(m.given, func(_ gift, at time.Time) bool { return now.Sub(at) >= flipPeriod })
+	for _, w := range ws {
+		for _, c := range w.Sites {
+			m.given[gift{c.Site.Follows, c.Image}] = now
+		}
+	}
+}
+
 // A lookout walks the log for many suspects at once.
 type lookout struct {
 	log   *history
 	cat   *Catalog
 	now   time.Time
 	known verdicts // of an earlier tip
+	given given    // what this process gave
 	found map[holdKey]verdict
 	todo  []*suspect
 }
@@ -148,10 +176,10 @@ type suspect struct {
 }
 
 // open makes suspects of the sites about which nothing is known yet.
-func (l *lookout) open(snap gitstore.Snapshot, wanted []SiteChange) error {
+func (l *lookout) open(snap gitstore.Snapshot, wanted []SiteChange, keys []holdKey) error {
 	recent := map[imagestream.TagRef]bool{}
-	for _, w := range wanted {
-		key := keyOf(w)
+	for i, w := range wanted {
+		key := keys[i]
 		if v, ok := l.known.all[key]; ok && l.known.tip == snap.Rev() && (v.Until.IsZero() || l.now.Before(v.Until)) {
 			l.found[key] = v
 			continue
@@ -162,7 +190,7 @@ func (l *lookout) open(snap gitstore.Snapshot, wanted []SiteChange) error {
 			if err != nil {
 				return err
 			}
-			recent[tag] = again
+			recent[tag] = again || l.now.Sub(l.given[gift{tag, w.Image}]) < flipPeriod
 		}
 		s := &suspect{change: w, key: key, site: w.Site, stream: l.cat.Stream(tag.Stream).Path, asks: !w.Moved, counts: recent[tag]}
 		if s.asks || s.counts {
@@ -272,7 +300,10 @@ func (l *lookout) advance(s *suspect, st *step, depth int) (done bool, err error
 	if before == nil {
 		return l.judge(s), nil
 	}
-	has := before.Has(s.change.Image, s.change.Site.style())
+	has := s.has
+	if before != s.site {
+		has = before.Has(s.change.Image, s.change.Site.style())
+	}
 	switch {
 	case has && !s.has && s.asks:
 		return l.close(s, Hold{Why: TakenBack, By: st.at.Rev(), About: st.at.About()}), nil

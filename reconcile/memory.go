@@ -22,6 +22,7 @@ type Memory struct {
 	rests    map[imagestream.Name]rest               // streams of which nothing is asked or owed
 	owed     map[imagestream.TagRef]Answer           // those that nothing became of yet
 	verdicts verdicts                                // what the log said of sites
+	given    given                                   // when which images were given to sites
 	refused  map[imagestream.Problem]gitstore.BlobID // edits that could not be made, and in which content of the file
 
 	pushes    []time.Time // that landed within the last hour

@@ -117,6 +117,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	mem.After(answers, recorded, writes, outcome, now)
 	if outcome.Landed {
 		cat.learn(writes.parsed, writes.now)
+		mem.gave(writes.Chain, now)
 	}
 	r.cat, r.next = cat, next
 	if len(answers) > 0 || len(fresh) > 0 { // what was asked is due again some day, what was outrun at once

@@ -25,6 +25,7 @@ type Recorded struct {
 	settles map[imagestream.TagRef][]Settling // by question
 	units   map[unit]bool                     // those that wait to be whole; nil until it was asked
 
+	wishes   []wish                             // of the catalog's sites; nil until they were asked for
 	images   map[imagestream.TagRef]*SiteChange // what was asked for, without its site
 	standing *Recorded                          // the record without any change
 }

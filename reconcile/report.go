@@ -81,11 +81,7 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 	for _, s := range cat.Streams {
 		rep.Tags += len(s.Spec.Tags)
 	}
-	for _, site := range cat.Sites {
-		if why, un := plan.Recorded.Unresolved(site); un {
-			rep.Unresolved = append(rep.Unresolved, Unresolved{site, why})
-		}
-	}
+	rep.Unresolved = plan.Recorded.Unresolved()
 	for tag, st := range r.mem.loud {
 		s := cat.Stream(tag.Stream)
 		if s == nil || !s.asks(tag.Tag) {

@@ -80,9 +80,15 @@ func (s Site) Values(i Image, by Style) (values []string, why string) {
 // Has reports whether a site has an image already. Digests decide where there are
 // any: the same bytes under another name are no news.
 func (s Site) Has(i Image, by Style) bool {
+	has, _ := s.Holds(i, by)
+	return has
+}
+
+// Holds is Has; where something that a place wants is not known of the image, why says so.
+func (s Site) Holds(i Image, by Style) (has bool, why string) {
 	values, why := s.Values(i, by)
 	if why != "" {
-		return false
+		return false, why
 	}
 	places, digests := s.judged()
 	for n, p := range s.Places {
@@ -90,14 +96,14 @@ func (s Site) Has(i Image, by Style) bool {
 		case !places[n]:
 		case digest != "":
 			if digest != i.Digest {
-				return false
+				return false, ""
 			}
 		case digests && (p.Part == Name || p.Part == Tag):
 		case p.Value != values[n]:
-			return false
+			return false, ""
 		}
 	}
-	return true
+	return true, ""
 }
 
 // judged are the places that say what a site has, and whether a digest is among them.
@@ -187,13 +193,10 @@ func suffix(n int) string { return fmt.Sprintf(" (%d)", n) }
 
 // HoldsDigest reports whether a site that has an image says its digest.
 func (s Site) HoldsDigest(i Image, by Style) bool {
-	values, why := s.Values(i, by)
-	if why != "" {
-		return false
+	if s.Wish != "" {
+		by = s.Wish
 	}
-	s.Places = slices.Clone(s.Places)
-	for n := range values {
-		s.Places[n].Value = values[n]
-	}
-	return s.Digest() != ""
+	return i.Digest != "" && slices.ContainsFunc(s.Places, func(p Place) bool {
+		return p.Part == Digest || p.Part == TagDigest || p.Part == Ref && by != ByTag
+	})
 }

@@ -256,6 +256,7 @@ func replaced(before, after []byte, p Place) error {
 	}
 	return nil
 }
+
 // Callers give sites the namespace of their file; what text says knows none.
 func TestTextInANamespace(t *testing.T) {
 	src := []byte("# {\"$imagestream\": \"web:stable\"}\nFROM quay.io/canal/web:1.4\n")

@@ -388,9 +388,11 @@ func (t *triggering) expect(ctx context.Context, after []byte, found trigger.Sit
 	}
 	site := cat.Sites[i]
 	recorded := reconcile.Record(cat, nil, time.Now())
-	if why, un := recorded.Unresolved(site); un {
-		t.note("%s%s: the image stays as it is", why, t.instead(cat, site.Follows))
-		return "", nil
+	for _, u := range recorded.Unresolved() {
+		if u.Site == site {
+			t.note("%s%s: the image stays as it is", u.Why, t.instead(cat, site.Follows))
+			return "", nil
+		}
 	}
 	for _, c := range reconcile.Follow(recorded) {
 		if c.Site == site {
