@@ -81,17 +81,21 @@ func (c *Catalog) bindFile(f *file) {
 		problem.Path = f.Path
 		f.problems = append(f.problems, problem)
 	}
+	if len(p.sites)+len(p.docs) > 0 && c.Config.Guarded(f.Path) {
+		line, col := 1, 1
+		if len(p.sites) > 0 {
+			line, col = p.sites[0].Line, p.sites[0].Col
+		}
+		f.problems = append(f.problems, imagestream.Problem{Path: f.Path, Line: line, Col: col, Note: true,
+			What: fmt.Sprintf("left alone: this file says what machines run; to have it written, name it in %s: include: [%q, …]", ConfigPath, f.Path)})
+		return
+	}
 	for _, d := range p.docs {
 		d.Name.Namespace = c.namespace(f.Path, d.Name.Namespace)
 		s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
 		s.inSpec, s.inStatus = byName(d.Spec.Tags, specName), byName(d.Status.Tags, recordName)
 		s.wants = c.wants(s)
 		f.streams = append(f.streams, s)
-	}
-	if len(p.sites) > 0 && c.Config.Guarded(f.Path) {
-		f.problems = append(f.problems, imagestream.Problem{Path: f.Path, Line: p.sites[0].Line, Col: p.sites[0].Col, Note: true,
-			What: fmt.Sprintf("left alone: this file says what machines run; to let it follow, name it in %s: include: [%q, …]", ConfigPath, f.Path)})
-		return
 	}
 	for _, t := range p.sites {
 		f.sites = append(f.sites, c.site(f, t))

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/imagestream"
@@ -31,6 +32,27 @@ func Guard(changes []SiteChange, now time.Time) (made []SiteChange, later []Defe
 		}
 		made = append(made, c)
 	}
+	return whole(made, later)
+}
+
+// whole keeps the changes of objects that start whole until all of them can be made.
+func whole(made []SiteChange, later []Deferred) ([]SiteChange, []Deferred) {
+	waits := map[unit]time.Time{}
+	for _, d := range later {
+		if s := d.Change.Site; s.Together != "" && !s.Written {
+			u := unit{s.Path, s.Together}
+			if at, ok := waits[u]; !ok || d.Until.After(at) {
+				waits[u] = d.Until
+			}
+		}
+	}
+	made = slices.DeleteFunc(made, func(c SiteChange) bool {
+		until, ok := waits[unit{c.Site.Path, c.Site.Together}]
+		if ok {
+			later = append(later, Deferred{c, fmt.Sprintf("a %s starts whole, and another of its images waits", c.Site.ID.Kind), until})
+		}
+		return ok
+	})
 	return made, later
 }
 

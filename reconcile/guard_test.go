@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,5 +88,32 @@ func TestGuardWindows(t *testing.T) {
 		q.line.Resume = func(*reconcile.Site) bool { return true }
 		q.walk()
 		q.want("a.yaml a aaa")
+	})
+}
+
+// A DeploymentConfig starts whole: while one of its images waits, the others wait with it.
+func TestGuardKeepsTogether(t *testing.T) {
+	dc := "apiVersion: apps.openshift.io/v1\nkind: DeploymentConfig\nmetadata: {name: d, namespace: team1}\nspec:\n  triggers:\n" +
+		"    - type: ImageChange\n      imageChangeParams: {automatic: true, containerNames: [one], from: {kind: ImageStreamTag, name: \"web:stable\"}}\n" +
+		"    - type: ImageChange\n      imageChangeParams: {automatic: true, containerNames: [two], from: {kind: ImageStreamTag, name: \"other:stable\"}}\n" +
+		"  template:\n    spec:\n      containers:\n        - name: one\n          image: \" \"\n        - name: two\n          image: \" \"\n"
+	files := map[string]string{"streams/other.yaml": quayStream("other"), "d.yaml": dc, ".towpath.yaml": "version: 1\ndefaults: {min-age: 24h}\n"}
+	quayside(t, files, func(q *quay) {
+		q.push("aaa")
+		time.Sleep(20 * time.Hour)
+		if err := q.registry.Set("quay.io/team1/other:1.4 bbb"); err != nil {
+			q.t.Fatal(err)
+		}
+		q.walk()
+		time.Sleep(10 * time.Hour) // one is old enough now
+		q.walk()
+		if got := q.text("d.yaml"); got != dc || len(q.last.Deferred) != 2 || !q.last.Deferred[0].Until.Equal(q.last.Deferred[1].Until) {
+			q.t.Errorf("after 30 h it holds\n%s\nwaiting: %+v", got, q.last.Deferred)
+		}
+		time.Sleep(15 * time.Hour)
+		q.walk()
+		if got := q.text("d.yaml"); strings.Contains(got, `" "`) {
+			q.t.Errorf("after all the waiting it holds\n%s", got)
+		}
 	})
 }

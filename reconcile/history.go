@@ -114,7 +114,7 @@ func (s *step) change(path string) *gitstore.Change {
 
 // siteBefore is a site as the parent has it: the same one where the step did not touch its
 // file; nil where it was not there yet. A site that came into its file is looked for
-// among those that the step took out of others.
+// among those that the step took out of others, then among those that lost their names.
 func (s *step) siteBefore(site *Site) (*Site, error) {
 	ch := s.change(site.Path)
 	if ch == nil {
@@ -133,7 +133,34 @@ func (s *step) siteBefore(site *Site) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return closest(gone.sites[site.ID], site), nil
+	if was := closest(gone.sites[site.ID], site); was != nil || ch.New == nil {
+		return was, nil
+	}
+	after, err := s.h.sites(s.at, ch.New)
+	return renamed(sites, after, site), err
+}
+
+// renamed is what a site was called before the step that changed its file: of those that follow
+// the same tag there and lost their names, the one that held the same, else the one
+// at the same place among them. Containers get other names, and elements of lists move.
+func renamed(before, after []*Site, site *Site) *Site {
+	lost, found := without(before, after, site.Follows), without(after, before, site.Follows)
+	for _, then := range lost {
+		if then.Current() == site.Current() {
+			return then
+		}
+	}
+	if i := slices.IndexFunc(found, func(s *Site) bool { return s.ID == site.ID }); i >= 0 && len(lost) > 0 {
+		return lost[min(i, len(lost)-1)]
+	}
+	return nil
+}
+
+// without are the sites that follow a tag, and whose names others do not have.
+func without(sites, others []*Site, tag imagestream.TagRef) []*Site {
+	return slices.DeleteFunc(slices.Clone(sites), func(s *Site) bool {
+		return s.Follows != tag || slices.ContainsFunc(others, func(o *Site) bool { return o.ID == s.ID })
+	})
 }
 
 // recordBefore is a stream's record of a tag as the parent has it, and in which file; nil

@@ -536,3 +536,53 @@ func TestHeldByTag(t *testing.T) {
 		q.want("a.yaml a quay.io/team1/web:1.5")
 	})
 }
+
+// What gets another name in its file, for itself or because of what comes to stand before it, is
+// still what it was.
+func TestHeldWhenNamesChange(t *testing.T) {
+	steps := func(more, image string) string {
+		return "services:\n" + more + "  - image: " + image + " # {\"$imagestream\": \"team1/web:stable\"}\n"
+	}
+	aaa := "quay.io/team1/web@" + registrymemory.Digest("aaa")
+	for name, story := range map[string]struct{ first, after func(image string) string }{
+		"a container": {
+			func(image string) string { return follower("a", image) },
+			func(image string) string { return strings.Replace(follower("a", image), "name: app", "name: main", 1) },
+		},
+		"the object": {
+			func(image string) string { return follower("a", image) },
+			func(image string) string { return follower("b", image) },
+		},
+		"an element before it": {
+			func(image string) string { return steps("", image) },
+			func(image string) string { return steps("  - image: redis\n", image) },
+		},
+		"a part beside it": {
+			func(image string) string {
+				return "image:\n  ref: " + image + " # {\"$imagestream\": \"team1/web:stable\"}\n"
+			},
+			func(image string) string {
+				return "images:\n  web: " + image + " # {\"$imagestream\": \"team1/web:stable\"}\n"
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quayside(t, map[string]string{"a.yaml": story.first("old")}, func(q *quay) {
+				q.push("aaa")
+				if got := q.text("a.yaml"); !strings.Contains(got, aaa) {
+					q.t.Fatalf("at first it holds\n%s", got)
+				}
+				q.store.Write("main", "back", map[string]string{"a.yaml": story.first("old")})
+				q.walk()
+				q.store.Write("main", "another name", map[string]string{"a.yaml": story.after("old")})
+				for range 2 {
+					q.walk()
+					if got := q.text("a.yaml"); got != story.after("old") || len(q.last.Held) != 1 {
+						q.t.Errorf("it holds\n%s\nheld: %v", got, q.last.Held)
+					}
+					q.restart()
+				}
+			})
+		})
+	}
+}
