@@ -136,7 +136,7 @@ func (c *Catalog) namespace(path, own string) string {
 // repository beside one that has them are patches of it; two that have them are
 // a problem of both, and neither is used.
 func (c *Catalog) one(all []*Stream) *Stream {
-	full := slices.DeleteFunc(slices.Clone(all), func(s *Stream) bool { return !s.isFull() })
+	full := slices.DeleteFunc(slices.Clone(all), func(s *Stream) bool { return !isFull(&s.Document) })
 	switch {
 	case len(all) == 1:
 		return all[0]
@@ -157,8 +157,8 @@ func (c *Catalog) one(all []*Stream) *Stream {
 }
 
 // isFull reports whether a document says more of a stream than that it is there.
-func (s *Stream) isFull() bool {
-	return len(s.Spec.Tags) > 0 || s.Spec.Repository != "" || len(s.Status.Tags) > 0
+func isFull(d *imagestream.Document) bool {
+	return len(d.Spec.Tags) > 0 || d.Spec.Repository != "" || len(d.Status.Tags) > 0
 }
 
 func compareNames(a, b imagestream.Name) int {

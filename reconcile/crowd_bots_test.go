@@ -266,6 +266,7 @@ func TestForgedAuthor(t *testing.T) {
 		})
 	})
 }
+
 // A bot takes back whole commits of ours, the record with the image: the record comes back
 // with each interval, as it must, and the site three times a day at most.
 //
@@ -292,4 +293,3 @@ func TestReverter(t *testing.T) {
 		w.wantNotLost()
 	})
 }
-

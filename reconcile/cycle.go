@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/trigger"
 )
 
 // A site may stand in an image stream itself, where it says what a tag is imported from.
@@ -34,18 +35,20 @@ func (c *Catalog) feeds(site *Site) []imagestream.TagRef {
 				fed = append(fed, imagestream.TagRef{Stream: s.Name, Tag: st.Tag})
 			}
 		case len(at) == 4 && at[0] == "tags" && at[2] == "from":
-			fed = append(fed, imagestream.TagRef{Stream: s.Name, Tag: s.tagAround(p.Line)})
+			fed = append(fed, imagestream.TagRef{Stream: s.Name, Tag: s.tagAround(p)})
 		}
 	}
 	return fed
 }
 
-// tagAround is the tag of spec that the line of its from stands in.
-func (s *Stream) tagAround(line int) string {
-	name, last := "", 0
+// tagAround is the tag of spec in which a place stands: the last that begins before it.
+func (s *Stream) tagAround(p trigger.Place) string {
+	name, line, col := "", 0, 0
 	for i := range s.Spec.Tags {
-		if t := &s.Spec.Tags[i]; t.Line <= line && t.Line > last {
-			name, last = t.Name, t.Line
+		t := &s.Spec.Tags[i]
+		before := t.Line < p.Line || t.Line == p.Line && t.Col <= p.Col
+		if before && (t.Line > line || t.Line == line && t.Col > col) {
+			name, line, col = t.Name, t.Line, t.Col
 		}
 	}
 	return name
@@ -69,8 +72,12 @@ func (c *Catalog) cutCircles() {
 			next[a.source] = append(next[a.source], a.ref())
 		}
 	}
+	onCircles(next)
 	c.Sites = slices.DeleteFunc(slices.Clone(c.Sites), func(site *Site) bool {
 		for _, tag := range fed[site] {
+			if next[site.Follows] == nil {
+				break
+			}
 			way := route(next, tag, site.Follows)
 			if way == nil {
 				continue
@@ -87,6 +94,48 @@ func (c *Catalog) cutCircles() {
 		}
 		return false
 	})
+}
+
+// onCircles leaves of tags and what they feed only what may lead around: what leads nowhere, and
+// what nothing leads to, goes, until there is no more of it.
+func onCircles(next map[imagestream.TagRef][]imagestream.TagRef) {
+	in := map[imagestream.TagRef]int{}
+	before := map[imagestream.TagRef][]imagestream.TagRef{}
+	out := map[imagestream.TagRef]int{}
+	var ends []imagestream.TagRef
+	for from, to := range next {
+		out[from] = len(to)
+		for _, tag := range to {
+			in[tag]++
+			before[tag] = append(before[tag], from)
+		}
+	}
+	gone := map[imagestream.TagRef]bool{}
+	drop := func(tag imagestream.TagRef) {
+		if !gone[tag] && (in[tag] == 0 || out[tag] == 0) {
+			gone[tag] = true
+			ends = append(ends, tag)
+		}
+	}
+	for from, to := range next {
+		drop(from)
+		for _, tag := range to {
+			drop(tag)
+		}
+	}
+	for ; len(ends) > 0; ends = ends[1:] {
+		for _, tag := range next[ends[0]] {
+			in[tag]--
+			drop(tag)
+		}
+		for _, tag := range before[ends[0]] {
+			out[tag]--
+			drop(tag)
+		}
+	}
+	for tag := range gone {
+		delete(next, tag)
+	}
 }
 
 // route is the shortest way from one tag to another, both included; nil where there is none.

@@ -19,6 +19,8 @@ type SiteChange struct {
 	Since  time.Time          // when it went on record
 	Aged   time.Duration      // how old it was then, at the least
 	Moved  bool               // the record came to say this, as far as the site can tell, in this very pass
+
+	local bool // the image is named in the stream's own repository
 }
 
 // style is how references are written where the site has no wish of its own.
@@ -179,7 +181,7 @@ func (r *Recorded) imageOf(s *Stream, tag imagestream.TagRef) *SiteChange {
 	case t != nil && t.Local && repository != "" && item.Image != "":
 		// As OpenShift's trigger controllers do: the stream's own repository, in which the
 		// image has the tag of the stream.
-		w.Image = trigger.Image{Name: repository, Tag: tag.Tag, Digest: item.Image}
+		w.Image, w.local = trigger.Image{Name: repository, Tag: tag.Tag, Digest: item.Image}, true
 	case w.Image.Digest != "":
 		w.Image.Tag = cmp.Or(trigger.ParseImage(w.Source).Tag, w.Image.Tag)
 	}

@@ -20,19 +20,42 @@ import (
 // An image has been known since it went on record, and was as old then as its tag's policy
 // asked for.
 func Guard(changes []SiteChange, now time.Time) (made []SiteChange, later []Deferred) {
+	windows := schedules{}
 	for _, c := range changes {
 		settings := c.Site.Settings
 		if old := c.Since.Add(settings.MinAge - c.Aged); settings.MinAge > c.Aged && now.Before(old) {
 			later = append(later, Deferred{c, fmt.Sprintf("its image must have been known for %s", short24(settings.MinAge)), old})
 			continue
 		}
-		if open, changes := window.Open(settings.Windows, now); !open {
-			later = append(later, Deferred{c, "its window is closed", changes})
+		if open, opens := windows.open(settings.Windows, now); !open {
+			later = append(later, Deferred{c, "its window is closed", opens})
 			continue
 		}
 		made = append(made, c)
 	}
 	return whole(made, later)
+}
+
+// schedules are what lists of windows say at one time: many sites have the same.
+type schedules map[*window.Window]schedule
+
+type schedule struct {
+	count   int
+	open    bool
+	changes time.Time
+}
+
+func (s schedules) open(windows []window.Window, now time.Time) (bool, time.Time) {
+	if len(windows) == 0 {
+		return true, time.Time{}
+	}
+	known, ok := s[&windows[0]]
+	if !ok || known.count != len(windows) {
+		known.count = len(windows)
+		known.open, known.changes = window.Open(windows, now)
+		s[&windows[0]] = known
+	}
+	return known.open, known.changes
 }
 
 // whole keeps the changes of objects that start whole until all of them can be made.

@@ -18,10 +18,11 @@ type history struct {
 	cat    *Catalog
 	parsed map[reading]*parsedFile
 	bound  map[gitstore.File][]*Site // what was found at a path
+	byID   map[gitstore.File]map[trigger.ID]*Site
 }
 
 func (c *Catalog) history(ctx context.Context) *history {
-	return &history{ctx: ctx, cat: c, parsed: map[reading]*parsedFile{}, bound: map[gitstore.File][]*Site{}}
+	return &history{ctx: ctx, cat: c, parsed: map[reading]*parsedFile{}, bound: map[gitstore.File][]*Site{}, byID: map[gitstore.File]map[trigger.ID]*Site{}}
 }
 
 // A step goes from a commit back to its first parent.
@@ -32,7 +33,14 @@ type step struct {
 	changes []gitstore.Change // from parent to at, by path
 
 	gone  *departed
+	gave  map[giving]bool
 	moved map[imagestream.TagRef][]change // sites that both sides have, and the change touched
+}
+
+// giving is that sites of a tag are given an image.
+type giving struct {
+	tag   imagestream.TagRef
+	image trigger.Image
 }
 
 // change is a site on both sides of a step.
@@ -60,9 +68,23 @@ func (h *history) back(snap gitstore.Snapshot, most int, visit func(*step) (enou
 		if err != nil || enough {
 			return err
 		}
+		h.leave(changes)
 		snap = parent
 	}
 	return errCut
+}
+
+// leave gives up what files said at a commit that older ones do not say: of a long log it would
+// be most of what is in memory.
+func (h *history) leave(changes []gitstore.Change) {
+	for _, ch := range changes {
+		if ch.New == nil || ch.Old != nil && ch.Old.Blob == ch.New.Blob {
+			continue
+		}
+		delete(h.parsed, reading{ch.New.Blob, h.cat.lens(ch.Path).key})
+		delete(h.bound, *ch.New)
+		delete(h.byID, *ch.New)
+	}
 }
 
 // read is what a file said.
@@ -103,6 +125,23 @@ func (h *history) sites(snap gitstore.Snapshot, f *gitstore.File) ([]*Site, erro
 	return sites, nil
 }
 
+// site is one of them, nil where it is none.
+func (h *history) site(snap gitstore.Snapshot, f *gitstore.File, id trigger.ID) (*Site, error) {
+	sites, err := h.sites(snap, f)
+	if err != nil || len(sites) == 0 {
+		return nil, err
+	}
+	byID := h.byID[*f]
+	if byID == nil {
+		byID = make(map[trigger.ID]*Site, len(sites))
+		for _, s := range sites {
+			byID[s.ID] = s
+		}
+		h.byID[*f] = byID
+	}
+	return byID[id], nil
+}
+
 // change is what the step did at a path, nil where it did nothing.
 func (s *step) change(path string) *gitstore.Change {
 	i, ok := slices.BinarySearchFunc(s.changes, path, func(c gitstore.Change, p string) int { return strings.Compare(c.Path, p) })
@@ -120,14 +159,11 @@ func (s *step) siteBefore(site *Site) (*Site, error) {
 	if ch == nil {
 		return site, nil
 	}
-	sites, err := s.h.sites(s.parent, ch.Old)
-	if err != nil {
-		return nil, err
+	if then, err := s.h.site(s.parent, ch.Old, site.ID); then != nil || err != nil {
+		return then, err
 	}
-	for _, then := range sites {
-		if then.ID == site.ID {
-			return then, nil
-		}
+	if broken, err := s.broken(ch.Old); broken || err != nil {
+		return site, err // nobody knows what it held meanwhile: it is looked for further back
 	}
 	gone, err := s.wentAway()
 	if err != nil {
@@ -136,8 +172,12 @@ func (s *step) siteBefore(site *Site) (*Site, error) {
 	if was := closest(gone.sites[site.ID], site); was != nil || ch.New == nil {
 		return was, nil
 	}
+	before, err := s.h.sites(s.parent, ch.Old)
+	if err != nil {
+		return nil, err
+	}
 	after, err := s.h.sites(s.at, ch.New)
-	return renamed(sites, after, site), err
+	return renamed(before, after, site), err
 }
 
 // renamed is what a site was called before the step that changed its file: of those that follow
@@ -163,6 +203,16 @@ func without(sites, others []*Site, tag imagestream.TagRef) []*Site {
 	})
 }
 
+// broken reports whether the parent's file has a problem, so that what is not found in it may
+// have been there all the same.
+func (s *step) broken(f *gitstore.File) (bool, error) {
+	p, err := s.h.read(s.parent, f)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(p.problems, func(p imagestream.Problem) bool { return !p.Note }), nil
+}
+
 // recordBefore is a stream's record of a tag as the parent has it, and in which file; nil
 // where the stream was not there, or said nothing of the tag.
 func (s *step) recordBefore(tag imagestream.TagRef, path string) (*imagestream.TagStatus, string, error) {
@@ -183,14 +233,29 @@ func (s *step) recordBefore(tag imagestream.TagRef, path string) (*imagestream.T
 	return nil, "", nil
 }
 
-// stream is the stream of a name in a file.
-func (h *history) stream(p *parsedFile, path string, name imagestream.Name) *imagestream.Document {
+// unknown reports whether the parent's file does not show what a stream's record was: the
+// file cannot be read, or the status cannot.
+func (s *step) unknown(name imagestream.Name, path string) (bool, error) {
+	old := s.change(path).Old
+	p, err := s.h.read(s.parent, old)
+	if err != nil {
+		return false, err
+	}
+	if d := s.h.stream(p, path, name); d != nil {
+		return d.Malformed, nil
+	}
+	return s.broken(old)
+}
+
+// stream is the stream of a name in a file: the one of several that says what it is.
+func (h *history) stream(p *parsedFile, path string, name imagestream.Name) (found *imagestream.Document) {
 	for i := range p.docs {
-		if d := &p.docs[i]; d.Name.Name == name.Name && h.cat.namespace(path, d.Name.Namespace) == name.Namespace {
-			return d
+		d := &p.docs[i]
+		if d.Name.Name == name.Name && h.cat.namespace(path, d.Name.Namespace) == name.Namespace && (found == nil || !isFull(found) && isFull(d)) {
+			found = d
 		}
 	}
-	return nil
+	return found
 }
 
 // departed are the sites and streams that a step took out of files.
@@ -233,12 +298,12 @@ func (s *step) wentAway() (*departed, error) {
 		if err != nil {
 			return nil, err
 		}
-		after, err := s.h.sites(s.at, ch.New)
-		if err != nil {
-			return nil, err
-		}
 		for _, site := range before {
-			if !slices.ContainsFunc(after, func(a *Site) bool { return a.ID == site.ID }) {
+			after, err := s.h.site(s.at, ch.New, site.ID)
+			if err != nil {
+				return nil, err
+			}
+			if after == nil {
 				gone.sites[site.ID] = append(gone.sites[site.ID], site)
 			}
 		}
@@ -284,18 +349,17 @@ func (s *step) touched(tag imagestream.TagRef) ([]change, error) {
 		if ch.Old == nil || ch.New == nil {
 			continue
 		}
-		before, err := s.h.sites(s.parent, ch.Old)
-		if err != nil {
-			return nil, err
-		}
 		after, err := s.h.sites(s.at, ch.New)
 		if err != nil {
 			return nil, err
 		}
 		for _, a := range after {
-			i := slices.IndexFunc(before, func(b *Site) bool { return b.ID == a.ID })
-			if i >= 0 {
-				moved[a.Follows] = append(moved[a.Follows], change{before[i], a})
+			b, err := s.h.site(s.parent, ch.Old, a.ID)
+			if err != nil {
+				return nil, err
+			}
+			if b != nil {
+				moved[a.Follows] = append(moved[a.Follows], change{b, a})
 			}
 		}
 	}

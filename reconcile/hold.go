@@ -110,7 +110,8 @@ func keyOf(c SiteChange) holdKey {
 // A verdict is what the log says of a site.
 type verdict struct {
 	Hold
-	held bool
+	held  bool
+	depth int // how many commits back it was found
 }
 
 // verdicts are those found at a tip of the branch.
@@ -159,6 +160,7 @@ type lookout struct {
 	given given    // what this process gave
 	found map[holdKey]verdict
 	todo  []*suspect
+	depth int // of the commit that was reached
 }
 
 // suspect is a site on its way back through the log.
@@ -170,7 +172,9 @@ type suspect struct {
 	asks   bool   // whether somebody took the image back
 	counts bool   // how often the site came to hold the image
 
+	born  int         // how many commits back the record came to say the image
 	has   bool        // the site has the image in the commit that was reached
+	long  int         // commits in a row that are too old to count
 	gives []time.Time // when it came to hold it, newest first
 	lost  verdict     // the newest commit in which it lost it
 }
@@ -236,14 +240,14 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 	if len(l.todo) == 0 {
 		return nil
 	}
-	depth, most := 0, 0
+	most := 0
 	for _, s := range l.todo {
 		most = max(most, s.change.Site.Settings.HoldDepth)
 	}
 	err := l.log.back(snap, most, func(st *step) (bool, error) {
 		var still []*suspect
 		for _, s := range l.todo {
-			done, err := l.advance(s, st, depth)
+			done, err := l.advance(s, st)
 			if err != nil {
 				return false, err
 			}
@@ -252,7 +256,7 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 			}
 		}
 		l.todo = still
-		depth++
+		l.depth++
 		return len(still) == 0, nil
 	})
 	if err != nil && !errors.Is(err, errCut) {
@@ -269,9 +273,9 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 }
 
 // advance takes a suspect over one step, and reports whether it has its verdict.
-func (l *lookout) advance(s *suspect, st *step, depth int) (done bool, err error) {
+func (l *lookout) advance(s *suspect, st *step) (done bool, err error) {
 	if s.asks {
-		if depth >= s.change.Site.Settings.HoldDepth {
+		if l.depth >= s.change.Site.Settings.HoldDepth {
 			return l.close(s, Hold{Why: TooLong}), nil
 		}
 		said, err := l.said(s, st)
@@ -286,10 +290,10 @@ func (l *lookout) advance(s *suspect, st *step, depth int) (done bool, err error
 			if left {
 				return l.close(s, Hold{Why: LeftOut, By: st.at.Rev(), About: st.at.About()}), nil
 			}
-			s.asks = false
+			s.asks, s.born = false, l.depth
 		}
 	}
-	s.counts = s.counts && l.now.Sub(st.at.About().When) < flipPeriod
+	s.dated(l.now.Sub(st.at.About().When) < flipPeriod)
 	if !s.asks && !s.counts {
 		return l.judge(s), nil
 	}
@@ -302,31 +306,56 @@ func (l *lookout) advance(s *suspect, st *step, depth int) (done bool, err error
 	}
 	has := s.has
 	if before != s.site {
-		has = before.Has(s.change.Image, s.change.Site.style())
+		has = before.Had(s.change.Image, s.change.Site.style())
 	}
 	switch {
 	case has && !s.has && s.asks:
 		return l.close(s, Hold{Why: TakenBack, By: st.at.Rev(), About: st.at.About()}), nil
 	case has && !s.has && s.lost.By == "":
 		s.lost.By, s.lost.About = st.at.Rev(), st.at.About()
-	case s.has && !has:
+	case s.has && !has && s.long == 0:
 		s.gives = append(s.gives, st.at.About().When)
 	}
 	s.has, s.site = has, before
 	if v, ok := l.known.all[s.key]; ok && s.asks && st.parent.Rev() == l.known.tip { // nothing since then says otherwise
-		if v.held && v.Why != FlipFlop || !s.counts {
-			l.found[s.key] = v
-			return true, nil
-		}
-		s.asks = false
+		return l.settle(s, v), nil
 	}
 	return false, nil
+}
+
+// dated ends the count at commits that are too old for it. One with a wrong date, or a few, is
+// no end.
+func (s *suspect) dated(recent bool) {
+	const few = 20
+	if s.long++; recent {
+		s.long = 0
+	}
+	s.counts = s.counts && s.long <= few
+}
+
+// settle takes over what was found at an earlier tip, of which nothing since says otherwise. It
+// is what a process that knows nothing would find: not what lies too far back.
+func (l *lookout) settle(s *suspect, v verdict) (done bool) {
+	v.depth += l.depth + 1
+	switch {
+	case v.depth > s.change.Site.Settings.HoldDepth:
+		return l.close(s, Hold{Why: TooLong})
+	case v.held && v.Why != FlipFlop:
+		l.found[s.key] = v
+		return true
+	}
+	s.asks = false
+	s.born = v.depth
+	return !s.counts && l.judge(s)
 }
 
 // judge gives a suspect that nobody took back its verdict.
 func (l *lookout) judge(s *suspect) bool {
 	if len(s.gives) < flips {
-		l.found[s.key] = verdict{}
+		if s.asks { // it was not there yet
+			s.born = l.depth
+		}
+		l.found[s.key] = verdict{depth: s.born}
 		return true
 	}
 	return l.close(s, Hold{Why: FlipFlop, By: s.lost.By, About: s.lost.About, Until: s.gives[flips-1].Add(flipPeriod)})
@@ -334,7 +363,7 @@ func (l *lookout) judge(s *suspect) bool {
 
 // close gives a suspect its verdict.
 func (l *lookout) close(s *suspect, h Hold) bool {
-	l.found[s.key] = verdict{Hold: h, held: true}
+	l.found[s.key] = verdict{Hold: h, held: true, depth: l.depth}
 	return true
 }
 
@@ -342,6 +371,9 @@ func (l *lookout) close(s *suspect, h Hold) bool {
 func (l *lookout) said(s *suspect, st *step) (bool, error) {
 	if st.change(s.stream) == nil {
 		return true, nil
+	}
+	if unknown, err := st.unknown(s.change.Site.Follows.Stream, s.stream); unknown || err != nil {
+		return true, err // a file that is broken says nothing else
 	}
 	record, path, err := st.recordBefore(s.change.Site.Follows, s.stream)
 	if err != nil || record == nil || len(record.Items) == 0 {
@@ -356,19 +388,22 @@ func (c SiteChange) saidBy(record *imagestream.TagStatus) bool {
 	then := trigger.ParseImage(record.Items[0].Reference)
 	switch {
 	case then.Digest == "": // a reference, as it is written
+	case c.local:
+		then.Name, then.Tag = c.Image.Name, c.Image.Tag
 	case record.Source != nil:
 		then.Tag = trigger.ParseImage(record.Source.From).Tag
-	case then.Digest == c.Image.Digest: // what follows another tag: only that one's record knows
-		then.Tag = c.Image.Tag
+	default: // it follows another tag, and only that one's record knows: nothing says otherwise
+		then.Name, then.Tag = c.Image.Name, c.Image.Tag
 	}
 	return c.says(then)
 }
 
 // leftOut reports whether the commit that brought the record moved other sites of the tag,
 // and not this one, which was there. Our own commits never do both; a proposal that was merged
-// into one commit does. In a merge commit, work of many hands comes together: it says nothing.
+// into one commit does. In a merge commit, work of many hands comes together: it says nothing;
+// nor does a commit in whose time the site had to wait.
 func (l *lookout) leftOut(s *suspect, st *step) (bool, error) {
-	if st.at.About().Merge {
+	if made, _ := Guard([]SiteChange{s.change}, st.at.About().When); st.at.About().Merge || len(made) == 0 {
 		return false, nil
 	}
 	touched, err := st.touched(s.change.Site.Follows)
@@ -376,9 +411,18 @@ func (l *lookout) leftOut(s *suspect, st *step) (bool, error) {
 		return false, err
 	}
 	image := s.change.Image
-	if !slices.ContainsFunc(touched, func(c change) bool {
-		return !c.before.Has(image, c.before.style()) && c.after.Has(image, c.after.style())
-	}) {
+	given := giving{s.change.Site.Follows, image}
+	gave, known := st.gave[given]
+	if !known {
+		gave = slices.ContainsFunc(touched, func(c change) bool {
+			return !c.before.Has(image, c.before.style()) && c.after.Has(image, c.after.style())
+		})
+		if st.gave == nil {
+			st.gave = map[giving]bool{}
+		}
+		st.gave[given] = gave
+	}
+	if !gave {
 		return false, nil
 	}
 	before, err := st.siteBefore(s.site)

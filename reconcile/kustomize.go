@@ -97,7 +97,7 @@ func (c *Catalog) hide(patches []*Stream, by map[string]string) {
 			What: fmt.Sprintf("image stream %s is left alone here: %s names this file as a patch", s.Name, by[s.Path])}
 		if c.byName[s.Name] == nil && !c.twice[s.Name] {
 			c.hidden[s.Name] = fmt.Sprintf("%s names %s as a patch, and no other file has it", by[s.Path], s.Path)
-			if s.isFull() {
+			if isFull(&s.Document) {
 				p.Note = false
 				p.What += ", and no other file has it"
 				p.Fix = fmt.Sprintf("if this is the stream itself, take the file out of the patches there; if it patches one that lives elsewhere, in %s write  exclude: [%q]", ConfigPath, s.Path)

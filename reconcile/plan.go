@@ -216,7 +216,7 @@ func recordAll(text []byte, changes []StatusChange, l *lens) (e fileEdit) {
 
 func (w *writer) triggers() {
 	byGroup := map[group][]SiteChange{}
-	for _, s := range w.plan.Sites {
+	for _, s := range w.wholes() {
 		if !s.Moved || !w.refused[s.Site.Follows.Stream] && !w.dropped[s.Site.Follows] {
 			byGroup[s.group()] = append(byGroup[s.group()], s)
 		}
@@ -242,22 +242,47 @@ func (w *writer) triggers() {
 	}
 }
 
-// editAll makes the changes of one file, together or, where one is refused, one by
-// one without it.
-func editAll[T any](text []byte, changes []T, edit func([]byte, []T) ([]byte, error), refused func(T, error)) ([]byte, []T) {
-	if out, err := edit(text, changes); err == nil {
-		return out, changes
+// wholes are the plan's changes of sites, without objects that start whole of which some
+// place cannot be edited.
+func (w *writer) wholes() []SiteChange {
+	units := map[unit][]SiteChange{}
+	for _, c := range w.plan.Sites {
+		if s := c.Site; s.Together != "" {
+			u := unit{s.Path, s.Together}
+			units[u] = append(units[u], c)
+		}
 	}
-	var done []T
-	for _, c := range changes {
-		out, err := edit(text, []T{c})
-		if err != nil {
-			refused(c, err)
+	cut := map[unit]bool{}
+	for _, c := range w.plan.Sites {
+		u := unit{c.Site.Path, c.Site.Together}
+		changes := units[u]
+		delete(units, u)
+		if !slices.ContainsFunc(changes, func(c SiteChange) bool { return !c.Site.Written }) {
 			continue
 		}
-		text, done = out, append(done, c)
+		if _, err := rewriteIn(w.now[u.path], changes); err != nil {
+			cut[u] = true
+			w.refuse(u.path, changes[0].Site.Line, err)
+		}
 	}
-	return text, done
+	return slices.DeleteFunc(slices.Clone(w.plan.Sites), func(c SiteChange) bool { return cut[unit{c.Site.Path, c.Site.Together}] })
+}
+
+// editAll makes the changes of one file, together or, where one is refused, without it:
+// half of them, and half of those, until it is found.
+func editAll[T any](text []byte, changes []T, edit func([]byte, []T) ([]byte, error), refused func(T, error)) ([]byte, []T) {
+	out, err := edit(text, changes)
+	switch {
+	case err == nil:
+		return out, changes
+	case len(changes) == 1:
+		refused(changes[0], err)
+		return text, nil
+	}
+	half := len(changes) / 2
+	text, done := editAll(text, changes[:half], edit, refused)
+	text, more := editAll(text, changes[half:], edit, refused)
+	return text, slices.Concat(done, more)
 }
 
 // edit puts a file's new text into a commit, if it is new.

@@ -84,6 +84,15 @@ func (s Site) Has(i Image, by Style) bool {
 	return has
 }
 
+// Had is Has for what a site held in older days, when references may have been written in
+// another style.
+func (s Site) Had(i Image, by Style) bool {
+	if s.Has(i, by) {
+		return true
+	}
+	return s.Wish == "" && slices.ContainsFunc([]Style{ByDigest, ByTagDigest, ByTag}, func(by Style) bool { return s.Has(i, by) })
+}
+
 // Holds is Has; where something that a place wants is not known of the image, why says so.
 func (s Site) Holds(i Image, by Style) (has bool, why string) {
 	values, why := s.Values(i, by)
