@@ -61,6 +61,7 @@ var wideMappings = []hostile{
 	{"40,000 keys in a flow mapping", around("{", numbered("k%d: v,\n", 40_000), "}"), "5000 keys in one mapping"},
 	{"40,000 keys in JSON", around(`{"a":0`, numbered(`,"k%d":1`, 40_000), "}"), "5000 keys in one mapping"},
 	{"40,000 keys in quotes", numbered("\"k%d\": v\n", 40_000), "5000 keys in one mapping"},
+	{"40,000 keys in a later document", around("a: 1\n---\n", numbered("k%d: v\n", 40_000), ""), "5000 keys in one mapping"},
 	{"8,000 keys, two a line", around("{", numbered("\"a%[1]d\": 1, \"b%[1]d\": 2,\n", 4_000), "}"), "5000 keys in one mapping"},
 	{"600,000 keys in JSON", around(`{"a":0`, numbered(`,"k%d":1`, 600_000), "}"), "500000 nodes"},
 	{"a sequence of 2,000,000", repeat("- \n", 2_000_000), "500000 nodes"},
@@ -201,11 +202,12 @@ func BenchmarkHostile(b *testing.B) {
 	}
 }
 
-// What is large but honest is taken: 2,000 tags with 10 items each, and a text
-// of 6,000 lines that only looks like a mapping.
+// What is large but honest is taken: 2,000 tags with 10 items each, a text of 6,000 lines
+// that only looks like a mapping, and 300 documents of 20 keys each.
 func TestHonestTextIsTaken(t *testing.T) {
 	lines := around("a: |\n", numbered("  k%d: v\n", 6_000), "b: 1\n")
-	for name, src := range map[string]string{"tags": stream(2_000, 10), "text": lines()} {
+	for name, src := range map[string]string{"tags": stream(2_000, 10), "text": lines(),
+		"documents": strings.Repeat("---\n"+numbered("k%d: v\n", 20)(), 300), "documents that end": strings.Repeat(numbered("k%d: v\n", 20)()+"...\n", 300)} {
 		if _, err := Parse([]byte(src), DefaultLimits); err != nil {
 			t.Errorf("%s, %d bytes: %v", name, len(src), err)
 		}

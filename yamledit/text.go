@@ -48,6 +48,9 @@ func look(src []byte, limits Limits) (survey, *Error) {
 		if s.nodes > 3*limits.Nodes {
 			return survey{}, over(n, 1, "nodes", limits.Nodes)
 		}
+		if marker(line, "---") || marker(line, "...") {
+			keys = counter{limit: limits.Keys}
+		}
 		if !keys.add(line) {
 			return survey{}, over(n, 1, "keys in one mapping", limits.Keys)
 		}
