@@ -22,6 +22,7 @@ type Comment struct {
 type Scalar struct {
 	Doc  int // index in File.Docs
 	At   Path
+	Way  []*Node // where At leads on its way, from the document's root to Node
 	Node *Node
 	// Why says why it cannot be set, as far as that shows before the edit; else it is empty.
 	Why string
@@ -72,7 +73,8 @@ type edge struct {
 // A leaf is a scalar of the tree.
 type leaf struct {
 	doc        int
-	at         Path // overwritten by the next leaf
+	at         Path    // overwritten by the next leaf
+	way        []*Node // as At, and overwritten so: from the root to the node
 	node       *Node
 	key        bool   // it is a key, or in one
 	fixed      string // why nothing can be set where it is
@@ -82,7 +84,7 @@ type leaf struct {
 // leaves shows the leaves of the file in the order of the text.
 func (c *commenter) leaves(see func(leaf)) {
 	for i, d := range c.file.Docs {
-		l := leaf{doc: i, node: d.Root}
+		l := leaf{doc: i, way: []*Node{d.Root}, node: d.Root}
 		if n := template(d.Root); n != nil {
 			l.fixed = "the document is a template: {{ stands where a value should"
 		}
@@ -106,7 +108,7 @@ func (c *commenter) below(l leaf, indent int, see func(leaf)) {
 		in.fixed = what((&plan{node: n}).enter(n.Kind, &Change{At: l.at}))
 	}
 	for i, child := range n.Content {
-		in.node, in.at = child, append(l.at, i)
+		in.node, in.at, in.way = child, append(l.at, i), append(l.way, child)
 		if n.Kind == yaml.MappingNode {
 			in.at, in.key = append(l.at, step(n.Content[i&^1])), l.key || i%2 == 0
 		}
@@ -213,7 +215,7 @@ func (c *commenter) attach(l leaf) {
 	}
 	for _, e := range []edge{{first, true}, {last, false}} {
 		if scalars, ok := c.beside[e]; ok {
-			c.beside[e] = append(scalars, Scalar{l.doc, slices.Clone(l.at), l.node, l.why()})
+			c.beside[e] = append(scalars, Scalar{l.doc, slices.Clone(l.at), slices.Clone(l.way), l.node, l.why()})
 		}
 	}
 }

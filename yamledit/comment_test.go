@@ -120,6 +120,11 @@ func judgeComments(f *File) error {
 			if n := Lookup(f.Docs[s.Doc].Root, s.At); n != s.Node {
 				return fmt.Errorf("%d:%d: %v does not lead to the scalar beside the comment", c.Line, c.Col, s.At)
 			}
+			for i, n := range s.Way {
+				if n != Lookup(f.Docs[s.Doc].Root, s.At[:i]) || len(s.Way) != len(s.At)+1 {
+					return fmt.Errorf("%d:%d: another node lies on the way to %v", c.Line, c.Col, s.At[:i])
+				}
+			}
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ type plan struct {
 	node    *Node   // as parsed; nil where it is to be made
 	change  *Change // the first change that leads here
 	fate    fate
+	entered yaml.Kind       // what enter has let in as
 	value   Value           // when it is set
 	keys    []named         // below a mapping
 	elems   map[int]*plan   // below a sequence
@@ -155,7 +156,7 @@ func (p *plan) enter(kind yaml.Kind, c *Change) error {
 		return refuse(p.node, c, "two changes are about %v", c.At)
 	}
 	n := p.node
-	if n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" && !bound(n) {
+	if p.entered == kind || n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null" && !bound(n) {
 		return nil
 	}
 	switch {
@@ -175,6 +176,7 @@ func (p *plan) enter(kind yaml.Kind, c *Change) error {
 			return refuse(k, c, "%v: a merge key stands beside it", c.At)
 		}
 	}
+	p.entered = kind
 	return nil
 }
 

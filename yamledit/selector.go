@@ -2,6 +2,7 @@ package yamledit
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -96,6 +97,18 @@ func (s Selector) Find(root *Node) (at Path, there bool) {
 		n = follow(next)
 	}
 	return at, n != nil && len(at) > 0
+}
+
+// Chosen are the paths of the values by which the filters chose a path that Find found: were
+// one of them another, so might be what is found.
+func (s Selector) Chosen(at Path) []Path {
+	var paths []Path
+	for i, step := range s.steps {
+		if c, ok := step.(choice); ok && i < len(at) {
+			paths = append(paths, append(slices.Clone(at[:i+1]), c.key))
+		}
+	}
+	return paths
 }
 
 // of is the index of the element of a sequence that is chosen, -1 where none is.

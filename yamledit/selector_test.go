@@ -89,6 +89,29 @@ func TestSelectorFinds(t *testing.T) {
 	}
 }
 
+// What a value is found by are the values of the keys in the filters on its way.
+func TestSelectorChosen(t *testing.T) {
+	const src = "a:\n- name: x\n  b:\n  - {k: y, c: z}\n"
+	root := parse(t, src).Docs[0].Root
+	for selector, want := range map[string]string{
+		"a[0].b[0].c":                             "[]",
+		`a[?(@.name=="x")].b[0].c`:                "[a[0].name]",
+		`a[?(@.name=="x")].b[?(@.k=="y")].c`:      "[a[0].name a[0].b[0].k]",
+		`a[0].b[?(@.c=="z")].c`:                   "[a[0].b[0].c]",
+		`a[?(@.name=="x")].b[?(@.k=="y")].nobody`: "[a[0].name a[0].b[0].k]",
+		`a[?(@.name=="nobody")].b`:                "[]",
+	} {
+		s, err := ParseSelector(selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, _ := s.Find(root)
+		if got := fmt.Sprint(s.Chosen(at)); got != want {
+			t.Errorf("%s: got %s, want %s", selector, got, want)
+		}
+	}
+}
+
 func TestSelectorProblems(t *testing.T) {
 	for _, tt := range []struct {
 		selector string
