@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/towpath/towpath/imagestream"
@@ -19,9 +18,6 @@ type mark struct {
 	line, col int
 }
 
-// movable are the values that have a marker, and whether it is on their own line.
-type movable map[*yamledit.Node]bool
-
 // markers finds what comments of a file of YAML make follow: the value on their line, or the
 // one below a comment that has a line of its own.
 func (f *finding) markers(file *yamledit.File) {
@@ -31,20 +27,21 @@ func (f *finding) markers(file *yamledit.File) {
 		return
 	}
 	var marks []mark
-	moved := movable{}
+	onLine := map[*yamledit.Node]bool{} // values with a marker on their own line
 	for _, c := range comments {
 		if m, ok := f.mark(c); ok {
 			marks = append(marks, m)
-			moved[m.Node] = moved[m.Node] || !c.Own
+			f.moving[m.Node] = true
+			onLine[m.Node] = onLine[m.Node] || !c.Own
 		}
 	}
 	var sites []siteIn
 	for _, m := range marks {
-		if m.Own && moved[m.Node] {
+		if m.Own && onLine[m.Node] {
 			f.note(m.line, m.col, "the value below has a marker on its own line, which counts in place of this one")
 			continue
 		}
-		if s, ok := f.marked(file, m, moved); ok {
+		if s, ok := f.marked(m); ok {
 			sites = append(sites, s)
 		}
 	}
@@ -80,59 +77,36 @@ func (f *finding) mark(c yamledit.Comment) (mark, bool) {
 // A siteIn is a site of one place, with what it is in.
 type siteIn struct {
 	Site
-	object object
-	in     yamledit.Path // the collection around the place, from the object
-	called string        // that, for people; empty where object.called is meant
-	part   bool          // of an image, in a mapping: others there may belong to it
+	in   way  // to the collection around the place
+	part bool // of an image, in a mapping: others there may belong to it
 }
 
 // marked is the site that a mark makes, unless its value is not to be written.
-func (f *finding) marked(file *yamledit.File, m mark, moved movable) (siteIn, bool) {
-	o, at := objectAt(m.Doc, file.Docs[m.Doc].Root, m.At)
+func (f *finding) marked(m mark) (siteIn, bool) {
+	w := f.way(m.Doc, m.At, m.Way)
 	switch value := text(m.Node); {
-	case o.kind == "Template" && o.find("objects") != nil:
-		f.processed(o)
+	case w.kind == "Template" && w.find("objects") != nil:
+		f.processed(w.object)
 	case isPlaceholder(value):
 		f.note(m.Node.Line, m.Node.Column, "a placeholder stands here: it is left alone")
 	case m.Why != "":
 		f.problem(m.line, m.col, "the marked value cannot be edited: "+m.Why, "write the value out there, or mark it where it is written out")
 	case !m.part.fits(value):
 		f.problem(m.line, m.col, fmt.Sprintf("the marked value is no %s of an image", m.part.word()), "mark a value that is one, or write a blank there, which is replaced")
-	case o.kind == "ImageStream" && at[0] == "status":
+	case w.kind == "ImageStream" && w.at[0] == "status":
 		f.problem(m.line, m.col, "the marker stands in the status of an image stream, which is the record itself", "remove it")
-	case at[len(at)-1] == "name" && o.isEntry(at[:len(at)-1]):
+	case w.key() == "name" && w.up().isEntry():
 		f.problem(m.line, m.col, "the marked value is the name that Kustomize looks for in the manifests", "mark newName, newTag or digest of the entry")
-	case o.identifies(at):
+	case w.identifies():
 		f.problem(m.line, m.col, "the marked value says what the object or the container is called", "mark the image")
-	case o.namesTag(at):
+	case w.namesTag():
 		f.problem(m.line, m.col, "the marked value is the name of a tag of a stream, not an image", "kind: DockerImage, or no marker here")
 	default:
 		s := m.site(Place{Doc: m.Doc, At: m.At, Line: m.Node.Line, Col: m.Node.Column, Value: value})
-		if s.ID = o.fieldID(at); s.ID.Container == "" {
-			s.ID.Field = moved.called(o, at)
-		}
-		last := len(at) - 1
-		_, key := at[last].(string)
-		return siteIn{s, o, at[:last], moved.called(o, at[:last]), key && m.part != Ref}, true
+		s.ID = f.fieldID(w, s.what())
+		return siteIn{s, w.up(), w.key() != "" && m.part != Ref}, true
 	}
 	return siteIn{}, false
-}
-
-// identifies reports whether a path leads to what tells objects or containers apart.
-func (o object) identifies(at yamledit.Path) bool {
-	last := len(at) - 1
-	if at[last] == "name" && last > 1 && slices.Contains(containerLists, fmt.Sprint(at[last-2])) {
-		return true
-	}
-	path := at.String()
-	return path == "kind" || o.kind != "" && slices.Contains([]string{"metadata.name", "metadata.generateName", "metadata.namespace"}, path)
-}
-
-// namesTag reports whether a path leads to the name of what is no image, as in
-// from: {kind: ImageStreamTag, name: web:1}.
-func (o object) namesTag(at yamledit.Path) bool {
-	last := len(at) - 1
-	return at[last] == "name" && strings.HasPrefix(o.text(slices.Concat(at[:last], yamledit.Path{"kind"})...), "ImageStream")
 }
 
 // processed says of a template what package imagestream says of one that holds a stream.
@@ -145,33 +119,13 @@ func (f *finding) processed(o object) {
 	}
 }
 
-// called is object.called, without names of elements that are values which move.
-func (m movable) called(o object, at yamledit.Path) string {
-	for i, step := range at {
-		if _, ok := step.(int); !ok {
-			continue
-		}
-		if _, moves := m[o.find(append(slices.Clone(at[:i+1]), "name")...)]; !moves {
-			continue
-		}
-		in := object{node: o.find(at[:i+1]...)}
-		rest := m.called(in, at[i+1:])
-		if rest != "" && rest[0] != '[' {
-			rest = "." + rest
-		}
-		return fmt.Sprintf("%s[%d]%s", o.called(at[:i]), step, rest)
-	}
-	return o.called(at)
-}
+// what a site follows, in words: team1/web:stable.
+func (s Site) what() string { return cmp.Or(s.Policy, s.Follows.String()) }
 
 // composed takes sites in, in one those that are parts of one image: they stand in one mapping,
 // and follow one tag. Where a mapping holds the same part twice, as in webTag and cronTag, it
 // is of several images, and each part moves for itself.
 func (f *finding) composed(sites []siteIn) {
-	type image struct {
-		doc         int
-		in, follows string
-	}
 	wholes := map[image][]siteIn{}
 	var order []image
 	for _, s := range sites {
@@ -179,7 +133,7 @@ func (f *finding) composed(sites []siteIn) {
 			f.sites = append(f.sites, s.Site)
 			continue
 		}
-		of := image{s.object.doc, s.object.path(s.in...).String(), s.Policy + " " + s.Follows.String()}
+		of := s.image()
 		if wholes[of] == nil {
 			order = append(order, of)
 		}
@@ -189,7 +143,7 @@ func (f *finding) composed(sites []siteIn) {
 		parts := wholes[of]
 		whole := parts[0]
 		for _, part := range parts[1:] {
-			whole.join(part)
+			f.join(&whole, part)
 		}
 		if !whole.again() {
 			if !f.stale(whole) {
@@ -203,11 +157,21 @@ func (f *finding) composed(sites []siteIn) {
 	}
 }
 
-// join takes in another part of the image.
-func (s *siteIn) join(part siteIn) {
+// An image of several parts is what follows one tag in one mapping.
+type image struct {
+	doc         int
+	in, follows string
+}
+
+func (s siteIn) image() image {
+	return image{s.in.doc, s.in.path(s.in.at...).String(), s.Policy + " " + s.Follows.String()}
+}
+
+// join gives a site another part of its image.
+func (f *finding) join(s *siteIn, part siteIn) {
 	s.Places = append(s.Places, part.Places...)
 	s.Paused = s.Paused || part.Paused
-	s.ID.Field = cmp.Or(s.called, s.object.called(s.in), ".")
+	s.ID.Field = cmp.Or(f.called(s.in, s.what()), ".")
 }
 
 // again reports whether two places hold the same part.

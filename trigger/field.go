@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -28,110 +26,154 @@ func (d Field) where() string { return fmt.Sprintf("line %d of .towpath.yaml", d
 
 // fields finds the fields that the config names, after all that the file says itself.
 func (f *finding) fields(file *yamledit.File, fields []Field) {
-	var sites []siteIn
-	for _, field := range fields {
-		sites = append(sites, f.field(file, field)...)
+	if len(fields) == 0 {
+		return
 	}
-	for _, s := range joined(sites) {
+	var named []fieldIn
+	for _, field := range fields {
+		named = append(named, f.field(file, field)...)
+	}
+	for _, in := range named {
+		if n := in.value(); n != nil {
+			f.moving[n] = true
+		}
+	}
+	taken := map[where]bool{}
+	for _, s := range f.sites {
+		for _, p := range s.Places {
+			taken[p.where()] = true
+		}
+	}
+	var sites []siteIn
+	for _, in := range named {
+		if s, ok := f.fieldAt(in, taken); ok {
+			sites = append(sites, s)
+		}
+	}
+	for _, s := range f.joined(sites) {
 		if !f.stale(s) {
-			f.use(s.object, s.Site)
+			f.use(s.in.object, s.Site)
 		}
 	}
 }
 
-// field finds a field in each document that has it, each a site. What no document has
-// is a problem, but for a key that an entry of a kustomization's images may lack.
-func (f *finding) field(file *yamledit.File, field Field) (sites []siteIn) {
+// A fieldIn is a field that a document has, or could have.
+type fieldIn struct {
+	Field
+	way
+	root *yamledit.Node // of its document
+}
+
+// field finds a field in each document that has it. What no document has is a problem, but for
+// a key that an entry of a kustomization's images may lack.
+func (f *finding) field(file *yamledit.File, field Field) (named []fieldIn) {
 	var near *yamledit.Node // where all but the last key is there
-	there := false
 	for i, d := range file.Docs {
 		at, found := field.At.Find(d.Root)
 		if at == nil {
 			continue
 		}
-		o, rest := objectAt(i, d.Root, at)
-		if !found && o.entryKey(rest) == "" {
-			near = cmp.Or(near, o.find(rest[:len(rest)-1]...))
+		w := f.way(i, at, nodesAt(d.Root, at))
+		if !found && w.entryKey() == "" {
+			near = cmp.Or(near, w.up().value())
 			continue
 		}
-		there = true
-		if s, ok := f.fieldAt(o, rest, field); ok {
-			sites = append(sites, s)
-		}
+		named = append(named, fieldIn{field, w, d.Root})
 	}
 	what := fmt.Sprintf("nothing stands at %s, which follows %s by %s", field.At, field.Follows, field.where())
 	switch {
-	case there:
+	case len(named) > 0:
 	case near != nil:
 		f.problem(near.Line, near.Column, what, "write the key with a blank, which is replaced, or correct the field")
 	default:
 		f.problem(1, 1, what, "correct the field there, or leave this file out of its paths")
 	}
-	return sites
+	return named
 }
 
-// fieldAt is the site at a path of an object.
-func (f *finding) fieldAt(o object, at yamledit.Path, field Field) (siteIn, bool) {
-	s := siteIn{object: o, in: at[:len(at)-1]}
-	s.ID = o.fieldID(at)
-	s.Follows, s.Form, s.Wish = field.Follows, "field", field.Wish
-	if field.Part = cmp.Or(field.Part, Ref); field.Part == Ref {
-		field.Part = cmp.Or(o.entryKey(at), Ref)
+// fieldAt is the site that a field makes where nothing has taken its place.
+func (f *finding) fieldAt(in fieldIn, taken map[where]bool) (siteIn, bool) {
+	w, s := in.way, siteIn{in: in.up()}
+	s.Follows, s.Form, s.Wish = in.Follows, "field", in.Wish
+	s.ID = f.fieldID(w, s.what())
+	if in.Part = cmp.Or(in.Part, Ref); in.Part == Ref {
+		in.Part = cmp.Or(w.entryKey(), Ref)
 	}
 	switch {
-	case f.unfit(o, at, field):
+	case f.unfit(in):
 		return s, false
-	case field.Part == Ref && o.isEntry(at):
-		s.in, s.Places = at, o.entry(at, field.Wish)
+	case in.Part == Ref && w.isEntry():
+		s.in, s.Places = w, w.entry(w.at, in.Wish)
 	default:
-		p := o.place(field.Part, at...)
+		p := w.place(in.Part, w.at...)
 		if p.Part == Ref || p.Part == Name {
 			p.Before, p.Value = cutScheme(p.Value)
 		}
 		s.Places, s.part = []Place{p}, p.Part != Ref
 	}
-	if i := slices.IndexFunc(s.Places, f.taken); i >= 0 {
+	if i := slices.IndexFunc(s.Places, func(p Place) bool { return taken[p.where()] }); i >= 0 {
 		p := s.Places[i]
-		f.note(p.Line, p.Col, "the file itself says what this follows: "+field.where()+" is not used")
+		f.note(p.Line, p.Col, "the file itself says what this follows: "+in.where()+" is not used")
 		return s, false
 	}
 	return s, true
 }
 
-// unfit says why no image can stand at a path of an object, if it cannot.
-func (f *finding) unfit(o object, at yamledit.Path, field Field) bool {
-	n, key := o.find(at...), o.entryKey(at)
-	in := cmp.Or(n, o.find(at[:len(at)-1]...))
-	bad := func(fix, what string, args ...any) { f.problem(in.Line, in.Column, fmt.Sprintf(what, args...), fix) }
+// unfit says why no image can stand where a field leads, if it cannot.
+func (f *finding) unfit(in fieldIn) bool {
+	w := in.way
+	n, key := w.value(), w.entryKey()
+	near := cmp.Or(n, w.up().value())
+	bad := func(fix, what string, args ...any) {
+		f.problem(near.Line, near.Column, fmt.Sprintf(what, args...), fix)
+	}
 	switch {
-	case o.kind == "Template" && o.find("objects") != nil:
-		f.processed(o)
-	case o.kind == "ImageStream" && at[0] == "status", o.identifies(at), o.namesTag(at):
-		bad("name the image", "%s is no image: %s cannot follow by it", field.At, field.where())
-	case key != "" && field.Part != key && !(key == Tag && field.Part == TagDigest):
-		bad("remove part there", "%s holds the %s of an image; by %s its %s follows", field.At, key, field.where(), field.Part)
-	case n != nil && n.Kind != yaml.ScalarNode && !(field.Part == Ref && o.isEntry(at)):
-		bad("name a value in it", "%s is a mapping or a list; by %s one value follows", field.At, field.where())
+	case w.kind == "Template" && w.find("objects") != nil:
+		f.processed(w.object)
+	case w.kind == "ImageStream" && w.at[0] == "status", w.identifies(), w.namesTag():
+		bad("name the image", "%s is no image: %s cannot follow by it", in.At, in.where())
+	case key != "" && in.Part != key && !(key == Tag && in.Part == TagDigest):
+		bad("remove part there", "%s holds the %s of an image; by %s its %s follows", in.At, key, in.where(), in.Part)
+	case f.movesItsName(in):
+		bad("choose the element by its place, [0], or by a value that stays", "%s is found by a value that follows, too, and would not be once that has moved", in.At)
+	case n != nil && n.Kind != yaml.ScalarNode && !(in.Part == Ref && w.isEntry()):
+		bad("name a value in it", "%s is a mapping or a list; by %s one value follows", in.At, in.where())
 	default:
 		return false
 	}
 	return true
 }
 
+// movesItsName reports whether a value by which a field is found follows, too.
+func (f *finding) movesItsName(in fieldIn) bool {
+	root := object{node: in.root}
+	return slices.ContainsFunc(in.At.Chosen(in.path(in.way.at...)), func(at yamledit.Path) bool { return f.moving[root.find(at...)] })
+}
+
 // joined are sites with those in one that are parts of one image: they stand in one mapping,
-// and follow one tag.
-func joined(sites []siteIn) []siteIn {
+// and follow one tag. The second tag of a mapping is one of the second image there.
+func (f *finding) joined(sites []siteIn) []siteIn {
 	var all []siteIn
+	type part struct {
+		image
+		part Part
+	}
+	seen := map[part]int{}
+	wholes := map[image][]int{} // of all, by their indices
 	for _, s := range sites {
-		i := slices.IndexFunc(all, func(t siteIn) bool {
-			return s.part && t.part && s.Follows == t.Follows && s.object.doc == t.object.doc &&
-				slices.Equal(s.object.path(s.in...), t.object.path(t.in...)) && !t.holds(s.Places[0].Part)
-		})
-		if i < 0 {
+		if !s.part {
 			all = append(all, s)
 			continue
 		}
-		all[i].join(s)
+		of := s.image()
+		nth := seen[part{of, s.Places[0].Part}]
+		seen[part{of, s.Places[0].Part}]++
+		if nth < len(wholes[of]) {
+			f.join(&all[wholes[of][nth]], s)
+			continue
+		}
+		wholes[of] = append(wholes[of], len(all))
+		all = append(all, s)
 	}
 	return all
 }
@@ -144,28 +186,21 @@ func (s Site) holds(part Part) bool {
 // entry of images.
 func (f *finding) stale(s siteIn) bool {
 	tag := s.holds(Tag) || s.holds(TagDigest)
-	if !s.object.isEntry(s.in) || !tag && !s.holds(Digest) {
+	if !s.in.isEntry() || !tag && !s.holds(Digest) {
 		return false
 	}
 	for _, e := range entryParts[1:] {
-		n := s.object.find(append(slices.Clone(s.in), e.key)...)
+		n := s.in.get(e.key)
 		if !isNull(n) && !s.holds(e.part) && !(e.part == Tag && tag) {
 			f.problem(n.Line, n.Column, e.key+" stands here, too, and would stay that of another image", "let the whole entry follow: images[?(@.name==\"…\")]")
 			return true
 		}
 	}
-	n := s.object.find(append(slices.Clone(s.in), "tagSuffix")...)
+	n := s.in.get("tagSuffix")
 	if !isNull(n) {
 		f.problem(n.Line, n.Column, "Kustomize takes no tagSuffix beside the newTag or digest that follows", "remove tagSuffix")
 	}
 	return !isNull(n)
-}
-
-// taken reports whether the file itself says that a place follows.
-func (f *finding) taken(p Place) bool {
-	return slices.ContainsFunc(f.sites, func(s Site) bool {
-		return s.Form != "field" && slices.ContainsFunc(s.Places, func(q Place) bool { return p.Doc == q.Doc && slices.Equal(p.At, q.At) })
-	})
 }
 
 // entryParts are the keys of an entry of images that say what becomes of the image called
@@ -198,93 +233,4 @@ func (o object) entry(at yamledit.Path, wish Style) []Place {
 		places = append(places, p)
 	}
 	return places
-}
-
-// entryKey is the part that a path's last key holds in an entry of images; empty for
-// other paths.
-func (o object) entryKey(at yamledit.Path) Part {
-	last := len(at) - 1
-	for _, e := range entryParts {
-		if last > 0 && at[last] == e.key && o.isEntry(at[:last]) {
-			return e.part
-		}
-	}
-	return ""
-}
-
-// isEntry reports whether a path leads to an entry of images, of Kustomize's own file or of
-// Flux's Kustomization.
-func (o object) isEntry(at yamledit.Path) bool {
-	n := o.find(at...)
-	list := at[:max(len(at)-1, 0)].String()
-	switch o.kind {
-	case "":
-		if list != "images" {
-			return false
-		}
-	case "Kustomization", "Component":
-		if list != "images" && list != "spec.images" {
-			return false
-		}
-	default:
-		return false
-	}
-	if !isMapping(n) || text(yamledit.Lookup(n, yamledit.Path{"name"})) == "" {
-		return false
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if !slices.Contains([]string{"name", "newName", "newTag", "digest", "tagSuffix"}, n.Content[i].Value) {
-			return false
-		}
-	}
-	return true
-}
-
-// objectAt is the object of a document that a path leads into, an element of a List or the
-// document, and the rest of the path.
-func objectAt(doc int, root *yamledit.Node, at yamledit.Path) (object, yamledit.Path) {
-	o := object{doc: doc, node: root}
-	if o.text("kind") == "List" && len(at) > 2 && at[0] == "items" {
-		if item := o.find(at[:2]...); isMapping(item) {
-			o.node, o.at, at = item, at[:2], at[2:]
-		}
-	}
-	if o.kind = o.text("kind"); o.kind != "" {
-		o.namespace = o.text("metadata", "namespace")
-		o.name = cmp.Or(o.text("metadata", "name"), o.text("metadata", "generateName"))
-	}
-	return o, at
-}
-
-// fieldID names the value at a path of an object: by its container where it is the image of
-// one, as a trigger would.
-func (o object) fieldID(at yamledit.Path) ID {
-	id := ID{Kind: o.kind, Namespace: o.namespace, Name: o.name}
-	if n := len(at); n > 2 && at[n-1] == "image" && o.name != "" && (at[n-3] == "containers" || at[n-3] == "initContainers") {
-		if id.Container = o.text(append(slices.Clone(at[:n-1]), "name")...); id.Container != "" {
-			return id
-		}
-	}
-	id.Field = o.called(at)
-	return id
-}
-
-// called is a path as people say it, with the names of elements that have one:
-// images[web].newTag.
-func (o object) called(at yamledit.Path) string {
-	var b strings.Builder
-	for i, step := range at {
-		key := yamledit.Path{step}.String()
-		if _, ok := step.(int); ok {
-			name := o.text(append(slices.Clone(at[:i+1]), "name")...)
-			if name != "" && len(name) <= 100 && !strings.ContainsFunc(name, func(r rune) bool { return r == '[' || r == ']' || !unicode.IsPrint(r) }) {
-				key = "[" + name + "]"
-			}
-		}
-		if b.Len() > 0 && key[0] != '[' {
-			b.WriteByte('.')
-		}
-		b.WriteString(key)
-	}
-	return b.String()
 }

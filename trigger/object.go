@@ -182,25 +182,28 @@ func (f *finding) wish(o object, from int) {
 	}
 }
 
+// where tells places of a file apart.
+type where struct {
+	doc       int
+	at        string
+	line, col int
+}
+
+func (p Place) where() where { return where{p.Doc, p.At.String(), p.Line, p.Col} }
+
 // disputed takes out the sites that have a place in common, paused or not: they would
 // fight, if not now.
 func (f *finding) disputed() {
-	type where struct {
-		doc       int
-		at        string
-		line, col int
-	}
-	key := func(p Place) where { return where{p.Doc, p.At.String(), p.Line, p.Col} }
 	sites := map[where]int{}
 	for _, s := range f.sites {
 		for _, p := range s.Places {
-			if sites[key(p)]++; sites[key(p)] == 2 {
+			if sites[p.where()]++; sites[p.where()] == 2 {
 				f.problem(p.Line, p.Col, "two triggers rewrite this image: neither is used", "remove one of them")
 			}
 		}
 	}
 	f.sites = slices.DeleteFunc(f.sites, func(s Site) bool {
-		return slices.ContainsFunc(s.Places, func(p Place) bool { return sites[key(p)] > 1 })
+		return slices.ContainsFunc(s.Places, func(p Place) bool { return sites[p.where()] > 1 })
 	})
 }
 

@@ -112,7 +112,7 @@ type As struct {
 // Find finds the sites of a file of YAML or JSON. A bad trigger is a problem of that
 // trigger; the others go on. Problems come without Path.
 func Find(f *yamledit.File, fields ...Field) ([]Site, []imagestream.Problem) {
-	var found finding
+	found := finding{ways: newWays()}
 	for i, d := range f.Docs {
 		found.object(object{doc: i, node: d.Root})
 	}
@@ -188,6 +188,7 @@ func (f *finding) numbered() []Site {
 }
 
 type finding struct {
+	ways     // of YAML
 	sites    []Site
 	problems []imagestream.Problem
 }
