@@ -26,10 +26,11 @@ type Hold struct {
 type HoldReason string
 
 const (
-	TakenBack HoldReason = "taken back" // it was given this image, and somebody took it back
-	LeftOut   HoldReason = "left out"   // one commit brought the record and moved others of the tag, but not this one
-	FlipFlop  HoldReason = "flip-flop"  // it came to hold this image three times within a day
-	TooLong   HoldReason = "too long"   // the history is too long, or cut off, to tell
+	TakenBack HoldReason = "taken back"    // it was given this image, and somebody took it back
+	LeftOut   HoldReason = "left out"      // one commit brought the record and moved others of the tag, but not this one
+	FlipFlop  HoldReason = "flip-flop"     // it came to hold this image three times within a day
+	TooLong   HoldReason = "too long"      // the history is too long, or cut off, to tell
+	Changed   HoldReason = "changed since" // somebody changed it after its tag had come to this image
 )
 
 // A site that came to hold an image so often within so long is left alone for the rest of it.
@@ -37,6 +38,10 @@ const (
 	flips      = 3
 	flipPeriod = 24 * time.Hour
 )
+
+// seekDepth is how many commits are looked through for somebody who took back the record
+// itself: what is asked for again comes back within an interval.
+const seekDepth = 50
 
 // Held are the holds of one pass.
 type Held []Hold
@@ -55,14 +60,15 @@ func (h Held) Without(changes []SiteChange) []SiteChange {
 //
 //	the parent's record     the parent's site             the site is
 //	the image               has it                        held: this commit took it back
-//	the image               another, or the same file     looked for in the parent's parent
+//	the image               another than here, too        held: this commit changed it
+//	the image               the same as here              looked for in the parent's parent
 //	the image               not there yet                 free
 //	another, or none        there, others came to         held: it was left out when a proposal
 //	                        have the image right here     was merged into a single commit
-//	another, or none        otherwise                     free
+//	another, or none        otherwise                     free, unless the record was taken back
 //
-// Images that come on record in this very pass cannot have been taken back yet. Whatever the
-// record did, a site that came to hold the image three times within a day, while the record
+// Who takes back the record as well, so that the image is younger than what is on record after it,
+// breaks nothing: the same holds as if the record had stood. Whatever the record did, a site that came to hold the image three times within a day, while the record
 // went to and fro, is held for the rest of it.
 //
 // What was found at one tip is remembered: from a later one only the commits since are
@@ -169,14 +175,18 @@ type suspect struct {
 	key    holdKey
 	site   *Site  // as the commit that was reached has it
 	stream string // the file of the record there
-	asks   bool   // whether somebody took the image back
+	asks   bool   // whether somebody took the image back: the record says it
+	seeks  bool   // whether the record was taken back: it says another image
 	counts bool   // how often the site came to hold the image
 
-	born  int         // how many commits back the record came to say the image
-	has   bool        // the site has the image in the commit that was reached
-	long  int         // commits in a row that are too old to count
-	gives []time.Time // when it came to hold it, newest first
-	lost  verdict     // the newest commit in which it lost it
+	away    time.Time   // since when the record says the other image
+	retold  bool        // the site followed another tag before
+	changed *Hold       // the newest change of somebody while the record said the image
+	born    int         // how many commits back the record came to say the image
+	has     bool        // the site has the image in the commit that was reached
+	long    int         // commits in a row that are too old to count
+	gives   []time.Time // when it came to hold it, newest first
+	lost    verdict     // the newest commit in which it lost it
 }
 
 // open makes suspects of the sites about which nothing is known yet.
@@ -196,12 +206,12 @@ func (l *lookout) open(snap gitstore.Snapshot, wanted []SiteChange, keys []holdK
 			}
 			recent[tag] = again || l.now.Sub(l.given[gift{tag, w.Image}]) < flipPeriod
 		}
-		s := &suspect{change: w, key: key, site: w.Site, stream: l.cat.Stream(tag.Stream).Path, asks: !w.Moved, counts: recent[tag]}
-		if s.asks || s.counts {
-			l.todo = append(l.todo, s)
-		} else {
-			l.found[key] = verdict{}
+		stream := l.cat.Stream(tag.Stream)
+		s := &suspect{change: w, key: key, site: w.Site, stream: stream.Path, asks: !w.Moved, counts: recent[tag]}
+		if w.Moved {
+			s.seek(stream.record(tag.Tag))
 		}
+		l.todo = append(l.todo, s)
 	}
 	return nil
 }
@@ -263,7 +273,7 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 		return err
 	}
 	for _, s := range l.todo { // the log ends here, or we do: one site must not stop the others
-		if s.asks && err != nil {
+		if s.asks && err != nil && s.changed == nil {
 			l.close(s, Hold{Why: TooLong})
 		} else {
 			l.judge(s)
@@ -275,10 +285,10 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 // advance takes a suspect over one step, and reports whether it has its verdict.
 func (l *lookout) advance(s *suspect, st *step) (done bool, err error) {
 	if s.asks {
-		if l.depth >= s.change.Site.Settings.HoldDepth {
+		if l.depth >= s.change.Site.Settings.HoldDepth && s.changed == nil {
 			return l.close(s, Hold{Why: TooLong}), nil
 		}
-		said, err := l.said(s, st)
+		record, said, err := l.said(s, st)
 		if err != nil {
 			return false, err
 		}
@@ -291,10 +301,15 @@ func (l *lookout) advance(s *suspect, st *step) (done bool, err error) {
 				return l.close(s, Hold{Why: LeftOut, By: st.at.Rev(), About: st.at.About()}), nil
 			}
 			s.asks, s.born = false, l.depth
+			s.seek(record)
+		}
+	} else if s.seeks {
+		if err := l.sought(s, st); err != nil {
+			return false, err
 		}
 	}
 	s.dated(l.now.Sub(st.at.About().When) < flipPeriod)
-	if !s.asks && !s.counts {
+	if !s.asks && !s.seeks && !s.counts {
 		return l.judge(s), nil
 	}
 	before, err := st.siteBefore(s.site)
@@ -313,7 +328,9 @@ func (l *lookout) advance(s *suspect, st *step) (done bool, err error) {
 		return l.close(s, Hold{Why: TakenBack, By: st.at.Rev(), About: st.at.About()}), nil
 	case has && !s.has && s.lost.By == "":
 		s.lost.By, s.lost.About = st.at.Rev(), st.at.About()
-	case s.has && !has && s.long == 0:
+	case s.asks && !has && !s.has:
+		s.altered(before, st)
+	case s.has && !has && s.counts && s.long == 0:
 		s.gives = append(s.gives, st.at.About().When)
 	}
 	s.has, s.site = has, before
@@ -331,6 +348,44 @@ func (s *suspect) dated(recent bool) {
 		s.long = 0
 	}
 	s.counts = s.counts && s.long <= few
+	s.seeks = s.seeks && s.long <= few
+}
+
+// altered notes that a commit changed what the site says, from one other image to another. A
+// site that followed another tag then is none that was left as it was.
+func (s *suspect) altered(before *Site, st *step) {
+	s.retold = s.retold || before.Follows != s.site.Follows
+	if !s.retold && s.changed == nil && before.ID == s.site.ID && before.Current() != s.site.Current() {
+		s.changed = &Hold{Why: Changed, By: st.at.Rev(), About: st.at.About()}
+	}
+}
+
+// seek begins to look for somebody who took back the record, of which this is left.
+func (s *suspect) seek(left *imagestream.TagStatus) {
+	s.seeks, s.away = true, time.Time{}
+	if left != nil && len(left.Items) > 0 {
+		s.away = left.Items[0].Created
+	}
+}
+
+// sought looks at a step that may have taken back the record: the image that is on record
+// behind it is older than the one before, which is that of the suspect.
+func (l *lookout) sought(s *suspect, st *step) error {
+	s.seeks = l.depth < seekDepth || l.now.Sub(l.given[gift{s.change.Site.Follows, s.change.Image}]) < flipPeriod
+	if st.change(s.stream) == nil {
+		return nil
+	}
+	record, said, err := l.said(s, st)
+	switch {
+	case err != nil:
+		return err
+	case record == nil && said: // nobody can read it there
+	case said && record.Items[0].Created.After(s.away):
+		s.asks, s.seeks = true, false
+	default:
+		s.seeks = false
+	}
+	return nil
 }
 
 // settle takes over what was found at an earlier tip, of which nothing since says otherwise. It
@@ -344,13 +399,15 @@ func (l *lookout) settle(s *suspect, v verdict) (done bool) {
 		l.found[s.key] = v
 		return true
 	}
-	s.asks = false
-	s.born = v.depth
+	s.asks, s.born = false, v.depth
 	return !s.counts && l.judge(s)
 }
 
 // judge gives a suspect that nobody took back its verdict.
 func (l *lookout) judge(s *suspect) bool {
+	if s.changed != nil {
+		return l.close(s, *s.changed)
+	}
 	if len(s.gives) < flips {
 		if s.asks { // it was not there yet
 			s.born = l.depth
@@ -367,20 +424,21 @@ func (l *lookout) close(s *suspect, h Hold) bool {
 	return true
 }
 
-// said reports whether the record said the image in the parent, too.
-func (l *lookout) said(s *suspect, st *step) (bool, error) {
+// said reports whether the record said the image in the parent, too, and what it was where the
+// step changed it and it can be read.
+func (l *lookout) said(s *suspect, st *step) (*imagestream.TagStatus, bool, error) {
 	if st.change(s.stream) == nil {
-		return true, nil
+		return nil, true, nil
 	}
 	if unknown, err := st.unknown(s.change.Site.Follows.Stream, s.stream); unknown || err != nil {
-		return true, err // a file that is broken says nothing else
+		return nil, true, err // a file that is broken says nothing else
 	}
 	record, path, err := st.recordBefore(s.change.Site.Follows, s.stream)
 	if err != nil || record == nil || len(record.Items) == 0 {
-		return false, err
+		return nil, false, err
 	}
 	s.stream = path
-	return s.change.saidBy(record), nil
+	return record, s.change.saidBy(record), nil
 }
 
 // saidBy reports whether a record says to the site what it says now.

@@ -586,3 +586,79 @@ func TestHeldWhenNamesChange(t *testing.T) {
 		})
 	}
 }
+
+// Who takes back a whole push, the record with the image, is heard: the record comes again with
+// the next look at the registry, the image does not.
+func TestHeldWhenTheRecordIsTakenBack(t *testing.T) {
+	both := func(q *quay) {
+		log := q.store.Log("main")
+		q.store.Edit("main", "revert both", func(tree memory.Tree) { clear(tree); maps.Copy(tree, log[2].Tree) })
+	}
+	for name, revert := range map[string]func(q *quay){
+		"at once": both,
+		"one after the other": func(q *quay) {
+			log := q.store.Log("main")
+			q.store.Edit("main", "revert both", func(tree memory.Tree) { clear(tree); maps.Copy(tree, log[1].Tree) })
+			q.store.Edit("main", "and the record", func(tree memory.Tree) { clear(tree); maps.Copy(tree, log[2].Tree) })
+		},
+		"held first": func(q *quay) {
+			log := q.store.Log("main")
+			q.store.Edit("main", "revert both", func(tree memory.Tree) { clear(tree); maps.Copy(tree, log[1].Tree) })
+			q.walk()
+			q.store.Edit("main", "and the record", func(tree memory.Tree) { clear(tree); maps.Copy(tree, log[2].Tree) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quayside(t, map[string]string{"a.yaml": follower("a", " ")}, func(q *quay) {
+				q.store.Now = time.Now
+				q.push("aaa")
+				time.Sleep(time.Hour)
+				q.push("bbb")
+				time.Sleep(time.Minute)
+				revert(q)
+				time.Sleep(time.Hour)
+				for range 3 {
+					q.walk()
+					q.want("a.yaml a aaa, taken back by revert both")
+					q.restart()
+				}
+				again := q.store.Log("main")[1].Tree
+				q.store.Edit("main", "the record, again", func(tree memory.Tree) { clear(tree); maps.Copy(tree, again) })
+				time.Sleep(time.Hour)
+				q.wantAfterRestartToo("a.yaml a aaa, taken back by revert both")
+				time.Sleep(time.Hour)
+				q.push("ccc")
+				q.want("a.yaml a ccc")
+			})
+		})
+	}
+}
+
+// A tag that goes back at its registry, and forward again, takes nobody's word back.
+func TestFreeWhenTheTagGoesBack(t *testing.T) {
+	quayside(t, map[string]string{"a.yaml": follower("a", " ")}, func(q *quay) {
+		q.store.Now = time.Now
+		for _, word := range []string{"aaa", "bbb", "aaa", "bbb"} {
+			time.Sleep(10 * time.Hour)
+			q.push(word)
+			q.want("a.yaml a " + word)
+		}
+	})
+}
+
+// What a person wrote after the tag had come to its image is younger, and stays until the next
+// one; what was so before, or only then came to follow, moves.
+func TestHeldWhenChangedSince(t *testing.T) {
+	quayside(t, map[string]string{
+		"a.yaml": follower("a", "old"), "b.yaml": follower("b", "old"), "c.yaml": strings.ReplaceAll(follower("c", "old"), "web:stable", "web:none"),
+		".towpath.yaml": "version: 1\ndefaults: {min-age: 24h}\n",
+	}, func(q *quay) {
+		q.push("aaa")
+		time.Sleep(time.Hour)
+		q.take("a.yaml", "a", "hotfix")
+		q.store.Write("main", "touch b", map[string]string{"b.yaml": q.text("b.yaml") + "# touched\n"})
+		q.store.Write("main", "follow, from here", map[string]string{"c.yaml": follower("c", "mine")})
+		time.Sleep(24 * time.Hour)
+		q.wantAfterRestartToo("a.yaml a hotfix, changed since by take a back", "b.yaml b aaa", "c.yaml c aaa")
+	})
+}
