@@ -112,7 +112,7 @@ func (r *Recorded) wanted(site *Site) (w wish) {
 	case s == nil && r.cat.hidden[name] != "":
 		w.why = fmt.Sprintf("image stream %s is left alone: %s", name, r.cat.hidden[name])
 	case s == nil:
-		w.why = fmt.Sprintf("there is no image stream %s in this repository", name)
+		w.why = fmt.Sprintf("there is no image stream %s in this repository%s", name, r.cat.namesake(name))
 	case s.Malformed:
 		w.why = fmt.Sprintf("the status of image stream %s is malformed", s.Name)
 	case slices.Contains(s.Spec.Broken, site.Follows.Tag):
@@ -124,6 +124,9 @@ func (r *Recorded) wanted(site *Site) (w wish) {
 	image := r.image(s, site.Follows)
 	if image == nil {
 		w.why = fmt.Sprintf("no image is on record for %s", site.Follows)
+		if s.specTag(site.Follows.Tag) == nil && s.Spec.Repository == "" {
+			w.why += ", and the stream has no such tag"
+		}
 		return w
 	}
 	w.SiteChange = *image
@@ -132,6 +135,20 @@ func (r *Recorded) wanted(site *Site) (w wish) {
 		w.why = fmt.Sprintf("%s: %s", site.Follows, w.why)
 	}
 	return w
+}
+
+// namesake is the stream of that name in another namespace, if there is one alone.
+func (c *Catalog) namesake(name imagestream.Name) string {
+	var found []imagestream.Name
+	for _, s := range c.Streams {
+		if s.Name.Name == name.Name {
+			found = append(found, s.Name)
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return fmt.Sprintf("; there is %s", found[0])
 }
 
 // moved reports whether the record, as it stands in Git, says something else to a site.

@@ -117,3 +117,14 @@ func TestGuardKeepsTogether(t *testing.T) {
 		}
 	})
 }
+
+// Who misnames the config believes in its guard rails: nothing is written meanwhile.
+func TestConfigMisnamed(t *testing.T) {
+	quayside(t, map[string]string{"a.yaml": follower("a", " "), ".towpath.yml": "version: 1\npaused: true\n"}, func(q *quay) {
+		q.push("aaa")
+		q.want("a.yaml a ")
+		if !q.last.Invalid || len(q.last.Problems) != 1 || !strings.Contains(q.last.Problems[0].Fix, "git mv .towpath.yml .towpath.yaml") {
+			q.t.Errorf("invalid: %t, problems: %v", q.last.Invalid, q.last.Problems)
+		}
+	})
+}

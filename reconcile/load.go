@@ -147,7 +147,7 @@ func (c *Catalog) configure(ctx context.Context, prev *Catalog) ([]imagestream.P
 	f, ok := c.files[ConfigPath]
 	if !ok {
 		c.Config, c.config = config.Default(), ""
-		return nil, nil
+		return c.misnamed(), nil
 	}
 	if f.Skip != "" {
 		c.Config, c.config, c.Invalid = config.Default(), "", true
@@ -174,6 +174,19 @@ func (c *Catalog) configure(ctx context.Context, prev *Catalog) ([]imagestream.P
 		c.Config = conf
 	}
 	return problems, nil
+}
+
+// misnamed says of a config under a name that is not read: whoever wrote it believes in its
+// guard rails, so that nothing is written until it has its name.
+func (c *Catalog) misnamed() (problems []imagestream.Problem) {
+	for _, name := range []string{".towpath.yml", "towpath.yaml", ".towpath.json"} {
+		if _, ok := c.files[name]; ok {
+			c.Invalid = true
+			problems = append(problems, imagestream.Problem{Path: name, What: "this is not read: the config's name is " + ConfigPath,
+				Fix: "git mv " + name + " " + ConfigPath + "; nothing is written until then"})
+		}
+	}
+	return problems
 }
 
 // parse reads the included files whose bytes were not parsed before. Bytes that

@@ -406,13 +406,13 @@ func (t *triggering) expect(ctx context.Context, after []byte, found trigger.Sit
 func (t *triggering) instead(cat *reconcile.Catalog, ref imagestream.TagRef) string {
 	if s := cat.Stream(ref.Stream); s != nil {
 		if s.Status.Tag(ref.Tag) == nil && !hasTag(s.Spec, ref.Tag) {
-			return fmt.Sprintf(", and the stream has no such tag (it has %s)", tagsIn(&s.Document))
+			return fmt.Sprintf(" (it has %s)", tagsIn(&s.Document))
 		}
 		return ""
 	}
 	for _, s := range cat.Streams {
 		if s.Name.Name == ref.Stream.Name {
-			return fmt.Sprintf(" (there is %s: --from %s:%s)", s.Name, s.Name, ref.Tag)
+			return fmt.Sprintf(" (--from %s:%s)", s.Name, ref.Tag)
 		}
 	}
 	return ""
