@@ -165,7 +165,7 @@ func standing(t *testing.T) *harbour {
 	other.towpath(exitProblems, "run", "--once")
 	h.repo.Commit(map[string]string{"streams/api.yaml": other.repo.Read("streams/api.yaml"), "merge/a.yaml": other.repo.Read("merge/a.yaml")}, "merge without b")
 
-	for i := range 7 { // to and fro
+	for i := range 6 { // to and fro
 		h.images.push(t, "team1/job:1.4", fmt.Sprint("job", (i+1)%2))
 		h.towpath(exitProblems, "run", "--once")
 	}
