@@ -223,7 +223,7 @@ func (d *decoder) scalar(n *yaml.Node, key string, tag reflect.StructTag, v refl
 		lo, hi := tag.Get("min"), tag.Get("max")
 		got, err := time.ParseDuration(n.Value)
 		if n.Kind != yaml.ScalarNode || err != nil || got < duration(lo) || got > duration(hi) {
-			d.add(at(n), fmt.Sprintf("%s must be a duration from %s to %s", key, lo, hi), "write a number with its unit, such as 90s, 15m or 1h")
+			d.add(at(n), fmt.Sprintf("%s must be a duration from %s to %s", key, lo, hi), durationFix(n.Value))
 			return
 		}
 		v.SetInt(int64(got))
@@ -252,6 +252,17 @@ func (d *decoder) scalar(n *yaml.Node, key string, tag reflect.StructTag, v refl
 	default:
 		d.choice(n, key, strings.Fields(tag.Get("oneof")), v)
 	}
+}
+
+// durationFix is what to write in place of a text that is no duration. Days, which
+// annotations know, are none here.
+func durationFix(text string) string {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 && n <= 10_000 {
+			return fmt.Sprintf("there are no days here: write %dh", 24*n)
+		}
+	}
+	return "write a number with its unit, such as 90s, 15m or 72h"
 }
 
 // choice fills a string, which may have to be one of some words.
