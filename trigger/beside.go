@@ -84,6 +84,10 @@ type siteIn struct {
 // marked is the site that a mark makes, unless its value is not to be written.
 func (f *finding) marked(m mark) (siteIn, bool) {
 	w := f.way(m.Doc, m.At, m.Way)
+	key := w.entryKey()
+	if key != "" && !m.said {
+		m.part = key
+	}
 	switch value := text(m.Node); {
 	case w.kind == "Template" && w.find("objects") != nil:
 		f.processed(w.object)
@@ -91,6 +95,10 @@ func (f *finding) marked(m mark) (siteIn, bool) {
 		f.note(m.Node.Line, m.Node.Column, "a placeholder stands here: it is left alone")
 	case m.Why != "":
 		f.problem(m.line, m.col, "the marked value cannot be edited: "+m.Why, "write the value out there, or mark it where it is written out")
+	case key != "" && m.part != key && !(key == Tag && m.part == TagDigest):
+		f.problem(m.line, m.col, fmt.Sprintf("%s holds the %s of an image, and the marker follows its %s", w.key(), key, m.part.word()), fmt.Sprintf(`"part": "%s", or none`, key))
+	case m.wish != "" && m.part != Ref:
+		f.fault(m, m.formless())
 	case !m.part.fits(value):
 		f.problem(m.line, m.col, fmt.Sprintf("the marked value is no %s of an image", m.part.word()), "mark a value that is one, or write a blank there, which is replaced")
 	case w.kind == "ImageStream" && w.at[0] == "status":
@@ -101,6 +109,8 @@ func (f *finding) marked(m mark) (siteIn, bool) {
 		f.problem(m.line, m.col, "the marked value says what the object or the container is called", "mark the image")
 	case w.namesTag():
 		f.problem(m.line, m.col, "the marked value is the name of a tag of a stream, not an image", "kind: DockerImage, or no marker here")
+	case m.part.isWord(value, w.key()):
+		f.fault(m, m.part.wordFault())
 	default:
 		s := m.site(Place{Doc: m.Doc, At: m.At, Line: m.Node.Line, Col: m.Node.Column, Value: value})
 		s.ID = f.fieldID(w, s.what())
@@ -108,6 +118,8 @@ func (f *finding) marked(m mark) (siteIn, bool) {
 	}
 	return siteIn{}, false
 }
+
+func (f *finding) fault(m mark, bad *fault) { f.problem(m.line, m.col, bad.what, bad.fix) }
 
 // processed says of a template what package imagestream says of one that holds a stream.
 func (f *finding) processed(o object) {

@@ -27,7 +27,7 @@ const (
 // What of a Dockerfile names an image.
 var (
 	fromLine  = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?FROM\s+(?:--\S+\s+)*([^\s"'\\-][^\s"'\\]*)(?:\s+AS\s+\S+)?\s*\\?\s*$`)
-	unsure    = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?(?:FROM\s*\\?\s*$|(?:FROM|COPY|ADD|RUN|HEALTHCHECK)\s+--)`)
+	unsure    = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?(?:FROM\s*\\?\s*$|(?:FROM|COPY|ADD|RUN|HEALTHCHECK)\s+--|(?:HEALTHCHECK\s.*)?(?:CMD|ENTRYPOINT|RUN|SHELL|VOLUME|COPY|ADD)\s*\[)`)
 	copyFrom  = regexp.MustCompile(`(?:^|\s)--from=([^\s"'\\]+)`)
 	mountFrom = regexp.MustCompile(`(?:^|\s)--mount=(?:[^\s"'\\]*,)?from=([^\s,"'\\]+)`)
 )
@@ -40,6 +40,8 @@ var (
 	keyText  = regexp.MustCompile(`^\s*(?:-\s+)?[\w./-]+\s*:` + quotedValue + lineTail)
 	alone    = regexp.MustCompile(`^\s*(?:-\s+)?` + anyValue + lineTail)
 	inQuotes = regexp.MustCompile(quotedValue)
+	indexed  = regexp.MustCompile(`[\w)\]]\s*\[\s*["']`) // the text in quotes is a key
+	keyOf    = regexp.MustCompile(`([\w-]+)["']?\s*(?:[:?+]?=>?|:)\s*["']?$`)
 )
 
 const lineForms = "FROM, COPY or ADD --from=, RUN --mount=from=, KEY=VALUE, key: value, or one text in quotes"
@@ -58,10 +60,23 @@ func slots(line string) []slot {
 			return found
 		}
 	}
-	if quotes := strings.Count(line, `"`) + strings.Count(line, "'"); quotes != 2 || strings.ContainsAny(line, `\+%&|~`) {
+	if quotes := strings.Count(line, `"`) + strings.Count(line, "'"); quotes != 2 || strings.ContainsAny(line, `\+%&|~`) || indexed.MatchString(line) {
 		return nil // escapes, or an expression
 	}
 	return all(inQuotes, line, false)
+}
+
+// isBare reports whether the value of a slot stands without quotes.
+func (s slot) isBare(line string) bool {
+	return s.start == 0 || strings.IndexByte("\"'", line[s.start-1]) < 0
+}
+
+// key is the key before a slot, empty where there is none.
+func (s slot) key(line string) string {
+	if m := keyOf.FindStringSubmatch(line[:s.start]); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // all are the last groups that took part in the matches of an expression.
@@ -151,7 +166,7 @@ func opensLine(text string) bool {
 // letter is an apostrophe.
 func quoteEnd(line string, at int, never map[string]bool) int {
 	quote := line[at : at+1]
-	if quote != `"` && quote != "'" || never[quote] || quote == "'" && at > 0 && isWord(line[at-1]) {
+	if quote != `"` && quote != "'" || never[quote] || quote == "'" && at > 0 && isLetter(line[at-1]) {
 		return 0
 	}
 	for i := at + 1; i < len(line); i++ {
@@ -166,7 +181,7 @@ func quoteEnd(line string, at int, never map[string]bool) int {
 	return 0
 }
 
-func isWord(c byte) bool {
+func isLetter(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 

@@ -32,6 +32,7 @@ type marker struct {
 	follows imagestream.TagRef
 	policy  string // of Flux, as Site.Policy
 	part    Part
+	said    bool // the part is; else it is Ref, or what the value's key can hold alone
 	wish    Style
 	paused  bool
 }
@@ -157,9 +158,18 @@ func (ms members) marker() (m marker, bad *fault) {
 	case !stream && (seen["part"] || seen["form"]):
 		return m, &fault{`"part" and "form" do not go with "$imagepolicy"`, `write "$imagestream" in place of it, or the part as Flux does: "NAMESPACE:NAME:tag"`}
 	case m.wish != "" && m.part != Ref:
-		return m, &fault{fmt.Sprintf(`"form" is how a whole reference is written, and this marker follows its %s`, m.part), `remove "form" or "part"`}
+		return m, m.formless()
 	}
 	return m, nil
+}
+
+// formless says that a part has no form.
+func (m marker) formless() *fault {
+	fix := `remove "form"`
+	if m.said {
+		fix += ` or "part"`
+	}
+	return &fault{fmt.Sprintf(`"form" is how a whole reference is written, and this marker follows its %s`, m.part), fix}
 }
 
 // take takes one member in.
@@ -181,7 +191,7 @@ func (m *marker) take(x member) *fault {
 	case "$imagepolicy":
 		return m.followPolicy(text)
 	case "part":
-		if m.part = Part(text); !slices.Contains([]Part{Ref, Name, Tag, Digest, TagDigest}, m.part) {
+		if m.part, m.said = Part(text), true; !slices.Contains([]Part{Ref, Name, Tag, Digest, TagDigest}, m.part) {
 			return &fault{fmt.Sprintf("an image has no part %.40q", text), `"part": "ref", or "name", "tag", "digest" or "tag@digest"`}
 		}
 	case "form":
@@ -225,52 +235,4 @@ func (m marker) site(p Place) Site {
 	}
 	s.Places = []Place{p}
 	return s
-}
-
-// cutScheme takes what stands before an image in some files off.
-func cutScheme(value string) (scheme, image string) {
-	for _, s := range []string{"docker://", "oci://"} {
-		if image, ok := strings.CutPrefix(value, s); ok {
-			return s, image
-		}
-	}
-	return "", value
-}
-
-// fits reports whether a value may be a part of an image, or is blank. A marker whose image
-// is gone does not move what has come to stand below it: a number, or a switch.
-func (p Part) fits(value string) bool {
-	if p == Ref || p == Name {
-		_, value = cutScheme(value)
-	}
-	value = strings.TrimSpace(value)
-	if strings.Contains(value, "://") {
-		return false // an address on the web
-	}
-	if p == Tag || p == TagDigest || value == "" {
-		return isImageText(value)
-	}
-	number := strings.Trim(value, "0123456789.") == ""
-	return isImageText(value) && !number && value != "true" && value != "false"
-}
-
-// word is the part in a sentence.
-func (p Part) word() string {
-	if p == Ref {
-		return "reference"
-	}
-	return string(p)
-}
-
-// isImageText reports whether a text may be an image or a part of one, by its characters.
-func isImageText(text string) bool {
-	if strings.HasSuffix(text, ":") {
-		return false // a key
-	}
-	for _, c := range []byte(text) {
-		if !isWord(c) && strings.IndexByte(".:/@-", c) < 0 {
-			return false
-		}
-	}
-	return true
 }

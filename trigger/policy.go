@@ -29,7 +29,7 @@ func (m *marker) followPolicy(text string) *fault {
 		return &fault{fmt.Sprintf("%.300q, which the marker follows, names no image policy", text), `write {"$imagepolicy": "NAMESPACE:NAME"}`}
 	}
 	if hasPart {
-		if m.part = Part(part); m.part != Tag && m.part != Name && m.part != Digest {
+		if m.part, m.said = Part(part), true; m.part != Tag && m.part != Name && m.part != Digest {
 			return &fault{fmt.Sprintf("Flux knows no part %.40q of an image", part), fmt.Sprintf(`write {"$imagepolicy": "%s:%s:tag"}, or :name, or :digest, or none of them`, namespace, name)}
 		}
 	}

@@ -3,6 +3,7 @@ package trigger
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"unicode/utf8"
 
@@ -38,6 +39,9 @@ func rewrittenText(src []byte, rewrites []Rewrite) ([]byte, error) {
 		}
 		p := site.Places[0]
 		start := offsetOf(src, lines, p)
+		if before := string(src[lines[p.Line-1]:start]); isTyped(before, values[0]) {
+			return nil, refused(site, "without quotes the new value would be no text on its line", fmt.Sprintf("write %q there by hand, with the quotes", values[0]))
+		}
 		splices[i] = splice{site, start, start + len(p.Before) + len(p.Value), p.Before + values[0]}
 	}
 	slices.SortFunc(splices, func(a, b splice) int { return cmp.Compare(a.start, b.start) })

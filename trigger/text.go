@@ -32,6 +32,7 @@ func (f *finding) text(src []byte) {
 			f.tooMany(r.number)
 			return
 		}
+		r.stages.read(line)
 	}
 	r.drop("the marker stands above no line that holds a value", "write it above the line that holds the image")
 }
@@ -43,6 +44,7 @@ type lineReader struct {
 	shut    string  // what ends the comment that the line begins in
 	above   []noted // markers that wait for a line
 	markers int
+	stages  stages
 }
 
 // A noted marker is one with its place.
@@ -141,10 +143,17 @@ func (r *lineReader) follow(m noted, line, content string) {
 	switch {
 	case strings.Contains(value, "$") || isPlaceholder(value):
 		r.note(r.number, col, "a placeholder stands here: it is left alone")
-	case !m.part.fits(value):
-		r.problem(m.line, m.col, fmt.Sprintf("the value on the line that is marked is no %s of an image", m.part.word()), "mark a line with "+lineForms)
 	case s.whole && m.part != Ref:
 		r.problem(m.line, m.col, fmt.Sprintf("the line that is marked holds a whole reference, not its %s", m.part), `remove "part"`)
+	case s.whole && r.stages.has(value):
+		r.problem(m.line, m.col, "the line that is marked names a stage, not an image", "mark the FROM of that stage, where it has an image, or remove the marker")
+	case !m.part.fits(value):
+		r.problem(m.line, m.col, fmt.Sprintf("the value on the line that is marked is no %s of an image", m.part.word()), "mark a line with "+lineForms)
+	case !s.whole && s.isBare(line) && isTyped(line[:s.start], value):
+		r.problem(m.line, m.col, "the value on the line that is marked has no quotes, and may be a number or a name of another value", `write it in quotes, or as KEY=VALUE without blanks`)
+	case !s.whole && m.part.isWord(value, s.key(line)):
+		bad := m.part.wordFault()
+		r.problem(m.line, m.col, bad.what, bad.fix)
 	default:
 		site := m.site(Place{Line: r.number, Col: col, Value: value})
 		site.ID.Field = m.says()

@@ -23,7 +23,7 @@ func marked(line string) string { return "# {\"$imagestream\": \"web:1\"}\n" + l
 func TestSlots(t *testing.T) {
 	for _, want := range []string{
 		"FROM [web:1]", "from\t[web:1]", "  FROM [web:1] AS build", "FROM --platform=$X --x=y [web:1] as build", "FROM [web:1] \\", "ONBUILD FROM [web:1]",
-		"FROM [scratch]", "FROM [build]",
+		"FROM [golang]", "COPY --from=[nginx] /a /b", "image: [nginx]", "IMAGE=[nginx]", "image = \"[nginx]\"", "\"image\": \"[nginx]\",",
 		"COPY --from=[web:1] /a /b", "COPY --chown=1 --from=[web:1] --link /a /b", "ADD --from=[web:1] a b", "    --from=[web:1] \\",
 		"RUN --mount=from=[web:1],target=/a make", "RUN --mount=type=bind,from=[web:1] make", "    --mount=type=bind,target=/a,from=[web:1] \\",
 		"ARG IMAGE=[web:1]", "ENV IMAGE=[web:1]", "ENV IMAGE=\"[web:1]\" \\", "export IMAGE=[web:1]", "set IMAGE=[web:1]", "readonly IMAGE='[web:1]'; # x", "IMAGE=[]", "IMAGE=[] # x", "IMAGE=\"[]\"", "IMAGE='[ ]'",
