@@ -51,7 +51,8 @@ func written(v Value, old *Node, json bool) string {
 		return text
 	}
 	var style yaml.Style
-	if old != nil && old.Kind == yaml.ScalarNode && old.Tag == "!!str" {
+	there := old != nil && old.Kind == yaml.ScalarNode && old.Tag == "!!str"
+	if there {
 		style = old.Style
 	}
 	switch {
@@ -59,10 +60,16 @@ func written(v Value, old *Node, json bool) string {
 		return doubleQuoted(text)
 	case style&yaml.SingleQuotedStyle != 0 && !strings.ContainsFunc(text, escapes):
 		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
-	case plain(text):
+	case plain(text), there && style == 0 && version(text) && version(old.Value):
 		return text
 	}
 	return doubleQuoted(text)
+}
+
+// version reports whether text is as 1.4.3: nobody reads that as a number, whatever else the
+// old rules of YAML could make of digits and dots. It stays plain where one stood plain.
+func version(text string) bool {
+	return strings.Count(text, ".") > 1 && strings.Trim(text, "0123456789.") == "" && !strings.Contains(text, "..") && text[0] != '.' && text[len(text)-1] != '.'
 }
 
 // doubleQuoted is text in double quotes, so that JSON and YAML both read it.
