@@ -59,7 +59,8 @@ type Snapshot interface {
 	// ids differ are read, and no file.
 	Changes(ctx context.Context, from Snapshot) ([]Change, error)
 	// Read returns the content of a blob that this snapshot's tree holds. A
-	// blob over the store's size limit is an error that names the limit.
+	// blob over the store's size limit is an error that names the limit; that it
+	// is in the tree, whatever its size, keeps nothing else from working.
 	Read(ctx context.Context, id BlobID) ([]byte, error)
 	// Parent is the first parent's snapshot, nil at the root commit. A store
 	// without the history fetches more of it (16, 128, then 1024 commits).
@@ -132,6 +133,7 @@ const (
 	Corrupt      Kind = "Corrupt"      // ours: the cache, or what the server sent, is broken
 	Locked       Kind = "Locked"       // passes, or the admin's: a ref lock stands
 	TooLarge     Kind = "TooLarge"     // the author's: one blob is over the limit; from Read only, everything else goes on
+	Malformed    Kind = "Malformed"    // the author's: what the tree calls a file is none; from Read only, everything else goes on
 )
 
 // An Error is a failed Git operation. It never holds a secret.
@@ -152,3 +154,7 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// OfOneFile tells whether the error is the matter of the file that was read, and of
+// nothing else.
+func (e *Error) OfOneFile() bool { return e.Kind == TooLarge || e.Kind == Malformed }
