@@ -107,6 +107,7 @@ func (c *cache) generation(dir string, tips map[string]plumbing.Hash) *generatio
 		g.objects.shelf = newMemoryShelf(c.limits)
 	} else {
 		g.objects.shelf = openDiskShelf(dir, false, c.limits)
+		g.objects.omitted = openOmissions(dir, c.limits.Blob)
 	}
 	return g
 }

@@ -26,6 +26,7 @@ func cached(t *testing.T) (s *stage, dir string, again func(change ...func(*gogi
 		files[fmt.Sprintf("dir%d/file%d", n%7, n)] = strings.Repeat(fmt.Sprintln("line", n), n)
 	}
 	r := gittest.NewRepo(t, files)
+	filters(r)
 	s = onStage(t, r, gittest.Serve(t, r), in)
 	s.wantFiles(s.snapshot())
 	return s, dir, func(change ...func(*gogit.Options)) {
@@ -51,8 +52,14 @@ func TestCacheSurvivesRestart(t *testing.T) {
 	s.server.Log()
 	next := s.snapshot()
 	s.wantFiles(next)
-	if log := s.server.Log(); len(log) != 2 || log[1].Out > 2000 {
-		t.Errorf("one new file took %v", log)
+	if log := s.server.Log(); len(log) != 3 || log[1].Out+log[2].Out > 2000 {
+		t.Errorf("one new file took %v, want a list of refs, what the server can do, and a fetch", log)
+	}
+	s.repo.Commit(map[string]string{"dir1/new": "2"}, "theirs")
+	s.server.Log()
+	s.wantFiles(s.snapshot())
+	if log := s.server.Log(); len(log) != 2 {
+		t.Errorf("the next one took %v, want a list of refs and a fetch", log)
 	}
 	if _, err := next.Changes(t.Context(), snap); err == nil {
 		t.Error("a snapshot of a closed store was compared")

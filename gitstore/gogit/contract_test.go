@@ -38,6 +38,9 @@ func served(t *testing.T, r *gittest.Repo, cacheDir string) (*gittest.Server, *g
 	})
 }
 
+// filters lets a repository's servers leave out files, as the hosted ones do.
+func filters(r *gittest.Repo) { r.Git("config", "uploadpack.allowFilter", "true") }
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	t.Run("http in memory", func(t *testing.T) {
@@ -50,6 +53,14 @@ func TestContract(t *testing.T) {
 	t.Run("http with a cache", func(t *testing.T) {
 		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 			r := gittest.NewRepo(t, files)
+			_, s := served(t, r, t.TempDir())
+			return storetest.Fixture{Store: s, World: storetest.Git(r)}
+		})
+	})
+	t.Run("http with filters", func(t *testing.T) {
+		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
+			r := gittest.NewRepo(t, files)
+			filters(r)
 			_, s := served(t, r, t.TempDir())
 			return storetest.Fixture{Store: s, World: storetest.Git(r)}
 		})

@@ -104,9 +104,12 @@ func judgeRest(err error) verdict {
 	case errors.Is(err, errSSHAuth):
 		return verdict{kind: gitstore.Unauthorized, what: "the server refuses the ssh key", fix: "add the public key to the repository's deploy keys, with write access"}
 	case errors.Is(err, errLimit):
-		return verdict{kind: gitstore.Unsupported, what: "the repository is larger than towpath accepts", fix: "keep large files out of it, for instance in Git LFS, or use a repository of its own for the manifests"}
+		return verdict{kind: gitstore.Unsupported, what: "the repository is larger than towpath accepts",
+			fix: "let the server leave large files out (git config uploadpack.allowFilter true), keep them out of the repository, for instance in Git LFS, or use a repository of its own for the manifests"}
 	case errors.Is(err, errBlobLimit):
 		return verdict{kind: gitstore.TooLarge, what: "the file is too large to read", fix: "exclude it in .towpath.yaml, or make it smaller"}
+	case errors.Is(err, errNoFile):
+		return verdict{kind: gitstore.Malformed, what: "the tree calls something a file that is none", fix: "delete the entry in a new commit, or exclude it in .towpath.yaml"}
 	case errors.Is(err, errDamaged):
 		return verdict{kind: gitstore.Corrupt, what: "the objects on this side are damaged", fix: "those of a remote repository are fetched again by the next pass; a local one needs git fsck"}
 	case errors.Is(err, errKind), errors.Is(err, errTree), errors.Is(err, errCommit):

@@ -136,33 +136,6 @@ func TestHugeFiles(t *testing.T) {
 	}
 }
 
-// What a server sends of a file that is larger than any object may be is not kept, in bounded
-// memory; whoever removes the file ends it.
-//
-// fault: C-09
-func TestHugeFileOfServer(t *testing.T) {
-	r := gittest.NewRepo(t, map[string]string{"web.yaml": "stream\n"})
-	_, s := served(t, r, filepath.Join(t.TempDir(), "cache"))
-	snap := tipOf(t, s)
-	r.Commit(map[string]string{"huge.bin": strings.Repeat("0", 64<<20+1)}, "a huge file")
-	allocated, took := spend(func() {
-		_, err := s.Snapshot(t.Context(), "main")
-		if e := wantKind(t, err, gitstore.Unsupported); e != nil && !strings.Contains(e.Error(), "67108865 bytes") {
-			t.Errorf("the error does not say how large: %v", e)
-		}
-	})
-	if allocated > 64<<20 || took > 10*time.Second {
-		t.Errorf("%d bytes allocated in %v", allocated, took)
-	}
-	if got := readFile(t, snap, "web.yaml"); got != "stream\n" {
-		t.Errorf("what was there already: %q", got)
-	}
-	r.Delete("gone", "huge.bin")
-	if got := readFile(t, tipOf(t, s), "web.yaml"); got != "stream\n" {
-		t.Errorf("afterwards: %q", got)
-	}
-}
-
 // Ten directories that are one, ten times in a directory, and so on: a few small trees
 // are more files than there is room for. A repository of as many bytes that repeats
 // nothing is listed.

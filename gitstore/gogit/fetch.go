@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,23 +23,70 @@ type request struct {
 	limits Limits
 }
 
-// fetch brings commits into the objects.
+// fetch brings commits into the objects, and of their files those that are not too large
+// to be read, where the server can tell them apart.
 func (r *remote) fetch(ctx context.Context, o *objects, req request) error {
+	err := r.fetchOnce(ctx, o, req)
+	if err == nil {
+		return nil
+	}
+	var said *serverError
+	if r.filter == offered && errors.As(err, &said) {
+		r.filter = refused
+		if r.fetchOnce(ctx, o, req) == nil {
+			return nil
+		}
+	}
+	r.filter = unasked // whatever failed, the server may have changed
+	return err
+}
+
+// filtering is what is known of a server's filter of files.
+type filtering int
+
+const (
+	unasked filtering = iota
+	offered
+	absent
+	refused // although it was offered, which a server's config can do
+)
+
+// learn takes what a greeting says of filters.
+func (r *remote) learn(g greeting) {
+	can := g.can("filter")
+	if g.version == 2 {
+		can = slices.Contains(strings.Fields(g.caps["fetch"]), "filter")
+	}
+	switch {
+	case r.filter == refused:
+	case can:
+		r.filter = offered
+	default:
+		r.filter = absent
+	}
+}
+
+func (r *remote) fetchOnce(ctx context.Context, o *objects, req request) error {
 	c, err := r.line.open(ctx, uploadPack)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	if r.version == 2 {
-		if c.greetingFirst() {
-			if _, err := greet(c, false); err != nil {
-				return err
-			}
-		}
-		return r.known(r.fetchV2(ctx, c, o, req))
+	if r.version != 2 {
+		return r.known(r.fetchOld(ctx, c, o, req))
 	}
-	return r.known(r.fetchOld(ctx, c, o, req))
+	if c.greetingFirst() || r.filter == unasked {
+		g, err := greet(c, !c.greetingFirst(), "")
+		if err != nil {
+			return r.known(err)
+		}
+		r.learn(g)
+	}
+	return r.known(r.fetchV2(ctx, c, o, req))
 }
+
+// filter leaves out the files that are too large to be read.
+const filter = "filter blob:limit=%d\n"
 
 func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, req request) error {
 	body := pkt(nil, "command=fetch")
@@ -51,6 +99,9 @@ func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, req re
 	}
 	if req.depth > 0 {
 		body = pkt(body, "deepen %d\n", req.depth)
+	}
+	if r.filter == offered {
+		body = pkt(body, filter, req.limits.Blob+1)
 	}
 	body = pkt(body, "want %s\n", req.want)
 	for _, h := range slices.Concat(req.have, req.trees) {
@@ -69,7 +120,7 @@ func (r *remote) fetchV2(ctx context.Context, c conversation, o *objects, req re
 		}
 		if line == "packfile" {
 			c.hurry()
-			return o.receive(ctx, &band{p: p, said: &words{}}, req.limits)
+			return o.receive(ctx, &band{p: p, said: &words{}}, req.limits, r.filter == offered)
 		}
 	}
 }
@@ -80,12 +131,16 @@ func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, req r
 	if err != nil {
 		return err
 	}
+	r.learn(g)
 	shallow := g.can("shallow")
 	sideband := "side-band-64k"
 	if !g.can(sideband) {
 		sideband = ""
 	}
 	caps := slices.DeleteFunc([]string{sideband, "ofs-delta", "no-progress"}, func(c string) bool { return !g.can(c) })
+	if r.filter == offered {
+		caps = append(caps, "filter")
+	}
 	body := pkt(nil, "want %s %s %s\n", req.want, strings.Join(caps, " "), agent)
 	if shallow {
 		for _, h := range req.have {
@@ -94,6 +149,9 @@ func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, req r
 		if req.depth > 0 {
 			body = pkt(body, "deepen %d\n", req.depth)
 		}
+	}
+	if r.filter == offered {
+		body = pkt(body, filter, req.limits.Blob+1)
 	}
 	body = append(body, flushPkt...)
 	if shallow { // without, a have would promise history that is not there
@@ -115,9 +173,9 @@ func (r *remote) fetchOld(ctx context.Context, c conversation, o *objects, req r
 	}
 	c.hurry()
 	if sideband == "" {
-		return o.receive(ctx, p.r, req.limits)
+		return o.receive(ctx, p.r, req.limits, r.filter == offered)
 	}
-	return o.receive(ctx, &band{p: p, said: &words{}}, req.limits)
+	return o.receive(ctx, &band{p: p, said: &words{}}, req.limits, r.filter == offered)
 }
 
 func skipToFlush(p *pktReader) error {

@@ -16,7 +16,8 @@ type objects struct {
 	mu        sync.Mutex // go-git's storages are not for several goroutines
 	shelf     shelf      // guarded by mu
 	maxBlob   int64
-	maxObject int64 // of commits and trees; a repository on disk may hold any
+	maxObject int64     // of commits and trees; a repository on disk may hold any
+	omitted   omissions // guarded by mu
 
 	// broken is set when something that must be there is missing or damaged.
 	broken atomic.Bool
@@ -31,7 +32,7 @@ type shelf interface {
 	// spool is where a pack waits until it is complete.
 	spool() (spool, error)
 	// addPack takes in a complete pack, read from its start.
-	addPack(spool, packSize) error
+	addPack(spool, packSize) (arrival, error)
 	// refresh looks again at what others may have changed, and tells whether
 	// others can.
 	refresh() bool
@@ -46,21 +47,30 @@ type spool interface {
 	discard() // harmless after addPack
 }
 
+// An arrival is what came with a pack.
+type arrival struct {
+	trees []plumbing.Hash
+	holds func(plumbing.Hash) bool // any object
+}
+
 // errDamaged says that something that must be there is missing or broken.
 var errDamaged = errors.New("damaged")
 
 // errBlobLimit is an object's fault, not the store's.
 var errBlobLimit = errors.New("too large to read")
 
-// errKind is a tree's fault, not the store's.
-var errKind = errors.New("an object of another kind")
+// errKind is a tree's fault, not the store's; errNoFile is that of a single entry.
+var (
+	errKind   = errors.New("an object of another kind")
+	errNoFile = errors.New("not a file")
+)
 
 // read returns an object whose bytes are what its id says.
 func (o *objects) read(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	raw, err := o.load(kind, id)
-	if err == nil || errors.Is(err, errBlobLimit) || errors.Is(err, errLimit) || errors.Is(err, errKind) {
+	if err == nil || errors.Is(err, errBlobLimit) || errors.Is(err, errLimit) || errors.Is(err, errKind) || errors.Is(err, errNoFile) {
 		return raw, err
 	}
 	// Native git may have packed, or added, objects beside us.
@@ -77,6 +87,9 @@ func (o *objects) read(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 
 func (o *objects) load(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, error) {
 	obj, err := o.shelf.EncodedObject(plumbing.AnyObject, id)
+	if err != nil && kind == plumbing.BlobObject && o.omitted.ids[id] {
+		return nil, fmt.Errorf("a file over the limit of %d bytes was not fetched: %w", o.maxBlob, errBlobLimit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, id, err)
 	}
@@ -98,10 +111,13 @@ func (o *objects) load(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 	if hashOf(obj.Type(), raw) != id {
 		return nil, fmt.Errorf("%s %s does not hold what its name says", kind, id)
 	}
-	if obj.Type() != kind {
-		return nil, fmt.Errorf("%s is a %s, not a %s: %w", id, obj.Type(), kind, errKind)
+	switch {
+	case obj.Type() == kind:
+		return raw, nil
+	case kind == plumbing.BlobObject:
+		return nil, fmt.Errorf("%s is a %s: %w", id, obj.Type(), errNoFile)
 	}
-	return raw, nil
+	return nil, fmt.Errorf("%s is a %s, not a %s: %w", id, obj.Type(), kind, errKind)
 }
 
 func (o *objects) tree(id plumbing.Hash) ([]entry, error) {

@@ -19,6 +19,7 @@ type remote struct {
 	// version is the protocol that the server speaks for fetching: 2, 1 for
 	// all older ones, 0 as long as nobody asked.
 	version int
+	filter  filtering
 }
 
 // A ref is a line of a server's list.

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -47,28 +49,31 @@ func (s *memoryShelf) add(b *batch) error {
 
 func (s *memoryShelf) spool() (spool, error) { return &memorySpool{}, nil }
 
-func (s *memoryShelf) addPack(p spool, size packSize) error {
+func (s *memoryShelf) addPack(p spool, size packSize) (arrival, error) {
 	if size.bytes > s.limit {
-		return fmt.Errorf("the repository needs %d bytes of memory, name a cache directory: %w", size.bytes, errLimit)
+		return arrival{}, fmt.Errorf("the repository needs %d bytes of memory, name a cache directory: %w", size.bytes, errLimit)
 	}
 	// All or nothing: the pack may still turn out to lack a delta's base.
 	whole := memory.NewStorage()
 	parser, err := packfile.NewParserWithStorage(packfile.NewScanner(p), whole)
 	if err != nil {
-		return err
+		return arrival{}, err
 	}
 	if _, err := parser.Parse(); err != nil {
-		return fmt.Errorf("%w: %w", errPack, err)
+		return arrival{}, fmt.Errorf("%w: %w", errPack, err)
 	}
 	for _, obj := range whole.Objects {
 		if _, err := s.SetEncodedObject(obj); err != nil {
-			return err
+			return arrival{}, err
 		}
 	}
 	if s.first == 0 {
 		s.first = len(s.Objects)
 	}
-	return nil
+	return arrival{
+		trees: slices.Collect(maps.Keys(whole.Trees)),
+		holds: func(id plumbing.Hash) bool { return whole.Objects[id] != nil },
+	}, nil
 }
 
 func (s *memoryShelf) refresh() bool { return false }
@@ -239,24 +244,47 @@ func (s *diskShelf) spool() (spool, error) {
 	return diskSpool{f}, nil
 }
 
-func (s *diskShelf) addPack(p spool, size packSize) error {
+func (s *diskShelf) addPack(p spool, size packSize) (arrival, error) {
 	d, ok := p.(diskSpool)
 	if !ok {
-		return errors.New("a pack from another shelf")
+		return arrival{}, errors.New("a pack from another shelf")
 	}
 	defer s.reopen() // go-git lists packs once
 	if size.objects < unpackLimit && size.bytes < 16<<20 {
 		return s.unpack(d)
 	}
-	var index idxfile.Writer
+	var index indexer
 	parser, err := packfile.NewParser(packfile.NewScanner(d.File), &index)
 	if err != nil {
-		return err
+		return arrival{}, err
 	}
 	if _, err := parser.Parse(); err != nil {
-		return fmt.Errorf("%w: %w", errPack, err)
+		return arrival{}, fmt.Errorf("%w: %w", errPack, err)
 	}
-	return s.keepPack(d, &index)
+	if err := s.keepPack(d, &index.Writer); err != nil {
+		return arrival{}, err
+	}
+	all, err := index.Index()
+	return arrival{trees: index.trees, holds: func(id plumbing.Hash) bool { ok, _ := all.Contains(id); return ok }}, err
+}
+
+// An indexer makes a pack's index, and remembers which objects are trees.
+type indexer struct {
+	idxfile.Writer
+	kind  plumbing.ObjectType // of the object whose content comes next
+	trees []plumbing.Hash
+}
+
+func (x *indexer) OnInflatedObjectHeader(kind plumbing.ObjectType, size, at int64) error {
+	x.kind = kind
+	return x.Writer.OnInflatedObjectHeader(kind, size, at)
+}
+
+func (x *indexer) OnInflatedObjectContent(id plumbing.Hash, at int64, crc uint32, content []byte) error {
+	if x.kind == plumbing.TreeObject {
+		x.trees = append(x.trees, id)
+	}
+	return x.Writer.OnInflatedObjectContent(id, at, crc, content)
 }
 
 // keepPack gives a pack and its index their names. A pack counts from when its
@@ -279,10 +307,11 @@ func (s *diskShelf) keepPack(d diskSpool, w *idxfile.Writer) error {
 
 // unpack keeps a small pack's objects one by one, so that packs stay few. The
 // commit, on which all else is believed to be there, comes last.
-func (s *diskShelf) unpack(d diskSpool) error {
+func (s *diskShelf) unpack(d diskSpool) (arrival, error) {
 	m := newMemoryShelf(Limits{})
-	if err := m.addPack(d, packSize{}); err != nil {
-		return err
+	came, err := m.addPack(d, packSize{})
+	if err != nil {
+		return came, err
 	}
 	for _, kind := range []plumbing.ObjectType{plumbing.BlobObject, plumbing.TreeObject, plumbing.CommitObject} {
 		for id, obj := range m.Objects {
@@ -291,16 +320,16 @@ func (s *diskShelf) unpack(d diskSpool) error {
 			}
 			r, err := obj.Reader()
 			if err != nil {
-				return err
+				return came, err
 			}
 			raw, err := io.ReadAll(r)
 			if err != nil {
-				return err
+				return came, err
 			}
 			if err := s.addLoose(newObject{kind, id, raw}); err != nil {
-				return err
+				return came, err
 			}
 		}
 	}
-	return nil
+	return came, nil
 }
