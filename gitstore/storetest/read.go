@@ -204,6 +204,40 @@ func readOverTheLimit(b *bench) {
 	}
 }
 
+// hugeFile is larger than anything that a Store may keep. It comes and goes, and everything
+// else goes on.
+func hugeFile(b *bench) {
+	const edited = "app/stream.yaml"
+	first := b.snapshot()
+	huge := strings.Repeat("0", 64<<20+1)
+	b.Commit(map[string]string{"huge.bin": huge, "top.yaml": "beside\n"}, "a huge file")
+	check := func(s gitstore.Snapshot, want string) {
+		b.Helper()
+		if got := b.read(s, "top.yaml"); got != want {
+			b.Errorf("the file beside it: got %q, want %q", got, want)
+		}
+		_, err := s.Read(b.Context(), gitstore.IDOf([]byte(huge)))
+		b.wantKind(err, gitstore.TooLarge)
+	}
+	s := b.snapshot()
+	check(s, "beside\n")
+	b.wantDiff("changes", []string{"+ huge.bin", "* top.yaml"}, signs(b.changes(s, first)))
+	s = b.push(s, commit("ours", edited, "ours\n"))
+	b.wantContent(edited, "ours\n")
+	b.Commit(map[string]string{"top.yaml": "after\n"}, "beside it")
+	check(b.snapshot(), "after\n")
+	b.Commit(map[string]string{"huge.bin": "small now"}, "less")
+	b.push(b.snapshot(), commit("ours", edited, "again\n"))
+	parent := b.snapshot()
+	for range 3 {
+		var err error
+		if parent, err = parent.Parent(b.Context()); err != nil {
+			b.Fatalf("parent: %v", err)
+		}
+	}
+	check(parent, "beside\n")
+}
+
 // parents walks past the first depths that a shallow store fetches.
 func parents(b *bench) {
 	const n = 40

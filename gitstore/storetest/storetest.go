@@ -72,6 +72,7 @@ func Test(t *testing.T, make func(t *testing.T, files map[string]string) Fixture
 		{"read", some, read},
 		{"read by many", some, readByMany},
 		{"read over the limit", some, readOverTheLimit},
+		{"a huge file", some, hugeFile},
 		{"parents to the root", some, parents},
 		{"push a chain", some, pushChain},
 		{"push again and again", some, pushAgain},
