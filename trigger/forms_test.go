@@ -77,3 +77,14 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// Quotes that nothing shuts are looked for once in a line, whatever looks like more of them.
+func TestLineBounds(t *testing.T) {
+	for _, body := range []string{`\"`, `"\`, `' "\`, `a'"`, `/* `, `<!-- "`} {
+		line := `"` + strings.Repeat(body, (maxLine-8)/len(body))
+		src := []byte(strings.Repeat("# {\"$imagestream\": \"web:1\"}\n"+line+"\n", 20))
+		if took := spent.CPU(t, func() { FindText(src) }); took > 2*time.Second {
+			t.Errorf("lines of %s: %d KiB took %v", body, len(src)>>10, took)
+		}
+	}
+}
