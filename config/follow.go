@@ -47,12 +47,12 @@ func (r *Repository) Policy(name string) (imagestream.TagRef, bool) {
 // files wherever they stand.
 var (
 	guardedDirs = []string{
-		".buildkite", ".circleci", ".forgejo", ".gitea", ".github", ".gitlab", ".semaphore", ".tekton", ".woodpecker",
+		".buildkite", ".circleci", ".forgejo", ".gitea", ".github", ".gitlab", ".harness", ".semaphore", ".tekton", ".woodpecker",
 	}
 	guardedFiles = []string{
-		".appveyor.yml", ".cirrus.yml", ".drone.yml", ".gitlab-ci.yml", ".travis.yml", ".woodpecker.yaml", ".woodpecker.yml",
+		".appveyor.yml", ".cirrus.yml", ".drone.yaml", ".drone.yml", ".gitlab-ci.yml", ".travis.yml", ".woodpecker.yaml", ".woodpecker.yml",
 		"Jenkinsfile", "appveyor.yml", "azure-pipelines.yaml", "azure-pipelines.yml", "bitbucket-pipelines.yml",
-		"cloudbuild.json", "cloudbuild.yaml", "cloudbuild.yml",
+		"buildspec.yaml", "buildspec.yml", "cloudbuild.json", "cloudbuild.yaml", "cloudbuild.yml",
 	}
 )
 
