@@ -154,7 +154,7 @@ func (c *Catalog) configure(ctx context.Context, prev *Catalog) ([]imagestream.P
 		return []imagestream.Problem{{Path: ConfigPath, What: "it is " + f.Skip, Fix: "make it a regular file; nothing is written until then"}}, nil
 	}
 	src, err := c.snap.Read(ctx, f.Blob)
-	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.TooLarge {
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.OfOneFile() {
 		c.Config, c.config, c.Invalid = config.Default(), f.Blob, true
 		return []imagestream.Problem{{Path: ConfigPath, What: e.What, Fix: e.Fix}}, nil
 	}
@@ -230,10 +230,10 @@ func (c *Catalog) parse(ctx context.Context, files []*file, prev *Catalog, progr
 	})
 }
 
-// read parses one blob. A blob that is too large is a problem of its file, not an error.
+// read parses one blob. A blob that is too large, or none, is a problem of its file, not an error.
 func read(ctx context.Context, snap gitstore.Snapshot, id gitstore.BlobID, l *lens) (*parsedFile, error) {
 	src, err := snap.Read(ctx, id)
-	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.TooLarge {
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.OfOneFile() {
 		return &parsedFile{problems: []imagestream.Problem{{What: e.What, Fix: e.Fix}}}, nil
 	}
 	if err != nil {

@@ -318,6 +318,29 @@ func TestHugeFileIsItsOwnProblem(t *testing.T) {
 	}
 }
 
+// Neither a file that is larger than anything is fetched, nor an entry that is no file, keeps
+// a server's repository from being imported and followed.
+//
+// fault: C-09
+func TestBrokenFilesOfServer(t *testing.T) {
+	for _, filter := range []string{"true", "false"} {
+		g := onGround(t, map[string]string{"huge.yaml": evilStream + "# " + strings.Repeat("x", 65<<20)})
+		g.repo.Git("config", "uploadpack.allowFilter", filter)
+		none := g.repo.Tree(gittest.TreeEntry{Mode: gittest.Regular, ID: g.repo.Blob(evilSite), Name: "x.yaml"})
+		g.repo.CommitTree(addEntries(g, g.repo.Git("rev-parse", "main^{tree}"), gittest.TreeEntry{Mode: gittest.Regular, ID: none, Name: "none.yaml"}), "no file")
+		server := gittest.Serve(t, g.repo)
+		server.SetPassword("")
+		g.open(server.Repo(g.repo))
+		base := g.repo.Tip()
+		g.walk()
+		g.wantKnown(known...)
+		g.wantWritten(base, "deploy.yaml", "web.yaml")
+		if huge, none := g.said("huge.yaml", "too large"), g.said("none.yaml", "none"); huge != 1 || none != 1 || len(g.last.Bad()) != 2 {
+			t.Errorf("filter %s: want one problem of each file: %v", filter, g.last.Problems)
+		}
+	}
+}
+
 // A hundred thousand files, of which some are read, directories as deep and names as long as
 // git has them: bounded, and the stream among them is imported and followed.
 //
