@@ -23,8 +23,9 @@ func newValidate(a *app) *cobra.Command {
 		Long: `Read files and directories as run reads a branch, image streams and whatever follows
 them, and print what is wrong with them as file:line:column, with a fix. The whole repository that they are in is read, from the nearest
 directory upwards that has a .git or a .towpath.yaml, so that its configuration and its other
-files count; only problems of what was named are printed. Neither Git nor a registry is asked.
-Exits 3 when there are problems.`,
+files count; only problems of what was named are printed. Of the whole of a checkout, notes say which
+sites are left alone, and what .towpath.yaml says of no file. Neither Git nor a registry is asked.
+Exits 3 when there are problems; notes are none.`,
 		Example: `  towpath validate .
   towpath validate streams/web.yaml
   towpath validate -o github .             as annotations of a GitHub workflow
@@ -186,7 +187,11 @@ func (t *tree) check(ctx context.Context) (findings, error) {
 	if err != nil {
 		return f, err
 	}
-	for _, p := range cat.Problems {
+	notes, err := t.remarks(ctx, snap, cat)
+	if err != nil {
+		return f, err
+	}
+	for _, p := range append(slices.Clone(cat.Problems), notes...) {
 		shown, asked := t.shown(p.Path)
 		if asked || cat.Invalid && p.Path == reconcile.ConfigPath {
 			p.Path = shown
