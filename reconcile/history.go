@@ -4,47 +4,51 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
+	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/trigger"
 )
 
-// history reads what files said in older commits, as the catalog's config has it. Only
-// files that a commit changed are read, each content once.
+// history reads what files said in older commits: as the catalog's config has it and, for what is
+// not found so, as the config of those days had it. Only files that a commit changed are
+// read, each content once.
 type history struct {
-	ctx    context.Context
-	cat    *Catalog
-	parsed map[reading]*parsedFile
-	bound  map[gitstore.File][]*Site // what was found at a path
-	byID   map[gitstore.File]map[trigger.ID]*Site
+	ctx     context.Context
+	cat     *Catalog
+	parsed  map[gitstore.BlobID]map[string]*parsedFile // by the key of the lens
+	bound   map[gitstore.File]map[*Catalog]*bound      // by what has the config
+	removed map[string]removal                         // files that newer commits removed, as the reached one has them
+	depth   int                                        // of the commit that was reached
+}
+
+// bound is what was found in a file under a config.
+type bound struct {
+	sites []*Site
+	byID  map[trigger.ID]*Site
+}
+
+// A removal is a file that a commit removed, not long after the one that was reached.
+type removal struct {
+	file  gitstore.File
+	depth int // of that commit
+}
+
+// apart is how many commits may lie between the two halves of a move: a copy and the end of what
+// was copied, or the end of something and its return.
+const apart = 10
+
+// An era is a stretch of the log under one config.
+type era struct {
+	last gitstore.Snapshot
+	file *gitstore.File // the config's
+	cat  *Catalog       // has that config, and no more; nil until somebody asks
 }
 
 func (c *Catalog) history(ctx context.Context) *history {
-	return &history{ctx: ctx, cat: c, parsed: map[reading]*parsedFile{}, bound: map[gitstore.File][]*Site{}, byID: map[gitstore.File]map[trigger.ID]*Site{}}
+	return &history{ctx: ctx, cat: c, parsed: map[gitstore.BlobID]map[string]*parsedFile{}, bound: map[gitstore.File]map[*Catalog]*bound{}, removed: map[string]removal{}}
 }
-
-// A step goes from a commit back to its first parent.
-type step struct {
-	h       *history
-	at      gitstore.Snapshot
-	parent  gitstore.Snapshot
-	changes []gitstore.Change // from parent to at, by path
-
-	gone  *departed
-	gave  map[giving]bool
-	moved map[imagestream.TagRef][]change // sites that both sides have, and the change touched
-}
-
-// giving is that sites of a tag are given an image.
-type giving struct {
-	tag   imagestream.TagRef
-	image trigger.Image
-}
-
-// change is a site on both sides of a step.
-type change struct{ before, after *Site }
 
 // errCut says that the history is longer than is at hand.
 var errCut = errors.New("the history is cut off here")
@@ -52,7 +56,8 @@ var errCut = errors.New("the history is cut off here")
 // back walks the log from a snapshot towards its root, for at most so many commits, until
 // visit has seen enough. The error is errCut where the log goes on.
 func (h *history) back(snap gitstore.Snapshot, most int, visit func(*step) (enough bool, err error)) error {
-	for range most {
+	now := &era{cat: h.cat}
+	for h.depth = range most {
 		parent, err := snap.Parent(h.ctx)
 		if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Unsupported {
 			return errCut
@@ -64,7 +69,13 @@ func (h *history) back(snap gitstore.Snapshot, most int, visit func(*step) (enou
 		if err != nil {
 			return err
 		}
-		enough, err := visit(&step{h: h, at: snap, parent: parent, changes: changes})
+		st := &step{h: h, at: snap, parent: parent, changes: changes}
+		if ch := st.change(ConfigPath); ch != nil {
+			now = &era{last: parent, file: ch.Old}
+		}
+		st.era = now
+		h.remember(changes)
+		enough, err := visit(st)
 		if err != nil || enough {
 			return err
 		}
@@ -74,6 +85,26 @@ func (h *history) back(snap gitstore.Snapshot, most int, visit func(*step) (enou
 	return errCut
 }
 
+// remember keeps which files were removed of late.
+func (h *history) remember(changes []gitstore.Change) {
+	for path, r := range h.removed {
+		if h.depth-r.depth > apart {
+			delete(h.removed, path)
+		}
+	}
+	for _, ch := range changes {
+		r, removed := h.removed[ch.Path]
+		switch {
+		case ch.New == nil:
+			h.removed[ch.Path] = removal{*ch.Old, h.depth}
+		case removed && ch.Old == nil:
+			delete(h.removed, ch.Path)
+		case removed:
+			h.removed[ch.Path] = removal{*ch.Old, r.depth}
+		}
+	}
+}
+
 // leave gives up what files said at a commit that older ones do not say: of a long log it would
 // be most of what is in memory.
 func (h *history) leave(changes []gitstore.Change) {
@@ -81,288 +112,145 @@ func (h *history) leave(changes []gitstore.Change) {
 		if ch.New == nil || ch.Old != nil && ch.Old.Blob == ch.New.Blob {
 			continue
 		}
-		delete(h.parsed, reading{ch.New.Blob, h.cat.lens(ch.Path).key})
+		delete(h.parsed, ch.New.Blob)
 		delete(h.bound, *ch.New)
-		delete(h.byID, *ch.New)
 	}
+}
+
+// config is a catalog that has the config of an era and no more: today's where that one was
+// invalid, as nothing was written under it.
+func (h *history) config(e *era) (*Catalog, error) {
+	if e.cat != nil {
+		return e.cat, nil
+	}
+	var id gitstore.BlobID
+	if e.file != nil {
+		id = e.file.Blob
+	}
+	e.cat = h.cat
+	switch {
+	case id == h.cat.config || e.file != nil && e.file.Skip != "":
+		return e.cat, nil
+	case id == "":
+		e.cat = &Catalog{Config: config.Default()}
+		return e.cat, nil
+	}
+	src, err := e.last.Read(h.ctx, id)
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.TooLarge {
+		return h.cat, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if conf, problems := config.ParseRepository(src); !slices.ContainsFunc(problems, isGrave) {
+		e.cat = &Catalog{Config: conf}
+	}
+	return e.cat, nil
+}
+
+func isGrave(p imagestream.Problem) bool { return !p.Note }
+
+// under is what has the config under which a site was found.
+func (h *history) under(s *Site) *Catalog {
+	if s.lens != nil && s.lens.under != nil {
+		return s.lens.under
+	}
+	return h.cat
 }
 
 // read is what a file said.
-func (h *history) read(snap gitstore.Snapshot, f *gitstore.File) (*parsedFile, error) {
-	if f == nil || f.Skip != "" || !h.cat.reads(f.Path) {
+func (h *history) read(snap gitstore.Snapshot, f *gitstore.File, under *Catalog) (*parsedFile, error) {
+	if f == nil || f.Skip != "" || !under.reads(f.Path) {
 		return nothing, nil
 	}
-	l := h.cat.lens(f.Path)
-	r := reading{f.Blob, l.key}
-	if p := h.cat.parsed[r]; p != nil {
+	l := under.lens(f.Path)
+	if p := h.cat.parsed[reading{f.Blob, l.key}]; p != nil {
 		return p, nil
 	}
-	if p := h.parsed[r]; p != nil {
+	if p := h.parsed[f.Blob][l.key]; p != nil {
 		return p, nil
 	}
 	p, err := read(h.ctx, snap, f.Blob, l)
-	if err == nil {
-		h.parsed[r] = p
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	if h.parsed[f.Blob] == nil {
+		h.parsed[f.Blob] = map[string]*parsedFile{}
+	}
+	h.parsed[f.Blob][l.key] = p
+	return p, nil
 }
 
 // sites are those of one side of a change, named as their path has it.
-func (h *history) sites(snap gitstore.Snapshot, f *gitstore.File) ([]*Site, error) {
-	p, err := h.read(snap, f)
-	if err != nil || len(p.sites) == 0 {
+func (h *history) sites(snap gitstore.Snapshot, f *gitstore.File, under *Catalog) ([]*Site, error) {
+	b, err := h.find(snap, f, under)
+	if b == nil {
 		return nil, err
 	}
-	if sites, ok := h.bound[*f]; ok {
-		return sites, nil
-	}
-	sites := make([]*Site, len(p.sites))
-	in := &file{File: *f, lens: h.cat.lens(f.Path)}
-	for i, t := range p.sites {
-		sites[i] = h.cat.site(in, t)
-	}
-	h.bound[*f] = sites
-	return sites, nil
+	return b.sites, err
 }
 
 // site is one of them, nil where it is none.
-func (h *history) site(snap gitstore.Snapshot, f *gitstore.File, id trigger.ID) (*Site, error) {
-	sites, err := h.sites(snap, f)
-	if err != nil || len(sites) == 0 {
+func (h *history) site(snap gitstore.Snapshot, f *gitstore.File, under *Catalog, id trigger.ID) (*Site, error) {
+	b, err := h.find(snap, f, under)
+	if b == nil {
 		return nil, err
 	}
-	byID := h.byID[*f]
-	if byID == nil {
-		byID = make(map[trigger.ID]*Site, len(sites))
-		for _, s := range sites {
-			byID[s.ID] = s
-		}
-		h.byID[*f] = byID
-	}
-	return byID[id], nil
-}
-
-// change is what the step did at a path, nil where it did nothing.
-func (s *step) change(path string) *gitstore.Change {
-	i, ok := slices.BinarySearchFunc(s.changes, path, func(c gitstore.Change, p string) int { return strings.Compare(c.Path, p) })
-	if !ok {
-		return nil
-	}
-	return &s.changes[i]
-}
-
-// siteBefore is a site as the parent has it: the same one where the step did not touch its
-// file; nil where it was not there yet. A site that came into its file is looked for
-// among those that the step took out of others, then among those that lost their names.
-func (s *step) siteBefore(site *Site) (*Site, error) {
-	ch := s.change(site.Path)
-	if ch == nil {
-		return site, nil
-	}
-	if then, err := s.h.site(s.parent, ch.Old, site.ID); then != nil || err != nil {
-		return then, err
-	}
-	if broken, err := s.broken(ch.Old); broken || err != nil {
-		return site, err // nobody knows what it held meanwhile: it is looked for further back
-	}
-	gone, err := s.wentAway()
-	if err != nil {
-		return nil, err
-	}
-	if was := closest(gone.sites[site.ID], site); was != nil || ch.New == nil {
-		return was, nil
-	}
-	before, err := s.h.sites(s.parent, ch.Old)
-	if err != nil {
-		return nil, err
-	}
-	after, err := s.h.sites(s.at, ch.New)
-	return renamed(before, after, site), err
-}
-
-// renamed is what a site was called before the step that changed its file: of those that follow
-// the same tag there and lost their names, the one that held the same, else the one
-// at the same place among them. Containers get other names, and elements of lists move.
-func renamed(before, after []*Site, site *Site) *Site {
-	lost, found := without(before, after, site.Follows), without(after, before, site.Follows)
-	for _, then := range lost {
-		if then.Current() == site.Current() {
-			return then
+	if b.byID == nil {
+		b.byID = make(map[trigger.ID]*Site, len(b.sites))
+		for _, s := range b.sites {
+			b.byID[s.ID] = s
 		}
 	}
-	if i := slices.IndexFunc(found, func(s *Site) bool { return s.ID == site.ID }); i >= 0 && len(lost) > 0 {
-		return lost[min(i, len(lost)-1)]
-	}
-	return nil
+	return b.byID[id], err
 }
 
-// without are the sites that follow a tag, and whose names others do not have.
-func without(sites, others []*Site, tag imagestream.TagRef) []*Site {
-	return slices.DeleteFunc(slices.Clone(sites), func(s *Site) bool {
-		return s.Follows != tag || slices.ContainsFunc(others, func(o *Site) bool { return o.ID == s.ID })
-	})
+// find is nil where a file holds no sites.
+func (h *history) find(snap gitstore.Snapshot, f *gitstore.File, under *Catalog) (*bound, error) {
+	p, err := h.read(snap, f, under)
+	if err != nil || len(p.sites) == 0 {
+		return nil, err
+	}
+	if b := h.bound[*f][under]; b != nil {
+		return b, nil
+	}
+	b := &bound{sites: make([]*Site, len(p.sites))}
+	in := &file{File: *f, lens: under.lens(f.Path)}
+	if under != h.cat {
+		in.lens = &lens{in.lens.As, in.lens.key, under}
+	}
+	for i, t := range p.sites {
+		b.sites[i] = under.site(in, t)
+	}
+	if h.bound[*f] == nil {
+		h.bound[*f] = map[*Catalog]*bound{}
+	}
+	h.bound[*f][under] = b
+	return b, nil
 }
 
-// broken reports whether the parent's file has a problem, so that what is not found in it may
-// have been there all the same.
-func (s *step) broken(f *gitstore.File) (bool, error) {
-	p, err := s.h.read(s.parent, f)
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(p.problems, func(p imagestream.Problem) bool { return !p.Note }), nil
+// A home is where a stream's record stands in an older commit.
+type home struct {
+	file  gitstore.File
+	name  imagestream.Name
+	under *Catalog // has the config by which it has the name
+	doc   *imagestream.Document
 }
 
-// recordBefore is a stream's record of a tag as the parent has it, and in which file; nil
-// where the stream was not there, or said nothing of the tag.
-func (s *step) recordBefore(tag imagestream.TagRef, path string) (*imagestream.TagStatus, string, error) {
-	p, err := s.h.read(s.parent, s.change(path).Old)
-	if err != nil {
-		return nil, "", err
-	}
-	if d := s.h.stream(p, path, tag.Stream); d != nil {
-		return d.Status.Tag(tag.Tag), path, nil
-	}
-	gone, err := s.wentAway()
-	if err != nil {
-		return nil, "", err
-	}
-	if was, ok := gone.streams[tag.Stream]; ok {
-		return was.doc.Status.Tag(tag.Tag), was.path, nil
-	}
-	return nil, "", nil
+// home is where the record of a stream of the catalog stands.
+func (h *history) home(s *Stream) home {
+	return home{file: gitstore.File{Path: s.Path, Blob: s.Blob}, name: s.Name, under: h.cat}
 }
 
-// unknown reports whether the parent's file does not show what a stream's record was: the
-// file cannot be read, or the status cannot.
-func (s *step) unknown(name imagestream.Name, path string) (bool, error) {
-	old := s.change(path).Old
-	p, err := s.h.read(s.parent, old)
-	if err != nil {
-		return false, err
-	}
-	if d := s.h.stream(p, path, name); d != nil {
-		return d.Malformed, nil
-	}
-	return s.broken(old)
-}
-
-// stream is the stream of a name in a file: the one of several that says what it is.
-func (h *history) stream(p *parsedFile, path string, name imagestream.Name) (found *imagestream.Document) {
+// stream is the stream of a name in a file: the one of several that says what it is. Without a
+// namespace the name is that of any.
+func (c *Catalog) streamIn(p *parsedFile, path string, name imagestream.Name) (found *imagestream.Document) {
 	for i := range p.docs {
 		d := &p.docs[i]
-		if d.Name.Name == name.Name && h.cat.namespace(path, d.Name.Namespace) == name.Namespace && (found == nil || !isFull(found) && isFull(d)) {
+		same := d.Name.Name == name.Name && (name.Namespace == "" || c.namespace(path, d.Name.Namespace) == name.Namespace)
+		if same && (found == nil || !isFull(found) && isFull(d)) {
 			found = d
 		}
 	}
 	return found
-}
-
-// departed are the sites and streams that a step took out of files.
-type departed struct {
-	sites   map[trigger.ID][]*Site
-	streams map[imagestream.Name]home
-}
-
-type home struct {
-	path string
-	doc  *imagestream.Document
-}
-
-// wentAway are the sites and streams that the parent has in files which lost them.
-func (s *step) wentAway() (*departed, error) {
-	if s.gone != nil {
-		return s.gone, nil
-	}
-	gone := &departed{map[trigger.ID][]*Site{}, map[imagestream.Name]home{}}
-	for _, ch := range s.changes {
-		if ch.Old == nil {
-			continue
-		}
-		p, err := s.h.read(s.parent, ch.Old)
-		if err != nil {
-			return nil, err
-		}
-		now, err := s.h.read(s.at, ch.New)
-		if err != nil {
-			return nil, err
-		}
-		for i := range p.docs {
-			d := &p.docs[i]
-			name := imagestream.Name{Namespace: s.h.cat.namespace(ch.Path, d.Name.Namespace), Name: d.Name.Name}
-			if s.h.stream(now, ch.Path, name) == nil {
-				gone.streams[name] = home{ch.Path, d}
-			}
-		}
-		before, err := s.h.sites(s.parent, ch.Old)
-		if err != nil {
-			return nil, err
-		}
-		for _, site := range before {
-			after, err := s.h.site(s.at, ch.New, site.ID)
-			if err != nil {
-				return nil, err
-			}
-			if after == nil {
-				gone.sites[site.ID] = append(gone.sites[site.ID], site)
-			}
-		}
-	}
-	s.gone = gone
-	return gone, nil
-}
-
-// closest is where a site most likely came from: the same content, else the path with
-// the most in common at its end.
-func closest(all []*Site, site *Site) *Site {
-	var best *Site
-	most := -1
-	for _, s := range all {
-		n := ending(s.Path, site.Path)
-		if s.Blob == site.Blob {
-			n += 1 << 20
-		}
-		if n > most {
-			best, most = s, n
-		}
-	}
-	return best
-}
-
-// ending is how long an ending two texts share.
-func ending(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
-		n++
-	}
-	return n
-}
-
-// touched are the sites that follow a tag, that both sides have, and whose files the step
-// changed.
-func (s *step) touched(tag imagestream.TagRef) ([]change, error) {
-	if s.moved != nil {
-		return s.moved[tag], nil
-	}
-	moved := map[imagestream.TagRef][]change{}
-	for _, ch := range s.changes {
-		if ch.Old == nil || ch.New == nil {
-			continue
-		}
-		after, err := s.h.sites(s.at, ch.New)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range after {
-			b, err := s.h.site(s.parent, ch.Old, a.ID)
-			if err != nil {
-				return nil, err
-			}
-			if b != nil {
-				moved[a.Follows] = append(moved[a.Follows], change{b, a})
-			}
-		}
-	}
-	s.moved = moved
-	return moved[tag], nil
 }

@@ -173,11 +173,11 @@ type lookout struct {
 type suspect struct {
 	change SiteChange
 	key    holdKey
-	site   *Site  // as the commit that was reached has it
-	stream string // the file of the record there
-	asks   bool   // whether somebody took the image back: the record says it
-	seeks  bool   // whether the record was taken back: it says another image
-	counts bool   // how often the site came to hold the image
+	site   *Site // as the commit that was reached has it
+	stream home  // of the record there
+	asks   bool  // whether somebody took the image back: the record says it
+	seeks  bool  // whether the record was taken back: it says another image
+	counts bool  // how often the site came to hold the image
 
 	away    time.Time   // since when the record says the other image
 	retold  bool        // the site followed another tag before
@@ -207,7 +207,7 @@ func (l *lookout) open(snap gitstore.Snapshot, wanted []SiteChange, keys []holdK
 			recent[tag] = again || l.now.Sub(l.given[gift{tag, w.Image}]) < flipPeriod
 		}
 		stream := l.cat.Stream(tag.Stream)
-		s := &suspect{change: w, key: key, site: w.Site, stream: stream.Path, asks: !w.Moved, counts: recent[tag]}
+		s := &suspect{change: w, key: key, site: w.Site, stream: l.log.home(stream), asks: !w.Moved, counts: recent[tag]}
 		if w.Moved {
 			s.seek(stream.record(tag.Tag))
 		}
@@ -372,7 +372,7 @@ func (s *suspect) seek(left *imagestream.TagStatus) {
 // behind it is older than the one before, which is that of the suspect.
 func (l *lookout) sought(s *suspect, st *step) error {
 	s.seeks = l.depth < seekDepth || l.now.Sub(l.given[gift{s.change.Site.Follows, s.change.Image}]) < flipPeriod
-	if st.change(s.stream) == nil {
+	if st.change(s.stream.file.Path) == nil {
 		return nil
 	}
 	record, said, err := l.said(s, st)
@@ -427,17 +427,17 @@ func (l *lookout) close(s *suspect, h Hold) bool {
 // said reports whether the record said the image in the parent, too, and what it was where the
 // step changed it and it can be read.
 func (l *lookout) said(s *suspect, st *step) (*imagestream.TagStatus, bool, error) {
-	if st.change(s.stream) == nil {
+	if st.change(s.stream.file.Path) == nil {
 		return nil, true, nil
 	}
-	if unknown, err := st.unknown(s.change.Site.Follows.Stream, s.stream); unknown || err != nil {
+	if unknown, err := st.unknown(s.stream); unknown || err != nil {
 		return nil, true, err // a file that is broken says nothing else
 	}
-	record, path, err := st.recordBefore(s.change.Site.Follows, s.stream)
+	record, at, err := st.recordBefore(s.stream, s.change.Site.Follows.Tag)
 	if err != nil || record == nil || len(record.Items) == 0 {
 		return nil, false, err
 	}
-	s.stream = path
+	s.stream = at
 	return record, s.change.saidBy(record), nil
 }
 
@@ -464,24 +464,8 @@ func (l *lookout) leftOut(s *suspect, st *step) (bool, error) {
 	if made, _ := Guard([]SiteChange{s.change}, st.at.About().When); st.at.About().Merge || len(made) == 0 {
 		return false, nil
 	}
-	touched, err := st.touched(s.change.Site.Follows)
-	if err != nil {
+	if gave, err := st.gives(s.change.Image, s.site); !gave || err != nil {
 		return false, err
-	}
-	image := s.change.Image
-	given := giving{s.change.Site.Follows, image}
-	gave, known := st.gave[given]
-	if !known {
-		gave = slices.ContainsFunc(touched, func(c change) bool {
-			return !c.before.Has(image, c.before.style()) && c.after.Has(image, c.after.style())
-		})
-		if st.gave == nil {
-			st.gave = map[giving]bool{}
-		}
-		st.gave[given] = gave
-	}
-	if !gave {
-		return false, nil
 	}
 	before, err := st.siteBefore(s.site)
 	return before != nil && before.Current() == s.site.Current(), err

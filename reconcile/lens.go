@@ -13,7 +13,8 @@ import (
 // says is a function of its bytes and its lens.
 type lens struct {
 	trigger.As
-	key string
+	key   string
+	under *Catalog // of an older commit: what has the config that says so; nil: the catalog itself
 }
 
 // A reading names what was read: bytes, and through which lens.
