@@ -62,7 +62,8 @@ func (h Held) Without(changes []SiteChange) []SiteChange {
 //	the image               has it                        held: this commit took it back
 //	the image               another than here, too        held: this commit changed it
 //	the image               the same as here              looked for in the parent's parent
-//	the image               not there yet                 free
+//	the image               not there yet                 free, unless a commit not long before
+//	                                                      removed the same
 //	another, or none        there, others came to         held: it was left out when a proposal
 //	                        have the image right here     was merged into a single commit
 //	another, or none        otherwise                     free, unless the record was taken back
@@ -183,6 +184,7 @@ type suspect struct {
 	retold  bool        // the site followed another tag before
 	changed *Hold       // the newest change of somebody while the record said the image
 	born    int         // how many commits back the record came to say the image
+	gone    int         // commits in a row, up to the one that was reached, in which the site was not there
 	has     bool        // the site has the image in the commit that was reached
 	long    int         // commits in a row that are too old to count
 	gives   []time.Time // when it came to hold it, newest first
@@ -273,7 +275,7 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 		return err
 	}
 	for _, s := range l.todo { // the log ends here, or we do: one site must not stop the others
-		if s.asks && err != nil && s.changed == nil {
+		if s.asks && err != nil && s.changed == nil && s.gone == 0 {
 			l.close(s, Hold{Why: TooLong})
 		} else {
 			l.judge(s)
@@ -285,7 +287,7 @@ func (l *lookout) look(snap gitstore.Snapshot) error {
 // advance takes a suspect over one step, and reports whether it has its verdict.
 func (l *lookout) advance(s *suspect, st *step) (done bool, err error) {
 	if s.asks {
-		if l.depth >= s.change.Site.Settings.HoldDepth && s.changed == nil {
+		if l.depth >= s.change.Site.Settings.HoldDepth && s.changed == nil && s.gone == 0 {
 			return l.close(s, Hold{Why: TooLong}), nil
 		}
 		record, said, err := l.said(s, st)
@@ -312,13 +314,18 @@ func (l *lookout) advance(s *suspect, st *step) (done bool, err error) {
 	if !s.asks && !s.seeks && !s.counts {
 		return l.judge(s), nil
 	}
-	before, err := st.siteBefore(s.site)
+	before, err := s.before(st)
 	if err != nil {
 		return false, err
 	}
 	if before == nil {
+		if s.asks && s.gone < apart {
+			s.gone++
+			return false, nil
+		}
 		return l.judge(s), nil
 	}
+	s.gone = 0
 	has := s.has
 	if before != s.site {
 		has = before.Had(s.change.Image, s.change.Site.style())
@@ -338,6 +345,14 @@ func (l *lookout) advance(s *suspect, st *step) (done bool, err error) {
 		return l.settle(s, v), nil
 	}
 	return false, nil
+}
+
+// before is the site as the parent has it, also where the commits between did not.
+func (s *suspect) before(st *step) (*Site, error) {
+	if s.gone > 0 {
+		return st.siteAway(s.site)
+	}
+	return st.siteBefore(s.site)
 }
 
 // dated ends the count at commits that are too old for it. One with a wrong date, or a few, is
@@ -410,7 +425,7 @@ func (l *lookout) judge(s *suspect) bool {
 	}
 	if len(s.gives) < flips {
 		if s.asks { // it was not there yet
-			s.born = l.depth
+			s.born = l.depth - s.gone
 		}
 		l.found[s.key] = verdict{depth: s.born}
 		return true
@@ -461,7 +476,7 @@ func (c SiteChange) saidBy(record *imagestream.TagStatus) bool {
 // into one commit does. In a merge commit, work of many hands comes together: it says nothing;
 // nor does a commit in whose time the site had to wait.
 func (l *lookout) leftOut(s *suspect, st *step) (bool, error) {
-	if made, _ := Guard([]SiteChange{s.change}, st.at.About().When); st.at.About().Merge || len(made) == 0 {
+	if made, _ := Guard([]SiteChange{s.change}, st.at.About().When); st.at.About().Merge || len(made) == 0 || s.gone > 0 {
 		return false, nil
 	}
 	if gave, err := st.gives(s.change.Image, s.site); !gave || err != nil {

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,4 +88,48 @@ func TestHeldWhenCopiedAndRemoved(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What goes away for a commit and comes back as it was, there or elsewhere, is still the same; what
+// comes back as something else is new, and so is what comes back much later.
+func TestHeldWhenAwayForAWhile(t *testing.T) {
+	for name, story := range map[string]struct {
+		path, image string
+		later       int // commits between
+		want        string
+	}{
+		"the same":            {"a.yaml", "old", 3, "a.yaml a old" + heldByA},
+		"the same, elsewhere": {"moved.yaml", "old", 0, "moved.yaml a old" + heldByA},
+		"something else":      {"a.yaml", "other", 0, "a.yaml a aaa"},
+		"much later":          {"a.yaml", "old", 20, "a.yaml a aaa"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quayside(t, map[string]string{"a.yaml": follower("a", " "), "b.yaml": follower("b", " ")}, func(q *quay) {
+				q.push("aaa")
+				q.take("a.yaml", "a", "old")
+				q.walk()
+				q.store.Edit("main", "away", func(tree memory.Tree) { delete(tree, "a.yaml") })
+				q.walk()
+				for i := range story.later {
+					q.store.Write("main", "more", map[string]string{"README": fmt.Sprint(i)})
+				}
+				q.store.Write("main", "back again", map[string]string{story.path: follower("a", story.image)})
+				want := []string{story.want, "b.yaml b aaa"}
+				slices.Sort(want)
+				q.wantAfterRestartToo(want...)
+			})
+		})
+	}
+}
+
+// What was not there when its record came was not left out, also where it had been there before.
+func TestNothingLeftOutWhenAway(t *testing.T) {
+	quayside(t, map[string]string{"a.yaml": follower("a", "old"), "b.yaml": follower("b", "old")}, func(q *quay) {
+		merged := q.proposed()
+		delete(merged, "b.yaml")
+		q.store.Edit("main", "away", func(tree memory.Tree) { delete(tree, "b.yaml") })
+		q.store.Write("main", "merge all but b", merged)
+		q.store.Write("main", "back again", map[string]string{"b.yaml": follower("b", "old")})
+		q.wantAfterRestartToo("a.yaml a aaa", "b.yaml b aaa")
+	})
 }
