@@ -63,6 +63,12 @@ other streams, and sites, are left to run. Exits 3 when an import failed.`,
 			problems = problemsFor(r.Catalog(), hints, problems)
 		}
 		printProblems(a.stderr, problems)
+		if !all {
+			rep.Unresolved = slices.DeleteFunc(rep.Unresolved, func(u reconcile.Unresolved) bool {
+				return !slices.ContainsFunc(hints, func(h reconcile.Hint) bool { return h.Stream == u.Site.Follows.Stream })
+			})
+		}
+		printStays(a.stderr, rep)
 		switch {
 		case err != nil:
 			return failed(err)

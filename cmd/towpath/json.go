@@ -77,7 +77,7 @@ type sinceJSON struct {
 
 type heldJSON struct {
 	Site    siteJSON  `json:"site"`
-	Why     string    `json:"why"`    // taken back, left out, flip-flop or too long
+	Why     string    `json:"why"`    // taken back, left out, changed since, flip-flop or too long
 	Commit  string    `json:"commit"` // that did it; empty: the history is too long to tell
 	Subject string    `json:"subject,omitempty"`
 	Until   time.Time `json:"until,omitzero"`

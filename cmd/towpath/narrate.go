@@ -100,6 +100,8 @@ func (n *narrator) held(h reconcile.Hold, say tell) string {
 	switch h.Why {
 	case reconcile.LeftOut:
 		msg = "held: a commit moved others of the tag, and left this site out"
+	case reconcile.Changed:
+		msg = "held: a person changed this site after its tag had come to this image"
 	case reconcile.FlipFlop:
 		msg = "held: this site got the same image three times within a day"
 	case reconcile.TooLong:

@@ -81,6 +81,7 @@ func TestHeldLines(t *testing.T) {
 	}{
 		{reconcile.Hold{Why: reconcile.TakenBack, By: by, About: about}, "commit 5f0c5f0c5f (back�) took web:1 back; it stays until the tag moves"},
 		{reconcile.Hold{Why: reconcile.LeftOut, By: by, About: about}, "commit 5f0c5f0c5f (back�) moved others to web:1, and left this one out; it stays until the tag moves"},
+		{reconcile.Hold{Why: reconcile.Changed, By: by, About: about}, "commit 5f0c5f0c5f (back�) changed it after its tag had come to web:1; it stays until the tag moves"},
 		{reconcile.Hold{Why: reconcile.FlipFlop, By: by, About: about, Until: noon}, "was given web:1 three times within a day, and lost it last by commit 5f0c5f0c5f (back�); it stays until 2026-05-01T12:00:00Z, or until the tag moves"},
 		{reconcile.Hold{Why: reconcile.FlipFlop}, "was given web:1 three times within a day; it stays until the tag moves"},
 		{reconcile.Hold{Why: reconcile.TooLong}, "the history is too long, or cut off, to tell whether a person took web:1 back; raise hold-depth, or decide it with towpath follow --resume"},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,14 +137,5 @@ func linesOf(rep reconcile.Report) []string {
 	for _, w := range rep.Settling {
 		lines = append(lines, "settling: "+settlingLine(w))
 	}
-	for _, h := range rep.Held {
-		lines = append(lines, "held: "+heldLine(h))
-	}
-	for _, d := range rep.Deferred {
-		lines = append(lines, "deferred: "+deferredLine(d))
-	}
-	for _, u := range rep.Unresolved {
-		lines = append(lines, "left alone: "+leftAloneLine(u))
-	}
-	return lines
+	return slices.Concat(lines, heldLines(rep.Held), deferredLines(rep.Deferred), leftAloneLines(rep.Unresolved))
 }

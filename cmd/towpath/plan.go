@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ func newPlan(a *app) *cobra.Command {
 		Long: `Ask the registries as run would, and print the commits that run would make as
 unified diffs, with the reason of each site. Below stand the sites that stay as they are:
 held (a person took the image back), deferred (until their window opens, or the image is old
-enough) and left alone (there is no image yet). Nothing is written. Exits 4 when there are changes.`,
+enough), left alone (there is no image yet) and paused. Nothing is written. Exits 4 when there are changes.`,
 		Example: `  towpath plan --repo https://git.example/team/streams
   towpath plan --explain --repo .        every tag: what is on record, what the registry says,
                                          what its policy chose and passed over, and why
@@ -104,14 +105,11 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained 
 			fmt.Fprintf(a.stdout, "adopted: %s is on record as OpenShift wrote it; towpath import asks for it\n", v.Tag)
 		}
 	}
-	for _, h := range rep.Held {
-		fmt.Fprintf(a.stdout, "held: %s\n", heldLine(h))
+	for _, line := range slices.Concat(heldLines(rep.Held), deferredLines(rep.Deferred), leftAloneLines(rep.Unresolved)) {
+		fmt.Fprintln(a.stdout, line)
 	}
-	for _, d := range rep.Deferred {
-		fmt.Fprintf(a.stdout, "deferred: %s\n", deferredLine(d))
-	}
-	for _, u := range rep.Unresolved {
-		fmt.Fprintf(a.stdout, "left alone: %s\n", leftAloneLine(u))
+	if line := pausedLine(cat); line != "" {
+		fmt.Fprintf(a.stdout, "paused: %s\n", line)
 	}
 	printProblems(a.stderr, rep.Problems)
 	printFailing(a.stderr, rep)

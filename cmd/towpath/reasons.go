@@ -50,6 +50,8 @@ func heldWhy(h reconcile.Hold) string {
 		return fmt.Sprintf("%s moved others to %s, and left this one out; it stays until the tag moves", commitWords(h.By, h.About), image)
 	case reconcile.FlipFlop:
 		return fmt.Sprintf("was given %s three times within a day%s; it stays%s", image, lastTaken(h), untilWords(h.Until))
+	case reconcile.Changed:
+		return fmt.Sprintf("%s changed it after its tag had come to %s; it stays until the tag moves", commitWords(h.By, h.About), image)
 	case reconcile.TooLong:
 		return fmt.Sprintf("the history is too long, or cut off, to tell whether a person took %s back; raise hold-depth, or decide it with towpath follow --resume", image)
 	}

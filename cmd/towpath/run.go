@@ -65,6 +65,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	printLeft(a.stdout, rep)
 	printProblems(a.stderr, rep.Problems)
 	printFailing(a.stderr, rep)
+	printStays(a.stderr, rep)
 	switch {
 	case err != nil:
 		return failed(err)

@@ -161,7 +161,7 @@ func (s *survey) print(w io.Writer, o statusOptions) {
 	default:
 		s.printStreams(w)
 	}
-	s.printRest(w)
+	s.printRest(w, o.sites)
 }
 
 // describe reads the streams that are named in full.

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry"
 	"github.com/towpath/towpath/trigger"
@@ -287,30 +288,23 @@ func standingsOf(rep reconcile.Report) map[*reconcile.Site]string {
 }
 
 // printRest prints what no tag of its own shows: the sites that are held or left
-// alone, what stops everything, and the daemon.
-func (s *survey) printRest(w io.Writer) {
-	shown := func(site *reconcile.Site) bool {
-		return len(s.named) == 0 || slices.ContainsFunc(s.tags, func(v reconcile.TagView) bool { return v.Tag == site.Follows })
+// alone, unless each stands below its tag, what stops everything, and the daemon.
+func (s *survey) printRest(w io.Writer, listed bool) {
+	tags := map[imagestream.TagRef]bool{} // that are shown
+	for _, v := range s.tags {
+		tags[v.Tag] = true
 	}
-	held := false
-	for _, h := range s.rep.Held {
-		if shown(h.Change.Site) {
-			held = true
-			fmt.Fprintf(w, "held: %s\n", heldLine(h))
-		}
+	hidden := func(site *reconcile.Site) bool {
+		return listed && tags[site.Follows] || len(s.named) > 0 && !tags[site.Follows]
 	}
-	if held {
-		fmt.Fprintln(w, "  towpath follow --resume PATH moves a site that is held")
+	lines := heldLines(slices.DeleteFunc(slices.Clone(s.rep.Held), func(h reconcile.Hold) bool { return hidden(h.Change.Site) }))
+	if slices.ContainsFunc(s.rep.Held, func(h reconcile.Hold) bool { return tags[h.Change.Site.Follows] }) {
+		lines = append(lines, "  towpath follow --resume PATH moves a site that is held")
 	}
-	for _, d := range s.rep.Deferred {
-		if shown(d.Change.Site) {
-			fmt.Fprintf(w, "deferred: %s\n", deferredLine(d))
-		}
-	}
-	for _, u := range s.rep.Unresolved {
-		if shown(u.Site) {
-			fmt.Fprintf(w, "left alone: %s\n", leftAloneLine(u))
-		}
+	lines = append(lines, deferredLines(slices.DeleteFunc(slices.Clone(s.rep.Deferred), func(d reconcile.Deferred) bool { return hidden(d.Change.Site) }))...)
+	lines = append(lines, leftAloneLines(slices.DeleteFunc(slices.Clone(s.rep.Unresolved), func(u reconcile.Unresolved) bool { return hidden(u.Site) }))...)
+	for _, line := range lines {
+		fmt.Fprintln(w, line)
 	}
 	if s.rep.Paused {
 		fmt.Fprintf(w, "paused: %s says so; nothing is asked or written\n", reconcile.ConfigPath)
