@@ -34,12 +34,20 @@ func TestNarrateSites(t *testing.T) {
 		}
 		return a
 	}}))
-	n := narrator{log: log, said: map[string]bool{}, told: map[string]bool{}}
+	paused := someChange("web", "web:1").Site
+	paused.Path, paused.Paused = "b.yaml", true
+	catalog := &reconcile.Catalog{Sites: []*reconcile.Site{paused, someChange("web", "web:1").Site, someChange("side", "side:2").Site}}
+	n := narrator{log: log, said: map[string]bool{}, told: map[string]bool{}, catalog: func() *reconcile.Catalog { return catalog }}
 	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	by := gitstore.Rev(strings.Repeat("5f0c", 10))
 	about := gitstore.About{Subject: "back to \x1b[31m1.4"}
 	hold := func(why reconcile.HoldReason) reconcile.Hold {
 		return reconcile.Hold{Change: someChange("web", "web:1"), Why: why, By: by, About: about}
+	}
+	at := func(path string, why reconcile.HoldReason) reconcile.Hold {
+		h := hold(why)
+		h.Change.Site.Path = path
+		return h
 	}
 	flip := hold(reconcile.FlipFlop)
 	flip.Until = noon
@@ -55,13 +63,24 @@ func TestNarrateSites(t *testing.T) {
 		{"an idle pass", reconcile.Report{Idle: true}, ""},
 		{"another reason, and one that waits", reconcile.Report{Held: reconcile.Held{flip}, Deferred: []reconcile.Deferred{{Change: someChange("side", "side:2"), Why: "its window is closed", Until: noon}}},
 			`msg="held: this site got the same image three times within a day" path=deploy/web.yaml site="Deployment team1/web, container web" tag=team1/web:stable image=web:1 commit=5f0c5f0c5f subject="back to \x1b[31m1.4" until=2026-05-01T12:00:00.000Z
-msg="deferred: this site moves later" path=deploy/web.yaml site="Deployment team1/web, container side" tag=team1/web:stable image=side:2 why="its window is closed" until=2026-05-01T12:00:00.000Z
-msg="no longer held" path=deploy/web.yaml site="Deployment team1/web, container web" tag=team1/web:stable`},
+msg="deferred: this site moves later" path=deploy/web.yaml site="Deployment team1/web, container side" tag=team1/web:stable image=side:2 why="its window is closed" until=2026-05-01T12:00:00.000Z`},
+		{"nothing is written at all", reconcile.Report{Paused: true}, `msg="paused: .towpath.yaml says so; nothing is asked or written"`},
+		{"nor while .towpath.yaml is wrong", reconcile.Report{Invalid: true}, `msg="nothing is written until .towpath.yaml is right"`},
 		{"the pass breaks off", reconcile.Report{Cut: true, Err: errors.New("the server is away"), Held: reconcile.Held{flip}, Deferred: []reconcile.Deferred{{Change: someChange("side", "side:2"), Why: "its window is closed", Until: noon}}},
-			`msg="the pass broke off" err="the server is away" fix=""`},
+			`msg="the pass broke off" err="the server is away"`},
+		{"the pushes are spent", reconcile.Report{Waits: reconcile.ErrThrottled, Held: reconcile.Held{flip}, Deferred: []reconcile.Deferred{{Change: someChange("side", "side:2"), Why: "its window is closed", Until: noon}}},
+			`msg="not written" err="the pushes of this hour are spent; what moved goes into one later push" fix="wait: it is written as soon as the hour allows; or raise limits: {pushes-per-hour: …} in the operator's config"`},
 		{"all is well", reconcile.Report{}, `msg="no longer deferred" path=deploy/web.yaml site="Deployment team1/web, container side" tag=team1/web:stable
 msg="no longer held" path=deploy/web.yaml site="Deployment team1/web, container web" tag=team1/web:stable`},
 		{"and stays well", reconcile.Report{}, ""},
+		{"two are held", reconcile.Report{Held: reconcile.Held{at("a.yaml", reconcile.TooLong), at("b.yaml", reconcile.Changed)}},
+			`msg="held: the history is too long, or cut off, to tell whether a person took this image back" path=a.yaml site="Deployment team1/web, container web" tag=team1/web:stable image=web:1 commit=5f0c5f0c5f subject="back to \x1b[31m1.4"
+msg="held: a person changed this site after its tag had come to this image" path=b.yaml site="Deployment team1/web, container web" tag=team1/web:stable image=web:1 commit=5f0c5f0c5f subject="back to \x1b[31m1.4"`},
+		{"a file gets another name", reconcile.Report{Held: reconcile.Held{at("c.yaml", reconcile.TooLong), at("b.yaml", reconcile.Changed)}},
+			`msg="still held: its file has another name" path=c.yaml was=a.yaml site="Deployment team1/web, container web"`},
+		{"one is paused, and the other gone", reconcile.Report{},
+			`msg="no longer held: it is paused" path=b.yaml site="Deployment team1/web, container web" tag=team1/web:stable
+msg="no longer held: it is gone" path=c.yaml site="Deployment team1/web, container web" tag=team1/web:stable`},
 	} {
 		out.Reset()
 		n.pass(pass.rep)

@@ -31,6 +31,9 @@ func fixOf(err error) string {
 	if errors.Is(err, gitstore.ErrMoved) {
 		return "somebody else pushes all the time; try again"
 	}
+	if errors.Is(err, reconcile.ErrThrottled) {
+		return "wait: it is written as soon as the hour allows; or raise limits: {pushes-per-hour: …} in the operator's config"
+	}
 	if h := (hint{}); errors.As(err, &h) {
 		return h.fix
 	}

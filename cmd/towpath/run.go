@@ -76,7 +76,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 }
 
 func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, repo, listen string) error {
-	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}}
+	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}, catalog: r.Catalog}
 	r.Passed = says.pass
 	a.log.Info("watching", "repo", repo, "branch", r.Branch, "poll", r.Poll.String(), "dry-run", r.Dry)
 	if listen == "" {
