@@ -167,6 +167,7 @@ func TestStrayMarkers(t *testing.T) {
 		{"ref", `CMD ["bin/web"]`, "mark a line"},
 		{"ref", `ENTRYPOINT ["bin/web"]`, "mark a line"},
 		{"ref", `HEALTHCHECK --interval=1m CMD ["bin/web"]`, "mark a line"},
+		{"ref", `HEALTHCHECK CMD ["bin/web"]`, "mark a line"},
 		{"ref", `ONBUILD RUN ["bin/web"]`, "mark a line"},
 		{"digest", "SECRET=hunter2", "mark a line"},
 		{"ref", "MODE=production", "NAME:TAG"},
@@ -225,7 +226,7 @@ func TestTextKeepsItsType(t *testing.T) {
 		}
 		out, err := Rewritten([]byte(src+tt.line+"\n"), As{Text: true}, Rewrite{Site: sites[0], Image: Image{Name: "web", Tag: tt.tag}, Style: ByTag})
 		refused := (*yamledit.Refused)(nil)
-		if tt.want == "" && (!errors.As(err, &refused) || refused.Fix == "") || tt.want != "" && string(out) != src+tt.want+"\n" {
+		if tt.want == "" && (!errors.As(err, &refused) || !strings.Contains(refused.Fix, "with the quotes")) || tt.want != "" && string(out) != src+tt.want+"\n" {
 			t.Errorf("%s with %s: got %q, %v", tt.line, tt.tag, out, err)
 		}
 	}
