@@ -92,7 +92,8 @@ func deploymentOf(r *rand.Rand, i int, tags []string) string {
 func valuesOf(r *rand.Rand, tags []string) string {
 	var b strings.Builder
 	for j := range 1 + r.IntN(4) {
-		fmt.Fprintf(&b, "v%d:\n  image: old # {\"$imagestream\": %q, \"part\": %q}\n", j, tags[r.IntN(len(tags))], []string{"ref", "name", "tag", "digest"}[r.IntN(4)])
+		part := r.IntN(4)
+		fmt.Fprintf(&b, "v%d:\n  image: %s # {\"$imagestream\": %q, \"part\": %q}\n", j, []string{"old", "old", "old", "sha256:0"}[part], tags[r.IntN(len(tags))], []string{"ref", "name", "tag", "digest"}[part])
 	}
 	return b.String()
 }

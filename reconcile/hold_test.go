@@ -567,17 +567,17 @@ func TestHeldWhenNamesChange(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			quayside(t, map[string]string{"a.yaml": story.first("old")}, func(q *quay) {
+			quayside(t, map[string]string{"a.yaml": story.first("mine:0")}, func(q *quay) {
 				q.push("aaa")
 				if got := q.text("a.yaml"); !strings.Contains(got, aaa) {
 					q.t.Fatalf("at first it holds\n%s", got)
 				}
-				q.store.Write("main", "back", map[string]string{"a.yaml": story.first("old")})
+				q.store.Write("main", "back", map[string]string{"a.yaml": story.first("mine:0")})
 				q.walk()
-				q.store.Write("main", "another name", map[string]string{"a.yaml": story.after("old")})
+				q.store.Write("main", "another name", map[string]string{"a.yaml": story.after("mine:0")})
 				for range 2 {
 					q.walk()
-					if got := q.text("a.yaml"); got != story.after("old") || len(q.last.Held) != 1 {
+					if got := q.text("a.yaml"); got != story.after("mine:0") || len(q.last.Held) != 1 {
 						q.t.Errorf("it holds\n%s\nheld: %v", got, q.last.Held)
 					}
 					q.restart()
