@@ -27,7 +27,7 @@ const (
 // What of a Dockerfile names an image.
 var (
 	fromLine  = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?FROM\s+(?:--\S+\s+)*([^\s"'\\-][^\s"'\\]*)(?:\s+AS\s+\S+)?\s*\\?\s*$`)
-	unsure    = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?(?:FROM\s*\\?\s*$|(?:FROM|COPY|ADD|RUN|HEALTHCHECK)\s+--|(?:HEALTHCHECK\s.*)?(?:CMD|ENTRYPOINT|RUN|SHELL|VOLUME|COPY|ADD)\s*\[)`)
+	unsure    = regexp.MustCompile(`(?i)^\s*(?:ONBUILD\s+)?(?:FROM\s*\\?\s*$|(?:FROM|COPY|ADD|RUN|HEALTHCHECK)\s+--)`)
 	copyFrom  = regexp.MustCompile(`(?:^|\s)--from=([^\s"'\\]+)`)
 	mountFrom = regexp.MustCompile(`(?:^|\s)--mount=(?:[^\s"'\\]*,)?from=([^\s,"'\\]+)`)
 )
@@ -40,7 +40,7 @@ var (
 	keyText  = regexp.MustCompile(`^\s*(?:-\s+)?[\w./-]+\s*:` + quotedValue + lineTail)
 	alone    = regexp.MustCompile(`^\s*(?:-\s+)?` + anyValue + lineTail)
 	inQuotes = regexp.MustCompile(quotedValue)
-	indexed  = regexp.MustCompile(`[\w)\]]\s*\[\s*["']`) // the text in quotes is a key
+	indexed  = regexp.MustCompile(`[\w)\]]\s*\[\s*["']`) // in quotes stands a key, or a command: CMD ["web"]
 	keyOf    = regexp.MustCompile(`([\w-]+)["']?\s*(?:[:?+]?=>?|:)\s*["']?$`)
 )
 
