@@ -366,11 +366,13 @@ func (s *suspect) dated(recent bool) {
 	s.seeks = s.seeks && s.long <= few
 }
 
-// altered notes that a commit changed what the site says, from one other image to another. A
-// site that followed another tag then is none that was left as it was.
+// altered notes that a commit changed what the site says, from one other image to another: not
+// to this one in another style. A site that followed another tag then is none that was left as
+// it was.
 func (s *suspect) altered(before *Site, st *step) {
 	s.retold = s.retold || before.Follows != s.site.Follows
-	if !s.retold && s.changed == nil && before.ID == s.site.ID && before.Current() != s.site.Current() {
+	same := before.ID != s.site.ID || before.Current() == s.site.Current() || s.site.Had(s.change.Image, s.site.style())
+	if !s.retold && s.changed == nil && !same {
 		s.changed = &Hold{Why: Changed, By: st.at.Rev(), About: st.at.About()}
 	}
 }
