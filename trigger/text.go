@@ -148,7 +148,7 @@ func (r *lineReader) follow(m noted, line, content string) {
 	case s.whole && r.stages.has(value):
 		r.problem(m.line, m.col, "the line that is marked names a stage, not an image", "mark the FROM of that stage, where it has an image, or remove the marker")
 	case !m.part.fits(value):
-		r.problem(m.line, m.col, fmt.Sprintf("the value on the line that is marked is no %s of an image", m.part.word()), "mark a line with "+lineForms)
+		r.problem(m.line, m.col, fmt.Sprintf("the value on the line that is marked is no %s of an image", m.part.word()), "mark a value that is one, or leave it empty there, which is filled; lines that can be marked have "+lineForms)
 	case !s.whole && s.isBare(line) && isTyped(line[:s.start], value):
 		r.problem(m.line, m.col, "the value on the line that is marked has no quotes, and may be a number or a name of another value", `write it in quotes, or as KEY=VALUE without blanks`)
 	case !s.whole && m.part.isWord(value, s.key(line)):

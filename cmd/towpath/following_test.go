@@ -109,12 +109,12 @@ deploy/web.yaml
   image: "quay.io/team1/web@sha256:web-one" # filled in by the first trigger commit
   image: "quay.io/team1/web@sha256:web-one"
 flux/release.yaml
-  tag: "1.4.0" # {"$imagepolicy": "flux-system:web:tag"}
+  tag: 1.4.0 # {"$imagepolicy": "flux-system:web:tag"}
   image: quay.io/team1/web:1.4.0 # {"$imagepolicy": "flux-system:web"}
 json/values.json
   "tag": "1.4.0"
 kustomize/prod/kustomization.yaml
-  newTag: "1.4.0"
+  newTag: 1.4.0
 kustomize/test/kustomization.yaml
   digest: "sha256:web-one" # {"$imagestream": "web:stable", "part": "digest"}
 main.tf
