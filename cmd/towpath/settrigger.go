@@ -240,14 +240,8 @@ func (t *triggering) sure(edit triggerEdit) ([]trigger.Site, error) {
 	if err != nil {
 		return nil, t.unsure(err.Error())
 	}
-	known := map[string]bool{}
-	for _, p := range oldProblems {
-		known[p.What] = true
-	}
-	for _, p := range problems {
-		if !p.Note && !known[p.What] {
-			return nil, t.unsure(p.What)
-		}
+	if err := t.refusal(edit, old, now, oldProblems, problems); err != nil {
+		return nil, err
 	}
 	before, othersBefore := part(old, edit.is)
 	if edit.isNow != nil {
@@ -305,11 +299,6 @@ func (t *triggering) find(src []byte) ([]trigger.Site, []imagestream.Problem, er
 	}
 	sites, problems := trigger.Find(f)
 	return sites, problems, nil
-}
-
-// unsure is an edit that was not made.
-func (t *triggering) unsure(why string) error {
-	return failed(hint{fmt.Errorf("%s is left as it is: %s", t.shown(t.path), why), "write the trigger by hand, and check it: towpath validate " + t.shown(t.path)})
 }
 
 // broken is a file that cannot be read.

@@ -127,6 +127,9 @@ func (t *triggering) editDeployment(f *yamledit.File, r runner, wanted []podCont
 		if len(out.said) == 0 {
 			return out, t.nothing(r)
 		}
+		if e.empties() {
+			t.note("spec.triggers of %s is empty now, and stays: without the key OpenShift deploys at each change of the object", r)
+		}
 	} else {
 		out.count = 1
 		out.said = []string{e.deploy(t, all, names)}
@@ -293,5 +296,21 @@ func (e *objectEdit) unbuild(t *triggering, all []imageChange, out *triggerEdit)
 	if len(out.said) == 0 {
 		return t.nothing(e.runner)
 	}
+	if e.empties() {
+		e.changes = nil
+		e.add(yamledit.Delete, nil, "spec", "triggers")
+	}
 	return nil
+}
+
+// empties reports whether the changes take every trigger out.
+func (e *objectEdit) empties() bool {
+	gone := 0
+	for _, c := range e.changes {
+		if c.Op == yamledit.Delete && len(c.At) == len(e.at)+3 {
+			gone++
+		}
+	}
+	list := e.find("spec", "triggers")
+	return isList(list) && gone == len(list.Content)
 }

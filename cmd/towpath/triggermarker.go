@@ -101,7 +101,12 @@ func (t *triggering) editField() (triggerEdit, error) {
 	if err != nil {
 		return triggerEdit{}, t.broken(err)
 	}
-	doc, at, node, err := t.value(f, selector)
+	if e, ok := t.entry(f, selector); ok {
+		if edit, done, err := t.editEntry(f, e); done {
+			return edit, err
+		}
+	}
+	doc, at, err := t.value(f, selector)
 	if err != nil {
 		return triggerEdit{}, err
 	}
@@ -109,12 +114,20 @@ func (t *triggering) editField() (triggerEdit, error) {
 		t.opt.part = partOf(at)
 	}
 	if f.JSON {
-		return triggerEdit{}, t.follow(selector)
+		return triggerEdit{}, t.follow(selector.String(), t.shown(t.path)+" is JSON, which can hold no comment")
+	}
+	return t.editValue(f, doc, at)
+}
+
+// editValue edits the comment beside a value.
+func (t *triggering) editValue(f *yamledit.File, doc int, at yamledit.Path) (triggerEdit, error) {
+	if t.opt.part == "" && t.opt.form == "" {
+		t.opt.part = partOf(at)
 	}
 	e := triggerEdit{is: func(s trigger.Site, p trigger.Place) bool {
 		return s.Form == "marker" && p.Doc == doc && slices.Equal(p.At, at)
 	}}
-	e, err = t.mark(e, f, doc, at, node)
+	e, err := t.mark(e, f, doc, at)
 	if err != nil {
 		return e, err
 	}
@@ -126,7 +139,7 @@ func (t *triggering) editField() (triggerEdit, error) {
 }
 
 // value is the single value that a selector means, in one document.
-func (t *triggering) value(f *yamledit.File, selector yamledit.Selector) (doc int, at yamledit.Path, node *yamledit.Node, err error) {
+func (t *triggering) value(f *yamledit.File, selector yamledit.Selector) (doc int, at yamledit.Path, err error) {
 	var docs []int
 	for i, d := range f.Docs {
 		if kind, _ := yamledit.Get(d.Root, yamledit.Path{"kind"}); t.opt.kind != "" && !strings.EqualFold(kind, t.opt.kind) {
@@ -142,16 +155,16 @@ func (t *triggering) value(f *yamledit.File, selector yamledit.Selector) (doc in
 	file := t.shown(t.path)
 	switch {
 	case len(docs) == 0:
-		return 0, nil, nil, failed(hint{fmt.Errorf("nothing stands at %s of %s", selector, file), "write the key with a blank first, which is replaced, or correct the selector"})
+		return 0, nil, failed(hint{fmt.Errorf("nothing stands at %s of %s", selector, file), "write the key with a blank first, which is replaced, or correct the selector"})
 	case len(docs) > 1:
-		return 0, nil, nil, usage("%w", hint{fmt.Errorf("%d documents of %s have %s", len(docs), file, selector), "say with --kind and --name which one"})
+		return 0, nil, usage("%w", hint{fmt.Errorf("%d documents of %s have %s", len(docs), file, selector), "say with --kind and --name which one"})
 	}
 	at, _ = selector.Find(f.Docs[docs[0]].Root)
-	node = yamledit.Lookup(f.Docs[docs[0]].Root, at)
+	node := yamledit.Lookup(f.Docs[docs[0]].Root, at)
 	if node.Kind != yaml.ScalarNode {
-		return 0, nil, nil, failed(hint{fmt.Errorf("%s:%d: %s is a mapping or a list", file, node.Line, selector), "name a single value in it"})
+		return 0, nil, failed(hint{fmt.Errorf("%s:%d: %s is a mapping or a list", file, node.Line, selector), "name a single value in it"})
 	}
-	return docs[0], at, node, nil
+	return docs[0], at, nil
 }
 
 // partOf is the part of an image that a key holds by its name; else it is all of it.
@@ -174,7 +187,8 @@ func same(a, b *yamledit.Node) bool {
 }
 
 // mark edits the comment beside a value.
-func (t *triggering) mark(e triggerEdit, f *yamledit.File, doc int, at yamledit.Path, node *yamledit.Node) (triggerEdit, error) {
+func (t *triggering) mark(e triggerEdit, f *yamledit.File, doc int, at yamledit.Path) (triggerEdit, error) {
+	node := yamledit.Lookup(f.Docs[doc].Root, at)
 	who := fmt.Sprintf("%s of %s", t.opt.field, cmp.Or(objectOf(f.Docs[doc].Root), "the file"))
 	if objectOf(f.Docs[doc].Root) == "" {
 		who = t.opt.field
@@ -292,14 +306,14 @@ func byteColumn(line []byte, col int) int {
 	return n
 }
 
-// follow prints what to write into the repository's config for a field of a file that can
-// hold no comment.
-func (t *triggering) follow(selector yamledit.Selector) error {
+// follow prints what to write into the repository's config for a field that no marker makes
+// follow, and why.
+func (t *triggering) follow(selector, why string) error {
 	if t.opt.remove {
 		return failed(hint{fmt.Errorf("%s is JSON, which holds no marker", t.shown(t.path)), "take the field out of follow: in " + reconcile.ConfigPath})
 	}
 	m := t.opt.marker(marker{})
-	lines := fmt.Sprintf("follow:\n  - paths: [%s]\n    field: %s\n    from: %s\n", quotedJSON(t.path), plainOrQuoted(selector.String()), m.Stream)
+	lines := fmt.Sprintf("follow:\n  - paths: [%s]\n    field: %s\n    from: %s\n", quotedJSON(t.path), plainOrQuoted(selector), m.Stream)
 	if m.Part != "" {
 		lines += "    part: " + m.Part + "\n"
 	}
@@ -310,7 +324,7 @@ func (t *triggering) follow(selector yamledit.Selector) error {
 		fmt.Fprint(t.stdout, lines)
 		return &exit{code: exitDone} // the file stays as it is
 	}
-	return failed(hint{fmt.Errorf("%s is JSON, which can hold no comment", t.shown(t.path)), "write into " + reconcile.ConfigPath + ":\n" + lines})
+	return failed(hint{errors.New(why), "write into " + reconcile.ConfigPath + ":\n" + lines})
 }
 
 // plainOrQuoted is a selector as YAML writes it.

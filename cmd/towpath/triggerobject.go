@@ -186,7 +186,7 @@ func (t *triggering) runner(f *yamledit.File) (runner, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(all) == 0:
-		return runner{}, failed(hint{fmt.Errorf("%s holds no object with containers, and no BuildConfig", t.shown(t.path)), "name the value that holds an image with --field SELECTOR"})
+		return runner{}, t.objectless(f)
 	case len(found) == 0:
 		return runner{}, failed(hint{fmt.Errorf("%s holds no such object", t.shown(t.path)), "it holds " + strings.Join(names, "; ")})
 	}
@@ -258,6 +258,12 @@ func (t *triggering) annotated(f *yamledit.File, r runner, node *yamledit.Node, 
 	case err != nil:
 		return nil, failed(err)
 	case list.empty():
+		if all := r.find("metadata", "annotations"); len(all.Content) == 2 { // nothing else is in there
+			out, err := f.Apply(yamledit.Change{Doc: r.doc, At: at[:len(at)-1], Op: yamledit.Delete})
+			if err == nil {
+				return out, nil
+			}
+		}
 		return t.applied(f, yamledit.Change{Doc: r.doc, At: at, Op: yamledit.Delete})
 	case list.end > 0:
 		return list.within(t.before, text), nil
@@ -335,10 +341,6 @@ func (t *triggering) means(follows imagestream.TagRef, namespace string) bool {
 func (t *triggering) full(ref imagestream.TagRef, namespace string) imagestream.TagRef {
 	ref.Stream.Namespace = cmp.Or(ref.Stream.Namespace, t.namespace(t.path, namespace))
 	return ref
-}
-
-func (t *triggering) nothing(who fmt.Stringer) error {
-	return failed(hint{fmt.Errorf("%s has no such trigger", who), "towpath status --sites lists who follows what"})
 }
 
 // quoted sets a value that is new. JSON in single quotes is read most easily.
