@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -330,81 +329,6 @@ func (t *triggering) applied(f *yamledit.File, changes ...yamledit.Change) ([]by
 func (a *app) invalid(co *checkout) error {
 	printProblems(a.stderr, co.problems(func(p imagestream.Problem) bool { return p.Path == reconcile.ConfigPath }))
 	return &exit{exitProblems, hint{fmt.Errorf("%s is not right", co.shown(reconcile.ConfigPath)), "correct the lines above; nothing is written until then"}}
-}
-
-// next says what stands in the way, and what comes next.
-func (t *triggering) next(ctx context.Context, edit triggerEdit, sites []trigger.Site) error {
-	file := t.shown(t.path)
-	image := ""
-	if !t.opt.remove && len(sites) > 0 {
-		var err error
-		if image, err = t.expect(ctx, edit.after, sites[0]); err != nil {
-			return failed(err)
-		}
-	}
-	for _, note := range t.notes {
-		fmt.Fprintln(t.stderr, "note: "+printable(note))
-	}
-	switch {
-	case bytes.Equal(t.before, edit.after):
-	case image == "":
-		fmt.Fprintf(t.stderr, "next: commit %s\n", printable(file))
-	default:
-		fmt.Fprintf(t.stderr, "next: commit %s; the next run then writes %s there\n", printable(file), printable(image))
-	}
-	return nil
-}
-
-// expect is what a run will write at a site, as things stand; empty where it will not, or has
-// no need to. It notes why not.
-func (t *triggering) expect(ctx context.Context, after []byte, found trigger.Site) (string, error) {
-	file, config := t.shown(t.path), t.cat.Config
-	switch {
-	case !config.Included(t.path):
-		t.note("no run reads %s: name it in %s, include: [%q, …]", file, reconcile.ConfigPath, t.path)
-		return "", nil
-	case config.Guarded(t.path):
-		t.note("%s says what machines run: nothing in it follows until %s names it, include: [%q, …]", file, reconcile.ConfigPath, t.path)
-		return "", nil
-	}
-	cat, err := reconcile.Load(ctx, edited{t.disk, t.path, after}, t.cat, nil)
-	if err != nil {
-		return "", err
-	}
-	i := slices.IndexFunc(cat.Sites, func(s *reconcile.Site) bool { return s.Path == t.path && s.Line == found.Line && s.Col == found.Col })
-	if i < 0 {
-		return "", nil
-	}
-	site := cat.Sites[i]
-	recorded := reconcile.Record(cat, nil, time.Now())
-	for _, u := range recorded.Unresolved() {
-		if u.Site == site {
-			t.note("%s%s: the image stays as it is", u.Why, t.instead(cat, site.Follows))
-			return "", nil
-		}
-	}
-	for _, c := range reconcile.Follow(recorded) {
-		if c.Site == site {
-			return c.Writes(), nil
-		}
-	}
-	return "", nil
-}
-
-// instead is what could have been meant by a tag that is not there.
-func (t *triggering) instead(cat *reconcile.Catalog, ref imagestream.TagRef) string {
-	if s := cat.Stream(ref.Stream); s != nil {
-		if s.Status.Tag(ref.Tag) == nil && !hasTag(s.Spec, ref.Tag) {
-			return fmt.Sprintf(" (it has %s)", tagsIn(&s.Document))
-		}
-		return ""
-	}
-	for _, s := range cat.Streams {
-		if s.Name.Name == ref.Stream.Name {
-			return fmt.Sprintf(" (--from %s:%s)", s.Name, ref.Tag)
-		}
-	}
-	return ""
 }
 
 func (t *triggering) note(format string, args ...any) {
