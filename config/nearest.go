@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/towpath/towpath/spelling"
+)
 
 // nearest is the known key that a misspelt one most likely stands for, or "".
 func nearest(key string, known []string) string {
@@ -9,32 +13,11 @@ func nearest(key string, known []string) string {
 	}
 	best, least := "", max(1, len(key)/3)+1
 	for _, k := range known {
-		if n := distance(strings.ToLower(strings.ReplaceAll(key, "_", "-")), k); n < least {
+		if n := spelling.Distance(strings.ToLower(strings.ReplaceAll(key, "_", "-")), k); n < least {
 			best, least = k, n
 		}
 	}
 	return best
-}
-
-// distance counts the letters to add, drop or replace to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // secret reports whether a key looks as if its value were a secret, and names

@@ -175,9 +175,3 @@ func orNothing(s string) string {
 
 // short is a digest as people compare it.
 func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
-
-// digestOf is the digest in a reference, empty where it has none.
-func digestOf(reference string) string {
-	_, digest, _ := strings.Cut(reference, "@")
-	return digest
-}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/spelling"
 )
 
 // What people write who mean a marker, or an annotation, and is neither: a run passes over it.
@@ -101,26 +102,8 @@ func missedKey(line string) (at int, what, meant string) {
 // misspelt reports whether a key is another by three letters at most.
 func misspelt(key, known string) bool {
 	const most = 3
-	if d := len(key) - len(known); d < -most || d > most {
-		return false
-	}
-	row := make([]int, len(known)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(key) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(known) {
-			cost := diagonal
-			if key[i] != known[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(known)] <= most
+	d := len(key) - len(known)
+	return -most <= d && d <= most && spelling.Distance(key, known) <= most
 }
 
 // clip is a text as people recognise it.

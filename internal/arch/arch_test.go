@@ -19,7 +19,7 @@ const module = "github.com/towpath/towpath/"
 // floors are the packages from the bottom up. Imports go down only; a package may
 // import its own floor where the table below says so.
 var floors = map[string]int{
-	"yamledit": 0, "policy": 0, "window": 0,
+	"yamledit": 0, "policy": 0, "window": 0, "spelling": 0,
 
 	"imagestream": 1, "config": 1, "gitstore": 1, "registry": 1,
 	"trigger": 2,
@@ -43,13 +43,14 @@ var may = map[string]struct {
 	why  string
 }{
 	"yamledit":              {nil, "it edits text, and must not know what a value means"},
-	"policy":                {nil, "it chooses among names and facts, and must not know where they come from"},
+	"spelling":              {nil, "it knows letters"},
+	"policy":                {[]string{"spelling"}, "it chooses among names and facts, and must not know where they come from"},
 	"gitstore":              {nil, "a contract: nouns only, so that every store can stand below it"},
 	"registry":              {nil, "a contract: nouns only, so that every reader can stand below it"},
 	"imagestream":           {[]string{"yamledit", "policy"}, "the vocabulary knows files, and neither Git nor registries"},
 	"window":                {nil, "it knows times, and not what they are for"},
-	"config":                {[]string{"yamledit", "window", "imagestream"}, "bytes in, values and problems out; it opens nothing"},
-	"trigger":               {[]string{"yamledit", "imagestream"}, "a site is in a file; commits and registries are not its business"},
+	"config":                {[]string{"yamledit", "window", "spelling", "imagestream"}, "bytes in, values and problems out; it opens nothing"},
+	"trigger":               {[]string{"yamledit", "spelling", "imagestream"}, "a site is in a file; commits and registries are not its business"},
 	"reconcile":             {[]string{"yamledit", "policy", "window", "imagestream", "config", "trigger", "gitstore", "registry"}, "the line: pure packages and contracts, no implementation by name"},
 	"web":                   {nil, "it shows what it is handed, and can change nothing"},
 	"gitstore/gogit":        {[]string{"gitstore"}, "a store knows no YAML and no images"},
