@@ -48,7 +48,7 @@ func (g *Glob) set(text string) error {
 	}
 	g.text, g.prefix, g.suffix = text, text, text
 	if i := strings.IndexAny(text, wildcards); i >= 0 {
-		g.prefix = strings.TrimSuffix(text[:i], "/") // a/** is also a
+		g.prefix = strings.TrimSuffix(text[:i], "/")                                       // a/** is also a
 		g.suffix = strings.TrimPrefix(text[strings.LastIndexAny(text, wildcards)+1:], "/") // **/a is also a
 	}
 	g.literal = literal(text)
