@@ -222,7 +222,7 @@ func hugeFile(b *bench) {
 	s := b.snapshot()
 	check(s, "beside\n")
 	b.wantDiff("changes", []string{"+ huge.bin", "* top.yaml"}, signs(b.changes(s, first)))
-	s = b.push(s, commit("ours", edited, "ours\n"))
+	b.push(s, commit("ours", edited, "ours\n"))
 	b.wantContent(edited, "ours\n")
 	b.Commit(map[string]string{"top.yaml": "after\n"}, "beside it")
 	check(b.snapshot(), "after\n")
