@@ -152,6 +152,7 @@ func standing(t *testing.T) *harbour {
 	}
 	h.towpath(exitProblems, "run", "--once")
 	h.repo.Commit(map[string]string{"deploy/taken.yaml": files["deploy/taken.yaml"], "deploy/deep.yaml": files["deploy/deep.yaml"]}, "back to 1.3")
+	h.repo.Commit(map[string]string{"deploy/since.yaml": strings.Replace(files["deploy/since.yaml"], ":1.2", ":1.2.1", 1)}, "hotfix")
 	h.repo.Commit(map[string]string{"README": "more"}, "more")
 
 	// Another repository shows what a proposal would hold; it is merged without b.
