@@ -1,13 +1,14 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/towpath/towpath/gitstore/memory"
 )
 
-// A file that somebody breaks, and mends in the next commit, is the same before and after: what it
+// A file that somebody breaks, and mends however many commits later, is the same before and after: what it
 // said meanwhile was nothing, and no hold ends by it.
 func TestHeldBeyondABrokenFile(t *testing.T) {
 	conflict := func(text string) string { return "<<<<<<< HEAD\n" + text + "=======\n\t{" }
@@ -29,6 +30,9 @@ func TestHeldBeyondABrokenFile(t *testing.T) {
 				good := q.text(broken.path)
 				q.store.Write("main", "break it", map[string]string{broken.path: broken.by(good)})
 				q.walk()
+				for i := range 20 {
+					q.store.Write("main", "more", map[string]string{"README": fmt.Sprint(i)})
+				}
 				q.store.Write("main", "mend it", map[string]string{broken.path: good})
 				q.wantAfterRestartToo("a.yaml a old" + heldByA)
 			})
