@@ -24,17 +24,14 @@ const maxNear = 20
 // NearMisses are notes of what looks as if it were to say that something follows a tag, and
 // says nothing: markers and annotations that are misspelt. They come without Path.
 func NearMisses(src []byte) []imagestream.Problem {
-	if !mayMiss(src) {
-		return nil
-	}
 	var notes []imagestream.Problem
 	number := 0
 	for line := range bytes.Lines(src) {
 		number++
-		text := strings.TrimRight(string(line), "\r\n")
-		if len(text) > maxLine {
+		if len(line) > maxLine || !mayMiss(line) {
 			continue
 		}
+		text := strings.TrimRight(string(line), "\r\n")
 		for _, n := range [](func(string) (int, string, string)){missedMarker, missedKey} {
 			if at, what, meant := n(text); what != "" {
 				notes = append(notes, imagestream.Problem{Line: number, Col: utf8.RuneCountInString(text[:at]) + 1, Note: true,
@@ -48,10 +45,11 @@ func NearMisses(src []byte) []imagestream.Problem {
 	return notes
 }
 
-// mayMiss passes over the many files that hold nothing of the kind.
-func mayMiss(src []byte) bool {
-	lower := bytes.ToLower(src)
-	return contains(lower, "imagestream", "image-stream", "image_stream", "imagepolicy", "image-policy", "image_policy", "trigger", "towpath", "reference")
+// mayMiss passes over the many lines that hold nothing of the kind.
+func mayMiss(line []byte) bool {
+	comment := bytes.ContainsAny(line, "#;") || contains(line, "//", "--", "/*")
+	key := bytes.IndexByte(line, '/') > 0 && bytes.IndexByte(line, ':') > 0
+	return comment && contains(bytes.ToLower(line), "image") || key && contains(line, "rig", "form")
 }
 
 // missedMarker finds in the comment of a line what is nearly a marker.
