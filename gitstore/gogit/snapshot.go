@@ -222,7 +222,7 @@ func parseCommit(id plumbing.Hash, raw []byte) (commit, error) {
 		return commit{}, fmt.Errorf("%s: %w", id, errCommit)
 	}
 	subject, _, _ := strings.Cut(strings.TrimLeft(string(message), "\n"), "\n")
-	c.about.Subject = subject
+	c.about.Subject, c.about.Merge = subject, len(c.parents) > 1
 	return c, nil
 }
 
