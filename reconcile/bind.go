@@ -87,7 +87,7 @@ func (c *Catalog) bindFile(f *file) {
 			line, col = p.sites[0].Line, p.sites[0].Col
 		}
 		f.problems = append(f.problems, imagestream.Problem{Path: f.Path, Line: line, Col: col, Note: true,
-			What: fmt.Sprintf("left alone: this file says what machines run; to have it written, name it in %s: include: [%q, …]", ConfigPath, f.Path)})
+			What: fmt.Sprintf("left alone: this file says what machines run; to have it written, name it in %s: %s", ConfigPath, c.Config.Including(f.Path))})
 		return
 	}
 	for _, d := range p.docs {
