@@ -7,7 +7,8 @@
 //
 // From the bottom up: pktline.go, protocol.go, fetch.go and push.go speak
 // Git's protocol, whichever line carries it; http.go and ssh.go are the lines;
-// objects.go and pack.go keep objects; tree.go, edit.go and snapshot.go read
+// objects.go and pack.go keep objects, receive.go and prune.go look into what a
+// server sends before it is kept, omit.go knows what was left out; tree.go, edit.go and snapshot.go read
 // and make trees and commits; remote.go and local.go are the two kinds of
 // repository; store.go puts them together.
 //

@@ -11,7 +11,8 @@ import (
 )
 
 // objects is one object database, safe for concurrent use. A commit that is
-// in it is there with its whole tree: packs are taken in all or nothing.
+// in it is there with its whole tree, but for the files that were left out as
+// too large: packs are taken in all or nothing.
 type objects struct {
 	mu        sync.Mutex // go-git's storages are not for several goroutines
 	shelf     shelf      // guarded by mu
@@ -88,7 +89,7 @@ func (o *objects) read(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, erro
 func (o *objects) load(kind plumbing.ObjectType, id plumbing.Hash) ([]byte, error) {
 	obj, err := o.shelf.EncodedObject(plumbing.AnyObject, id)
 	if err != nil && kind == plumbing.BlobObject && o.omitted.ids[id] {
-		return nil, fmt.Errorf("a file over the limit of %d bytes was not fetched: %w", o.maxBlob, errBlobLimit)
+		return nil, fmt.Errorf("not kept, for it is over the limit of %d bytes, or sent as a difference to a larger file: %w", o.maxBlob, errBlobLimit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, id, err)

@@ -10,10 +10,10 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Omissions are the files that a server was not asked for, because they are too large to
-// be read. Without the list they could not be told from files that were lost. The file of
-// a cache holds a line for each, with the limit that it is over; where the list is lost,
-// all is fetched again.
+// Omissions are the files that were left out of what was fetched, because they are too
+// large to be read. Without the list they could not be told from files that were lost. The
+// file of a cache holds a line for each, with the limit that it is over; where the list is
+// lost, all is fetched again.
 type omissions struct {
 	path  string // empty: in memory
 	limit int64
