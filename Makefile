@@ -44,7 +44,7 @@ static: build
 	bin/towpath version
 
 race: tools
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 20m ./...
 
 laws: ## Try the laws on worlds that no run saw before
 	TOWPATH_SEED=random $(GO) test -count=1 ./config ./policy ./imagestream ./yamledit ./gitstore/gogit ./internal/corpus
