@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -349,13 +350,13 @@ func TestVerdictsAreRemembered(t *testing.T) {
 		files[fmt.Sprintf("d/%d.yaml", i)] = follower(fmt.Sprint("d", i), " ")
 	}
 	quayside(t, files, func(q *quay) {
-		parents, reads := 0, 0
+		var parents, reads atomic.Int32
 		q.store.Hook = func(op string) (bool, error) {
 			switch op {
 			case memory.OpParent:
-				parents++
+				parents.Add(1)
 			case memory.OpRead:
-				reads++
+				reads.Add(1)
 			}
 			return true, nil
 		}
@@ -369,12 +370,13 @@ func TestVerdictsAreRemembered(t *testing.T) {
 			q.store.Write("main", "more", map[string]string{"README": fmt.Sprint(i)})
 		}
 		count := func(do func()) (int, int) {
-			parents, reads = 0, 0
+			parents.Store(0)
+			reads.Store(0)
 			do()
 			if n := len(q.last.Held); n != 50 {
 				q.t.Fatalf("%d sites are held, want all 50", n)
 			}
-			return parents, reads
+			return int(parents.Load()), int(reads.Load())
 		}
 		if p, r := count(q.walk); p > 34 || r > 120 {
 			q.t.Errorf("the first walk of 32 commits looked at %d parents and read %d files, want each once", p, r)

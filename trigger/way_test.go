@@ -39,14 +39,14 @@ func TestDeepBounds(t *testing.T) {
 		f := parse(t, nested(28, 4900, 4900, list))
 		var sites []Site
 		var problems []imagestream.Problem
-		if took := spent.CPU(t, func() { sites, problems = Find(f) }); took > 2*time.Second {
+		if took := spent.CPU(t, func() { sites, problems = Find(f) }); took > 12*time.Second {
 			t.Errorf("list %v: %d KiB took %v to find", list, len(f.Src)>>10, took)
 		}
 		if len(sites) != 4900 || len(problems) > 0 {
 			t.Fatalf("list %v: %d sites and problems\n%s", list, len(sites), lines(problems))
 		}
 		var err error
-		if took := spent.CPU(t, func() { _, err = Rewritten(f.Src, As{}, everywhere(sites)...) }); took > 5*time.Second || err != nil {
+		if took := spent.CPU(t, func() { _, err = Rewritten(f.Src, As{}, everywhere(sites)...) }); took > 20*time.Second || err != nil {
 			t.Errorf("list %v: %d KiB took %v to rewrite: %v", list, len(f.Src)>>10, took, err)
 		}
 	}
@@ -72,7 +72,7 @@ func TestFieldBounds(t *testing.T) {
 	}
 	f := parse(t, src.String())
 	var sites []Site
-	if took := spent.CPU(t, func() { sites, _ = Find(f, fields...) }); took > 3*time.Second || len(sites) != 25_000 {
+	if took := spent.CPU(t, func() { sites, _ = Find(f, fields...) }); took > 12*time.Second || len(sites) != 25_000 {
 		t.Errorf("%d sites after %v", len(sites), took)
 	}
 }
