@@ -43,7 +43,20 @@ type Settings struct {
 	Prefix        string          // stands before the subject of a commit
 	Template      Template        // of a trigger commit's message; empty: towpath's own
 	Author        string          // of commits, as "Name <address>"; empty: the operator's
+
+	// Of changes that people review first.
+	Status, Triggers string   // commit or proposal: how the status of streams and how sites are written
+	ProposalLabels   []string // of a proposal with such a change
+	Reviewers        []string // users or, as org/team, teams
+	Assignees        []string
+	Draft            bool
+	Merge            string // by-hand, platform (the forge's own auto-merge), when-green (towpath merges what only touches status)
 }
+
+// Proposes reports whether the settings send anything to review.
+func (s Settings) Proposes() bool { return s.Status == proposal || s.Triggers == proposal }
+
+const proposal = "proposal"
 
 // repositoryFile is the file's shape.
 type repositoryFile struct {
@@ -54,6 +67,8 @@ type repositoryFile struct {
 	Platform      platform    `yaml:"platform"`
 	Registry      notYet      `yaml:"registry"`
 	Paused        bool        `yaml:"paused"`
+	BranchPrefix  branchPart  `yaml:"branch-prefix"`
+	MaxOpen       int         `yaml:"max-open" min:"1" max:"1000"`
 	Defaults      overrides   `yaml:"defaults"`
 	Rules         []rule      `yaml:"rules" max:"500"`
 	Follow        []following `yaml:"follow" max:"1000"`
@@ -90,11 +105,13 @@ type overrides struct {
 	Template      *Template       `yaml:"template"`
 	Author        *author         `yaml:"author"`
 
-	Status         notYet `yaml:"status"`
-	Triggers       notYet `yaml:"triggers"`
-	MaxOpen        notYet `yaml:"max-open"`
-	ProposalLabels notYet `yaml:"labels"`
-	Reviewers      notYet `yaml:"reviewers"`
+	Status         *string       `yaml:"status" oneof:"commit proposal"`
+	Triggers       *string       `yaml:"triggers" oneof:"commit proposal"`
+	ProposalLabels []reviewLabel `yaml:"labels" max:"20"` // empty, but not nil: none again
+	Reviewers      []reviewer    `yaml:"reviewers" max:"20"`
+	Assignees      []reviewer    `yaml:"assignees" max:"20"`
+	Draft          *bool         `yaml:"draft"`
+	Merge          *string       `yaml:"merge" oneof:"by-hand platform when-green"`
 }
 
 // An opening is one entry of windows.
@@ -109,6 +126,9 @@ func defaultFile() repositoryFile {
 	return repositoryFile{
 		Include:  globs("**/*.{yaml,yml,json}", "**/{Dockerfile,Containerfile}*"),
 		Platform: "linux/amd64",
+
+		BranchPrefix: "towpath/",
+		MaxOpen:      20,
 	}
 }
 
@@ -123,6 +143,8 @@ func defaultSettings() Settings {
 
 		ReferenceForm: "digest",
 		HoldDepth:     1000,
+
+		Status: "commit", Triggers: "commit", Merge: "by-hand",
 	}
 }
 
@@ -263,6 +285,7 @@ func (o *overrides) apply(s *Settings) {
 	set(&s.Prefix, (*string)(o.Prefix))
 	set(&s.Template, o.Template)
 	set(&s.Author, (*string)(o.Author))
+	o.review(s)
 }
 
 func set[T any](to, value *T) {

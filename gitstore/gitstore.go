@@ -74,7 +74,8 @@ type About struct {
 	Author  Person
 	When    time.Time // committer time
 	Subject string
-	Merge   bool // the commit has several parents
+	Message string // whole, the subject with it
+	Merge   bool   // the commit has several parents
 }
 
 // A Person is an author or committer.
@@ -95,7 +96,7 @@ type Commit struct {
 	When    time.Time
 }
 
-// A Store is one branch's home. Its methods are called from one goroutine at a
+// A Store is a repository's branches. Its methods are called from one goroutine at a
 // time, except Changed.
 type Store interface {
 	// Snapshot reads the branch's tip. When nothing moved since the last call
@@ -109,6 +110,20 @@ type Store interface {
 	// failure the branch's tip has been read again, and what landed although
 	// its answer was lost is a success. It never forces and never merges.
 	Push(ctx context.Context, branch string, base Snapshot, chain ...Commit) (Snapshot, error)
+
+	// Branches lists where the branches are whose names begin with prefix, by name, in one
+	// small request.
+	Branches(ctx context.Context, prefix string) (map[string]Rev, error)
+	// Replace makes a branch base with a chain on top, whatever it held, and returns its tip
+	// as a snapshot. It is for branches that are ours: what old held is gone. The branch
+	// moves only from old or, where that is empty, is made only if it is not there: else the
+	// error is ErrMoved. As with Push, what landed although its answer was lost is a
+	// success. A chain that would change nothing is an error.
+	Replace(ctx context.Context, branch string, old Rev, base Snapshot, chain ...Commit) (Snapshot, error)
+	// Delete removes a branch that is at old. One that is gone already is a success; one that is
+	// elsewhere is left, and the error is ErrMoved.
+	Delete(ctx context.Context, branch string, old Rev) error
+
 	// Changed is sent to, without blocking, when a watcher saw the repository
 	// change. Nil where nothing watches. It carries no data.
 	Changed() <-chan struct{}

@@ -221,8 +221,9 @@ func parseCommit(id plumbing.Hash, raw []byte) (commit, error) {
 	if c.tree.IsZero() {
 		return commit{}, fmt.Errorf("%s: %w", id, errCommit)
 	}
-	subject, _, _ := strings.Cut(strings.TrimLeft(string(message), "\n"), "\n")
-	c.about.Subject, c.about.Merge = subject, len(c.parents) > 1
+	c.about.Message = strings.TrimLeft(string(message), "\n")
+	c.about.Subject, _, _ = strings.Cut(c.about.Message, "\n")
+	c.about.Merge = len(c.parents) > 1
 	return c, nil
 }
 

@@ -133,7 +133,7 @@ func (c *commit) Rev() gitstore.Rev { return c.rev }
 
 func (c *commit) About() gitstore.About {
 	subject, _, _ := strings.Cut(c.message, "\n")
-	return gitstore.About{Author: c.author, When: c.when, Subject: subject}
+	return gitstore.About{Author: c.author, When: c.when, Subject: subject, Message: c.message}
 }
 
 func (c *commit) Changes(ctx context.Context, from gitstore.Snapshot) ([]gitstore.Change, error) {

@@ -24,6 +24,9 @@ const (
 	OpRead     = "read"
 	OpParent   = "parent"
 	OpPush     = "push"
+	OpBranches = "branches"
+	OpReplace  = "replace"
+	OpDelete   = "delete"
 )
 
 // A Hook is asked before each operation. With a nil error the operation takes
@@ -99,34 +102,19 @@ func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot,
 	if !ok || from.store != s {
 		return nil, failure(gitstore.Unsupported, "the push is built on a snapshot of another store", "take the snapshot from this store")
 	}
-	tip := from
-	for _, change := range chain {
-		next, err := tip.with(change)
-		if err != nil {
-			return nil, err
-		}
-		tip = next
+	tip, err := from.chain(chain)
+	if err != nil {
+		return nil, err
 	}
 	if tip == from {
 		return base, nil
 	}
-	apply, failed := true, error(nil)
-	if s.Hook != nil {
-		apply, failed = s.Hook(OpPush)
-	}
-	if failed == nil {
-		failed = ctx.Err()
-		apply = apply && failed == nil
-	}
-	if failed != nil && !apply {
-		return nil, failed
-	}
-	tip, err := s.swap(branch, from, tip)
+	err = s.attempt(ctx, OpPush, func() error {
+		tip, err = s.swap(branch, from, tip)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	if failed != nil {
-		return nil, failed
 	}
 	return tip, nil
 }

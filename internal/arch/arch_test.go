@@ -21,7 +21,7 @@ const module = "github.com/towpath/towpath/"
 var floors = map[string]int{
 	"yamledit": 0, "policy": 0, "window": 0, "spelling": 0,
 
-	"imagestream": 1, "config": 1, "gitstore": 1, "registry": 1,
+	"imagestream": 1, "config": 1, "gitstore": 1, "registry": 1, "forge": 1,
 	"trigger": 2,
 
 	"reconcile": 3,
@@ -30,10 +30,13 @@ var floors = map[string]int{
 	"gitstore/gogit": 4, "gitstore/memory": 4, "gitstore/storetest": 4, "gitstore/gittest": 4,
 	"registry/remote": 4, "registry/memory": 4, "registry/registrytest": 4, "registry/integrated": 4,
 
-	"examples":    4,
-	"cmd/towpath": 5,
+	"forge/wire": 4, "forge/memory": 4, "forge/forgetest": 4,
+	"forge/github": 5, "forge/gitlab": 5, "forge/gitea": 5, // on wire
 
-	"internal/arch": 6, "internal/bench": 6, "internal/corpus": 6, "internal/seeds": 6, "internal/spent": 6,
+	"examples":    4,
+	"cmd/towpath": 6,
+
+	"internal/arch": 7, "internal/bench": 7, "internal/corpus": 7, "internal/seeds": 7, "internal/spent": 7,
 }
 
 // may lists what a package may import of ours, beside the standard library. Each
@@ -51,7 +54,7 @@ var may = map[string]struct {
 	"window":                {nil, "it knows times, and not what they are for"},
 	"config":                {[]string{"yamledit", "window", "spelling", "imagestream"}, "bytes in, values and problems out; it opens nothing"},
 	"trigger":               {[]string{"yamledit", "spelling", "imagestream"}, "a site is in a file; commits and registries are not its business"},
-	"reconcile":             {[]string{"yamledit", "policy", "window", "imagestream", "config", "trigger", "gitstore", "registry"}, "the line: pure packages and contracts, no implementation by name"},
+	"reconcile":             {[]string{"yamledit", "policy", "window", "imagestream", "config", "trigger", "gitstore", "registry", "forge"}, "the line: pure packages and contracts, no implementation by name"},
 	"web":                   {nil, "it shows what it is handed, and can change nothing"},
 	"gitstore/gogit":        {[]string{"gitstore"}, "a store knows no YAML and no images"},
 	"gitstore/memory":       {[]string{"gitstore"}, "a store knows no YAML and no images"},
@@ -61,6 +64,13 @@ var may = map[string]struct {
 	"registry/memory":       {[]string{"registry"}, "a reader knows no streams and no Git"},
 	"registry/registrytest": {[]string{"registry"}, "the contract of readers is about readers alone"},
 	"registry/integrated":   {[]string{"registry"}, "a registry knows no streams and no Git"},
+	"forge":                 {nil, "a contract: nouns only, so that every forge can stand below it"},
+	"forge/wire":            {[]string{"forge"}, "it carries requests, whatever they are about"},
+	"forge/memory":          {[]string{"forge"}, "a forge knows no YAML and no images"},
+	"forge/forgetest":       {[]string{"forge"}, "the contract of forges is about forges alone"},
+	"forge/github":          {[]string{"forge", "forge/wire", "gitstore"}, "a forge knows no other; of Git what a commit is, to have one made and signed"},
+	"forge/gitlab":          {[]string{"forge", "forge/wire"}, "a forge knows no other"},
+	"forge/gitea":           {[]string{"forge", "forge/wire"}, "a forge knows no other"},
 	"examples":              {nil, "files for people to copy"},
 	"internal/seeds":        {nil, "for tests alone"},
 	"internal/spent":        {nil, "for tests alone"},
@@ -83,7 +93,7 @@ var without = map[string]map[string]string{
 }
 
 // contracts may import the standard library only.
-var contracts = []string{"gitstore", "registry"}
+var contracts = []string{"gitstore", "registry", "forge"}
 
 type pkg struct {
 	comments int // files with a package comment
