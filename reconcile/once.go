@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/registry"
 )
@@ -19,6 +20,8 @@ type Reconciler struct {
 	Branch string
 	Reader registry.Reader
 	Author gitstore.Person
+	Forge  forge.Forge // where proposals are reviewed; nil: nowhere, their branches are pushed
+	Repo   string      // the repository, as people name it
 
 	Poll time.Duration // how often Git is looked at; 0: on every pass
 	Wait bool          // a pass waits for every answer, as one-shot commands do

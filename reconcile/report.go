@@ -26,6 +26,8 @@ type Report struct {
 	Held                 Held
 	Deferred             []Deferred // sites that move later
 	Unresolved           []Unresolved
+	Proposals            []Reviewed // that are open, waiting, or came to an end in this pass
+	ForgeErr             error      // the forge's last failure; nil when it answers, or none is asked
 
 	Outstanding int       // questions under way
 	Answers     []Answer  // that came in this pass
@@ -97,3 +99,30 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 	slices.SortFunc(rep.Failing, func(a, b Failing) int { return compareTags(a.Tag, b.Tag) })
 	return rep
 }
+
+// A Reviewed is a proposal as people see it, and what became of it.
+type Reviewed struct {
+	Branch string
+	Number int    // 0 where there is none at a forge
+	URL    string // of its page; empty where there is none
+	Title  string
+	State  ReviewState
+	Did    string // what this pass did: "opened", "updated", "closed", "pushed" …; empty: nothing
+	Why    string // for people: why it is as it is
+	Fix    string // whose move it is, where somebody's
+	Since  time.Time
+	Moves  []Move
+}
+
+// ReviewState is how far a proposal has come.
+type ReviewState string
+
+const (
+	UnderReview ReviewState = "open"
+	Pushed      ReviewState = "pushed"  // a branch without a proposal at a forge
+	InLine      ReviewState = "waiting" // as many as may be are open, or the forge cannot be asked
+	Frozen      ReviewState = "frozen"  // somebody else committed to its branch
+	Turned      ReviewState = "refused" // the branch cannot be pushed, or the forge says no
+	Withdrawn   ReviewState = "closed"  // by towpath: it has nothing left to say
+	Merged      ReviewState = "merged"
+)
