@@ -189,7 +189,7 @@ func checkProblem(t *testing.T, src, want, fix string) {
 	_, problems := ParseRepository([]byte(src))
 	switch {
 	case want == "" && len(problems) == 0:
-	case len(problems) != 1:
+	case len(problems) != 1 || want == "":
 		t.Errorf("%q: %d problems: %v", src, len(problems), problems)
 	case !strings.Contains(problems[0].String(), want) || !strings.Contains(problems[0].Fix, fix):
 		t.Errorf("%q:\n got %s (fix: %s)\nwant %s (fix: %s)", src, problems[0], problems[0].Fix, want, fix)

@@ -109,7 +109,7 @@ type overrides struct {
 	Triggers       *string       `yaml:"triggers" oneof:"commit proposal"`
 	ProposalLabels []reviewLabel `yaml:"labels" max:"20"` // empty, but not nil: none again
 	Reviewers      []reviewer    `yaml:"reviewers" max:"20"`
-	Assignees      []reviewer    `yaml:"assignees" max:"20"`
+	Assignees      []assignee    `yaml:"assignees" max:"20"`
 	Draft          *bool         `yaml:"draft"`
 	Merge          *string       `yaml:"merge" oneof:"by-hand platform when-green"`
 }

@@ -33,6 +33,7 @@ func TestWithoutFile(t *testing.T) {
 				Interval: 15 * time.Minute, History: 10, ImportMode: "Legacy",
 				FailureAfter: time.Hour, Group: "tag", TagsCap: 50,
 				ReferenceForm: "digest", HoldDepth: 1000,
+				Status: "commit", Triggers: "commit", Merge: "by-hand",
 			}
 			if diff := cmp.Diff(want, r.For("a.yaml", "team1")); diff != "" {
 				t.Errorf("settings (-want +got):\n%s", diff)
@@ -125,6 +126,7 @@ rules:
 		Interval: time.Hour, History: 5, ImportMode: "Legacy",
 		FailureAfter: time.Hour, Group: "tag", TagsCap: 50,
 		ReferenceForm: "digest", HoldDepth: 1000,
+		Status: "commit", Triggers: "commit", Merge: "by-hand",
 	}
 	for _, tt := range []struct {
 		path, namespace string
@@ -202,7 +204,7 @@ func TestRepositoryProblems(t *testing.T) {
 		{"version: 1\nversion: 1\n", "2:1: the key \"version\" is given twice", "take out one"},
 		{"version: 1\nincldue: []\n", "2:1: incldue is not a known key", "did you mean include?"},
 		{"version: 1\nInclude: ['*']\n", "2:1: Include is not a known key", "did you mean include?"},
-		{"version: 1\nzzzz: 1\n", "2:1: zzzz is not a known key", "known here: defaults, exclude,"},
+		{"version: 1\nzzzz: 1\n", "2:1: zzzz is not a known key", "known here: branch-prefix, defaults, exclude,"},
 		{"version: 1\ndefaults:\n  intervall: 5m\n", "3:3: defaults.intervall is not a known key", "did you mean interval?"},
 		{"version: 1\ndefaults:\n  failure_after: 5m\n", "3:3: defaults.failure_after is not a known key", "did you mean failure-after?"},
 		{"version: 1\ntoken: abc\n", "2:1: token would be a secret in this file", "git.token-file"},
@@ -229,7 +231,7 @@ func TestRepositoryProblems(t *testing.T) {
 		{"version: 1\npaused: 'true'\n", "2:9: paused must be true or false", "without quotes"},
 		{"version: 1\npaused:\n", "paused has no value", "write one"},
 		{"version: 1\nregistry: r.example.com\n", "2:11: registry is known but does nothing in this version", "remove registry"},
-		{"version: 1\ndefaults: {triggers: []}\n", "2:22: defaults.triggers is known but does nothing", "remove"},
+		{"version: 1\ndefaults: {triggers: []}\n", "2:22: defaults.triggers must be text", "one value"},
 		{"version: 1\ndefaults: {record: all}\n", "2:20: defaults.record must be image or labels", "record: image"},
 		{"version: 1\ndefaults: {settle: -1s}\n", "2:20: defaults.settle must be a duration from 0s to 720h", "15m"},
 		{"version: 1\nrules: [{paths: [a], min-age: 8761h}]\n", "2:31: rules[0].min-age must be a duration from 0s to 8760h", "15m"},

@@ -14,6 +14,8 @@ var descriptions = map[string]string{
 	"namespaces":                       "the namespace of objects whose file names none; the glob with most characters that are not wildcards decides, of equal ones the first; without a match it is `default`",
 	"platform":                         "what a `Legacy` import takes out of an image for many platforms, where the tag prefers nothing",
 	"paused":                           "nothing is written to this repository; no rule lifts it",
+	"branch-prefix":                    "what the names of towpath's own branches begin with; behind it stand the watched branch, the change in short, and a hash; all other branches are people's",
+	"max-open":                         "proposals that are open at a time; the rest wait in order",
 	"defaults.interval":                "between two imports of a scheduled tag",
 	"defaults.history":                 "images that a tag remembers in its status",
 	"defaults.import-mode":             "for tags without `importPolicy.importMode`",
@@ -34,6 +36,13 @@ var descriptions = map[string]string{
 	"defaults.prefix":                  "stands before the subject of every commit, such as `chore: `; empty is none again",
 	"defaults.template":                "the message of a trigger commit, with names in braces; empty is towpath's own again",
 	"defaults.author":                  "who commits are by; empty is the operator's again",
+	"defaults.status":                  "how what was resolved goes on record: straight to the watched branch, or as a proposal that people review",
+	"defaults.triggers":                "how sites move: straight to the watched branch, or as a proposal that people review",
+	"defaults.labels":                  "of proposals; made where the forge lacks them and the token allows it; an empty list in a rule is none again",
+	"defaults.reviewers":               "who is asked to review proposals: users, or teams as `org/team`; an empty list in a rule is nobody again",
+	"defaults.assignees":               "who proposals are assigned to: users; an empty list in a rule is nobody again",
+	"defaults.draft":                   "`true` opens proposals as drafts; taking that mark off is left to people",
+	"defaults.merge":                   "who merges proposals: people; `platform`: the forge itself, by its own rules (auto-merge); `when-green`: towpath, once all checks are good, where a proposal changes nothing but records",
 	"rules":                            "changes of the `defaults` keys for some files or namespaces; all rules that match apply in order, for each key the last decides",
 	"rules[].paths":                    "the files that the rule is for",
 	"rules[].namespaces":               "the namespaces that it is for; with `paths`, both must match",
@@ -100,6 +109,9 @@ const (
 
 	aPolicy   = `^` + aName + `:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$`
 	aKey      = `[^\[\].*"' ]+`
+	aUser     = `^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?$`
+	aBranch   = `^[A-Za-z0-9][A-Za-z0-9._/-]*[/-]$`
+	notBranch = `\.\.|//|/\.|\./|\.lock/|^refs/` // of what has that form, what Git refuses
 	aBracket  = `\[(?:[0-9]+|".*"|\?\(@\.` + aKey + `==".*"\))\]`
 	aSelector = `^(?:[^$\[\].*"' ][^\[\].*"' ]*|` + aBracket + `)(?:\.` + aKey + `|` + aBracket + `)*$`
 )
@@ -170,6 +182,22 @@ var forms = map[reflect.Type]jsonSchema{
 	reflect.TypeFor[author](): {
 		"type": "string", "pattern": `^(?:[^<> ](?:[^<>]*[^<> ])? <[^<>@ ]+@[^<>@ ]+>)?$`,
 		"patternErrorMessage": "write a name and an address: Towpath <towpath@example.com>",
+	},
+	reflect.TypeFor[reviewLabel](): {
+		"type": "string", "maxLength": maxLabel, "pattern": `^[^ ,\n](?:[^,\n]*[^ ,\n])?$`,
+		"patternErrorMessage": "write the name of a label, without commas and without blanks around it",
+	},
+	reflect.TypeFor[reviewer](): {
+		"type": "string", "pattern": `^[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`,
+		"patternErrorMessage": "write the name that the forge knows, without @, such as alice, or ORG/TEAM",
+	},
+	reflect.TypeFor[assignee](): {
+		"type": "string", "maxLength": maxPeople, "pattern": aUser,
+		"patternErrorMessage": "write the name of a user as the forge knows it, without @, such as alice",
+	},
+	reflect.TypeFor[branchPart](): {
+		"type": "string", "maxLength": maxBranch, "pattern": aBranch, "not": jsonSchema{"pattern": notBranch},
+		"patternErrorMessage": "write what names of branches begin with, with / or - at the end, such as towpath/",
 	},
 	reflect.TypeFor[cronLine](): {
 		"type": "string", "pattern": `^ *(?:@[a-z]+|[^ ]+(?: +[^ ]+){4}) *$`,
