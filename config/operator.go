@@ -18,6 +18,7 @@ type Operator struct {
 	Repo        string       `yaml:"repo"`   // URL or path, without a password; empty: --repo says
 	Branch      string       `yaml:"branch"` // default main
 	Git         Git          `yaml:"git"`
+	Forge       Forge        `yaml:"forge"`
 	Credentials []Credential `yaml:"credentials" max:"500"`
 	Docker      bool         `yaml:"docker-config"` // Docker's own logins, for what no credential is for
 	Registries  []Registry   `yaml:"registries" max:"500"`
@@ -107,6 +108,7 @@ func ParseOperator(path string, src []byte) (*Operator, []imagestream.Problem) {
 	d := decode(path, src, o)
 	if len(d.problems) == 0 {
 		d.checkGit(o)
+		d.checkForge(o.Forge)
 		d.checkCredentials(o.Credentials)
 		d.checkRegistries(o.Registries)
 		d.checkMirrors(o.Mirrors)
@@ -190,6 +192,7 @@ func (o *Operator) In(dir string) {
 	files := []*File{
 		&o.CacheDir, &g.TokenFile, &g.UsernameFile, &g.PasswordFile,
 		&g.SSHKeyFile, &g.SSHPassphraseFile, &g.KnownHostsFile, &g.CAFile,
+		&o.Forge.TokenFile, &o.Forge.App.KeyFile, &o.Forge.CAFile,
 		&o.Proxy.UsernameFile, &o.Proxy.PasswordFile,
 	}
 	for i := range o.Credentials {

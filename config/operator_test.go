@@ -222,6 +222,14 @@ func TestSecretsAreNotTold(t *testing.T) {
 		"git:\n  token: %s: %[1]s\n",
 		"%s\ntoken: a\n",
 		"git: {token: *%s}\n",
+		"forge: {token: %s}\n",
+		"forge: {token-env: '%s'}\n",
+		"forge: {api: 'https://u:%s@git.example/'}\n",
+		"forge: {api: 'https://git.example/?private_token=%s'}\n",
+		"forge: {project: '%s@x'}\n",
+		"forge: {kind: %s}\n",
+		"forge: {app: {id: %s}}\n",
+		"forge: {app: {private-key: %s}}\n",
 	} {
 		_, problems := ParseOperator("operator.yaml", fmt.Appendf(nil, src, canary))
 		if len(problems) == 0 {

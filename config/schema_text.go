@@ -64,6 +64,15 @@ var descriptions = map[string]string{
 	"git.known-hosts-file":             "host keys that are trusted; ssh trusts no others",
 	"git.ca-file":                      "certificates, PEM, that are trusted beside the system's",
 	"git.author.name":                  "who towpath's commits are by",
+	"forge.kind":                       "where proposals are reviewed; `gitea` is Forgejo, too; `none` pushes their branches, and that is all",
+	"forge.api":                        "the base of its API; plain http only on this machine; the token goes there and nowhere else",
+	"forge.project":                    "the repository as the forge calls it: owner/name, at GitLab with all groups",
+	"forge.token-file":                 "a token that may write the repository's contents and proposals; read again at each use",
+	"forge.token-env":                  "the same, in the variable of the environment that has this name",
+	"forge.app.id":                     "the GitHub App as which towpath acts, instead of a token; must be there with `app`",
+	"forge.app.installation":           "where the app is installed",
+	"forge.app.key-file":               "the app's private key, PEM; must be there with `app`",
+	"forge.ca-file":                    "certificates, PEM, that are trusted beside the system's",
 	"credentials":                      "credentials for registries, and where each may be used",
 	"credentials[].file":               "in the form of Docker's `config.json`; either this or `directory` must be there",
 	"credentials[].directory":          "a subdirectory for each namespace, with secrets as Kubernetes mounts them; see below",
@@ -112,6 +121,9 @@ const (
 	aUser     = `^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?$`
 	aBranch   = `^[A-Za-z0-9][A-Za-z0-9._/-]*[/-]$`
 	notBranch = `\.\.|//|/\.|\./|\.lock/|^refs/` // of what has that form, what Git refuses
+	anAPI     = `^https?://[A-Za-z0-9.:_\[\]-]+(?:/[A-Za-z0-9._~/-]*)?$`
+	aProject  = `^[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)+$`
+	aVariable = `^[A-Za-z_][A-Za-z0-9_]*$`
 	aBracket  = `\[(?:[0-9]+|".*"|\?\(@\.` + aKey + `==".*"\))\]`
 	aSelector = `^(?:[^$\[\].*"' ][^\[\].*"' ]*|` + aBracket + `)(?:\.` + aKey + `|` + aBracket + `)*$`
 )
@@ -158,6 +170,18 @@ var forms = map[reflect.Type]jsonSchema{
 	reflect.TypeFor[Bypass](): {
 		"type": "string", "pattern": `^(?:\.?` + aHost + aPort + `|[0-9a-fA-F:.]+(?:/[0-9]+)?)$`,
 		"patternErrorMessage": "write a host, .DOMAIN, an address or a range such as 10.0.0.0/8",
+	},
+	reflect.TypeFor[API](): {
+		"type": "string", "pattern": anAPI,
+		"patternErrorMessage": "write https://HOST/PATH, without a user and without a query",
+	},
+	reflect.TypeFor[Project](): {
+		"type": "string", "pattern": aProject,
+		"patternErrorMessage": "write OWNER/NAME, without the host and without .git",
+	},
+	reflect.TypeFor[Variable](): {
+		"type": "string", "pattern": aVariable,
+		"patternErrorMessage": "write the name of a variable, such as FORGE_TOKEN; the secret itself stands in the environment",
 	},
 	reflect.TypeFor[Address](): {
 		"type": "string", "pattern": `^(?:` + aHost + `)?:[0-9]+$`,
@@ -236,6 +260,7 @@ var together = map[string]jsonSchema{
 			"ssh-passphrase-file": []string{"ssh-key-file"},
 		},
 	},
+	"forge":       {"allOf": []jsonSchema{notBoth("token-file", "token-env"), notBoth("token-file", "app"), notBoth("token-env", "app")}},
 	"credentials": {"if": jsonSchema{"minItems": 2}, "then": jsonSchema{"items": some("paths")}},
 	"credentials[]": {
 		"oneOf":        []jsonSchema{{"required": []string{"file"}}, {"required": []string{"directory"}}},
