@@ -12,8 +12,8 @@ import (
 
 const address = "https://forge.example"
 
-// start is the first reading of the clock that is there without Now.
-var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+// Start is the first reading of the clock that is there without Now.
+var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // attempt does something that the hook may keep from happening, or make seem to
 // fail. What branches did in Git meanwhile is seen first.
@@ -125,7 +125,7 @@ func (f *Forge) now() time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.readings++
-	return start.Add(time.Duration(f.readings-1) * time.Minute)
+	return Start.Add(time.Duration(f.readings-1) * time.Minute)
 }
 
 func failure(kind forge.Kind, what, fix string) *forge.Error {
