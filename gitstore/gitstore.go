@@ -130,6 +130,18 @@ type Store interface {
 	Close() error
 }
 
+// A Maker makes commits in the repository's own server, where its API signs them or
+// knows better who made them. A Store asks one for the commits of a chain, and moves the
+// branch itself.
+type Maker interface {
+	// Commit makes a commit on top of parent, which the repository holds, and returns its
+	// id; no ref moves. Its tree is the parent's with the edits in it, modes kept, its only
+	// parent is parent, and its message is c's; whether author and date are, is the server's
+	// matter. Each path is there once, and at least one edit changes something. An *Error says
+	// whose move it is; after any other error the same is tried again.
+	Commit(ctx context.Context, parent Rev, c Commit) (Rev, error)
+}
+
 // ErrMoved says that a branch is not where a push was built on. Plan again on
 // the new tip.
 var ErrMoved = errors.New("the branch moved meanwhile")

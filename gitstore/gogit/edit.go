@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -19,7 +20,21 @@ type builder struct {
 	below *objects                    // what the chain is built on
 	made  map[plumbing.Hash]newObject // what the chain adds
 	order []plumbing.Hash             // of made: blobs and trees before their commit
+
+	signOff bool
+	seal    seal // nil: no commit is signed
+	commits []madeCommit
 }
+
+// A madeCommit is a commit of the chain that changes something.
+type madeCommit struct {
+	tree   plumbing.Hash
+	commit gitstore.Commit // signed off
+}
+
+// A seal signs a commit: it returns the signature in armor, or an error, with which no commit
+// is made.
+type seal func(raw []byte, when time.Time) (string, error)
 
 // A badEdit is an edit that the tree below does not allow.
 type badEdit struct{ path, why string }
@@ -40,10 +55,17 @@ func (b *builder) chain(base commit, chain []gitstore.Commit) (plumbing.Hash, er
 			continue
 		}
 		tree = next
+		if b.signOff {
+			c.Message = signedOff(c.Message, c.Author)
+		}
 		raw, err := encodeCommit(tree, tip, c)
+		if err == nil && b.seal != nil {
+			raw, err = sealed(raw, c.When, b.seal)
+		}
 		if err != nil {
 			return plumbing.ZeroHash, err
 		}
+		b.commits = append(b.commits, madeCommit{tree, c})
 		tip = b.put(plumbing.CommitObject, raw)
 	}
 	return tip, nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -94,7 +96,13 @@ func judge(err error) verdict {
 func judgeRest(err error) verdict {
 	var said *serverError
 	var hangUp *hangUpError
+	var token *tokenError
+	var network net.Error
 	switch {
+	case errors.As(err, &token) && (errors.As(err, &network) || errors.Is(err, context.Canceled)):
+		return verdict{kind: gitstore.Unreachable, what: "a new token cannot be had now", fix: "it is tried again; check the network and the address of the forge's API"}
+	case errors.As(err, &token):
+		return verdict{kind: gitstore.Unauthorized, what: "there is no token for the repository", fix: "check what gives the token: the forge's app, or the environment variable"}
 	case errors.As(err, &hangUp) && hangUp.service == receivePak:
 		return verdict{kind: gitstore.Denied, what: "the server does not let the ssh key write", fix: "give the key write access to the repository"}
 	case errors.As(err, &hangUp):
@@ -145,6 +153,10 @@ func judgeRefusal(e *refusal) verdict {
 	if e.locked() {
 		return verdict{kind: gitstore.Locked, what: "the branch is locked on the server",
 			fix: "it is tried again; if this lasts, the repository's admin has a stale .lock file to remove"}
+	}
+	if strings.Contains(e.why, "missing necessary objects") {
+		return verdict{kind: gitstore.Unreachable, what: "the server does not find what the branch is to point to",
+			fix: "it is tried again; if this lasts, the repository's admin runs git fsck on the server"}
 	}
 	return verdict{kind: gitstore.Denied, what: "the server refuses the push",
 		fix: "allow towpath's user to push to the branch, or watch another branch: --branch"}

@@ -46,10 +46,11 @@ func (l *httpLine) close() error {
 }
 
 func (l *httpLine) open(ctx context.Context, service string) (conversation, error) {
-	var err error
-	if l.last, err = readSecret(l.opts); err != nil {
+	now, err := readSecret(ctx, l.opts)
+	if err != nil {
 		return nil, err
 	}
+	l.last = now
 	if l.last.password != "" && l.base.Scheme == "http" && !l.opts.Insecure && !loopback(l.base.Hostname()) {
 		return nil, errPlain
 	}

@@ -1,9 +1,12 @@
 package gogit
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/towpath/towpath/gitstore"
 )
 
 // Options say which repository and how to reach it. Only Repo is needed.
@@ -22,7 +25,12 @@ type Options struct {
 	//
 	// For http(s), TokenFile or PasswordFile is the password of the user that
 	// UsernameFile, Username or the URL names, else of "towpath".
-	TokenFile    string
+	TokenFile string
+	// Token is asked in place of a file, again for every conversation: for tokens that are
+	// renewed, or that stand in the environment. It may be called from several goroutines.
+	// Its error tells no secret; an *gitstore.Error stays as it is. The user is "x-access-token"
+	// where none is named.
+	Token        func(ctx context.Context) (string, error)
 	Username     string
 	UsernameFile string
 	PasswordFile string
@@ -37,6 +45,13 @@ type Options struct {
 	// Insecure lets a credential travel over plain http. It always may to a
 	// loopback address.
 	Insecure bool
+
+	// Signing signs every commit. SignOff adds a trailer with which the author signs it off.
+	Signing Signing
+	SignOff bool
+	// Commits makes the commits of a remote repository in place of this process, which
+	// then signs none. Nil: they are made here.
+	Commits gitstore.Maker
 
 	// Poll is how often a local repository is looked at besides watching it.
 	// 0 is one second.
@@ -54,6 +69,22 @@ type Options struct {
 // dialer finds the address of a host and connects to it within one deadline.
 func (o Options) dialer() *net.Dialer {
 	return &net.Dialer{Timeout: o.Deadlines.Connect, KeepAlive: 30 * time.Second, Resolver: o.resolver}
+}
+
+// check says what contradicts itself, whatever stands in the files.
+func (o Options) check(l location) error {
+	wrong := func(what, fix string) error {
+		return &gitstore.Error{Kind: gitstore.Unsupported, What: what, Fix: fix}
+	}
+	switch {
+	case o.Commits != nil && o.Signing != Signing{}:
+		return wrong("commits are to be made by the forge, and to be signed here", "remove git.signing, or write git.commits: git")
+	case o.Commits != nil && l.scheme == "file":
+		return wrong("commits are to be made by a forge, and the repository is on this machine", "name the forge's URL of the repository, or write git.commits: git")
+	case o.Token != nil && (o.TokenFile != "" || o.PasswordFile != ""):
+		return wrong("there are two credentials for the repository: a file, and a token from elsewhere", "name one of them")
+	}
+	return o.Signing.check()
 }
 
 // Limits bound what a server or a repository can make the process do. A zero

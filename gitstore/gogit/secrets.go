@@ -3,7 +3,9 @@ package gogit
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -15,23 +17,49 @@ import (
 // A secret is what a request carries. It is read anew for every conversation.
 type secret struct{ user, password string }
 
-// readSecret reads the files that the options name.
-func readSecret(o Options) (s secret, err error) {
+// readSecret reads the files that the options name, or asks for the token.
+func readSecret(ctx context.Context, o Options) (s secret, err error) {
 	kind, file := "token", o.TokenFile
 	if file == "" {
 		kind, file = "password", o.PasswordFile
 	}
-	if file == "" {
+	if file == "" && o.Token == nil {
 		return secret{}, nil
 	}
 	s.user = cmp.Or(o.Username, "towpath")
+	if o.Token != nil {
+		s.user = cmp.Or(o.Username, "x-access-token") // as GitHub calls whoever has one; others take any name
+	}
 	if o.UsernameFile != "" {
 		if s.user, err = secretFile("user name", o.UsernameFile); err != nil {
 			return secret{}, err
 		}
 	}
-	s.password, err = secretFile(kind, file)
+	if o.Token != nil {
+		s.password, err = askToken(ctx, o.Token)
+	} else {
+		s.password, err = secretFile(kind, file)
+	}
 	return s, err
+}
+
+// A tokenError is a token that was not to be had.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return "no token: " + e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
+
+func askToken(ctx context.Context, ask func(context.Context) (string, error)) (string, error) {
+	token, err := ask(ctx)
+	switch {
+	case err != nil:
+		return "", &tokenError{err}
+	case token == "":
+		return "", &tokenError{errors.New("it is empty")}
+	case strings.ContainsFunc(token, unicode.IsControl):
+		return "", &tokenError{errors.New("it holds more than one line, or control characters")}
+	}
+	return token, nil
 }
 
 // A fileError is a credential's file that cannot be used.

@@ -55,6 +55,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.check(l); err != nil {
+		return nil, explain(l.String(), func(t string) string { return t }, err)
+	}
 	s := &Store{opts: o, repo: l.String(), log: o.Logger.With("repo", l.String()), last: map[string]*snapshot{}}
 	switch l.scheme {
 	case "file":
@@ -163,20 +166,22 @@ func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := &builder{below: from.objects, made: map[plumbing.Hash]newObject{}}
-	tip, err := b.chain(from.commit, chain)
+	w, err := s.build(ctx, from, chain)
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	if tip == from.commit.id {
+	if w.tip == from.commit.id {
 		return base, nil
 	}
-	if err := s.push(ctx, branch, from, tip, b.batch()); err != nil {
+	if err := s.push(ctx, branch, from, w.tip, w.made); err != nil {
 		return nil, s.explain(err)
 	}
-	next, err := s.load(context.WithoutCancel(ctx), branch, tip)
+	next, err := s.load(context.WithoutCancel(ctx), branch, w.tip)
 	if err != nil {
 		return nil, s.explain(fmt.Errorf("the push landed, but cannot be read back: %w", err))
+	}
+	if err := s.check(ctx, branch, from.commit.id, next, w); err != nil {
+		return nil, s.explain(err)
 	}
 	return next, nil
 }
