@@ -1,0 +1,141 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/towpath/towpath/config"
+	"github.com/towpath/towpath/forge"
+)
+
+// A venue is where the proposals of a repository are reviewed.
+type venue struct {
+	forge.Place        // where its pages are, as far as that is known
+	kind        string // of the forge; none: its branches are pushed, and that is all
+	api         string // base URL, with a slash at its end
+	project     string
+	home        bool // the API is on the repository's own host, so that Git's token is meant for it, too
+}
+
+// venueOf is what the operator says and, where he says nothing, what the repository's URL
+// shows. A URL that shows nothing is a repository without a forge.
+func venueOf(op *config.Operator) (venue, error) {
+	f := op.Forge
+	v := venue{kind: f.Kind}
+	place, located := forge.Locate(op.Repo)
+	if v.Place = place; v.kind == "none" {
+		return v, nil
+	}
+	if v.kind == "" {
+		v.kind = place.Kind
+	}
+	switch asked := f.API != "" || f.Project != "" || f.TokenFile != "" || f.TokenEnv != "" || f.App.ID != 0; {
+	case v.kind == "" && asked:
+		return v, usage("%w", hint{errors.New("the repository's URL does not say which forge it is at"), "write kind: github, gitlab or gitea (Forgejo, too) under forge: in --config FILE"})
+	case v.kind == "":
+		v.kind = "none"
+		return v, nil
+	}
+	v.Kind = v.kind
+	usual := ""
+	if located {
+		usual = v.API()
+		v.project = v.Project()
+	}
+	v.api, v.project = cmp.Or(string(f.API), usual), cmp.Or(string(f.Project), v.project)
+	if v.api == "" || v.project == "" {
+		return v, usage("%w", hint{errors.New("the repository's URL does not say where its proposals are"), "write api: https://HOST/… and project: OWNER/NAME under forge: in --config FILE, or kind: none"})
+	}
+	if !strings.HasSuffix(v.api, "/") {
+		v.api += "/"
+	}
+	if v.kind != "gitlab" && strings.Count(v.project, "/") != 1 {
+		return v, usage("%w", hint{fmt.Errorf("forge.project: %s is no OWNER/NAME", v.project), "write the two names alone; only GitLab has groups"})
+	}
+	if f.App.ID != 0 && v.kind != "github" {
+		return v, usage("%w", hint{fmt.Errorf("forge.app is GitHub's, and the repository is at a %s", v.kind), "name a token as forge.token-file instead, or write kind: github"})
+	}
+	v.home = sameOrigin(v.api, usual)
+	return v, nil
+}
+
+// ownerAndName are the two names of a project that has two.
+func (v venue) ownerAndName() (owner, name string) {
+	owner, name, _ = strings.Cut(v.project, "/")
+	return owner, name
+}
+
+func sameOrigin(a, b string) bool {
+	x, err := url.Parse(a)
+	if err != nil {
+		return false
+	}
+	y, err := url.Parse(b)
+	return err == nil && x.Host != "" && strings.EqualFold(x.Host, y.Host) && x.Scheme == y.Scheme
+}
+
+// forgeVariable holds the token where no file names another.
+const forgeVariable = "TOWPATH_FORGE_TOKEN"
+
+// A tokenSource is where a token stands: in a file or in the environment.
+type tokenSource struct {
+	file, variable string
+	key            string // of the operator's config, that says so; empty for forgeVariable
+}
+
+// tokenAt is where the token for a venue stands; Git's own only where it is meant for that
+// host. It is not there yet, maybe.
+func tokenAt(op *config.Operator, v venue) tokenSource {
+	switch f := op.Forge; {
+	case f.TokenFile != "":
+		return tokenSource{file: string(f.TokenFile), key: "forge.token-file"}
+	case f.TokenEnv != "":
+		return tokenSource{variable: string(f.TokenEnv), key: "forge.token-env"}
+	case v.home && op.Git.TokenFile != "":
+		return tokenSource{file: string(op.Git.TokenFile), key: "git.token-file"}
+	}
+	return tokenSource{variable: forgeVariable}
+}
+
+const maxToken = 64 << 10 // bytes of its file
+
+// token is asked before each request, so that one that was replaced is used at once.
+func (s tokenSource) token(api string, getenv func(string) string) func(context.Context) (string, error) {
+	bad := func(fix, format string, args ...any) error {
+		return &forge.Error{Kind: forge.Unauthorized, Forge: strings.TrimSuffix(api, "/"), What: fmt.Sprintf(format, args...), Fix: fix}
+	}
+	return func(context.Context) (string, error) {
+		text, where := getenv(s.variable), "the variable "+s.variable
+		if s.file != "" {
+			where = "the file " + s.file
+			info, err := os.Stat(s.file)
+			if err == nil && info.Size() > maxToken {
+				err = errors.New("it is too large")
+			}
+			var raw []byte
+			if err == nil {
+				raw, err = os.ReadFile(s.file)
+			}
+			if err != nil {
+				return "", bad("check that "+s.file+" is mounted and readable; "+s.key+" names it", "the token cannot be read: %v", err)
+			}
+			text = string(raw)
+		}
+		text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+		switch {
+		case text == "" && s.key == "":
+			return "", bad("name a token that may write proposals as forge.token-file in --config FILE, or put it into "+forgeVariable+"; forge: {kind: none} does without, and pushes branches alone", "there is no token for proposals")
+		case text == "":
+			return "", bad("put the token into it, or correct "+s.key, "%s is empty", where)
+		case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || unicode.IsControl(r) }):
+			return "", bad("put the token alone into it, on one line", "%s holds something else than one token", where)
+		}
+		return text, nil
+	}
+}

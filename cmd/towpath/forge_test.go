@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/towpath/towpath/config"
+	"github.com/towpath/towpath/forge"
+)
+
+// operatorOf is the operator's config of a test.
+func operatorOf(t *testing.T, text string) *config.Operator {
+	t.Helper()
+	op, problems := config.ParseOperator("operator.yaml", []byte(text))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return op
+}
+
+// Where proposals are reviewed, and whether Git's token goes there.
+func TestVenue(t *testing.T) {
+	for _, tt := range []struct {
+		text               string
+		kind, api, project string
+		home               bool
+	}{
+		{"repo: https://github.com/acme/streams.git", "github", "https://api.github.com/", "acme/streams", true},
+		{"repo: git@github.com:acme/streams.git", "github", "https://api.github.com/", "acme/streams", true},
+		{"repo: https://gitlab.com/acme/platform/streams", "gitlab", "https://gitlab.com/api/v4/", "acme/platform/streams", true},
+		{"repo: https://codeberg.org/acme/streams", "gitea", "https://codeberg.org/api/v1/", "acme/streams", true},
+		{"repo: ssh://git@git.example:2222/acme/streams.git\nforge: {kind: gitea}", "gitea", "https://git.example/api/v1/", "acme/streams", true},
+		{"repo: https://git.example/acme/streams.git\nforge: {kind: github}", "github", "https://git.example/api/v3/", "acme/streams", true},
+		{"repo: https://git.example/acme/streams.git\nforge: {kind: gitea, api: 'https://git.example/forge/api/v1'}", "gitea", "https://git.example/forge/api/v1/", "acme/streams", true},
+		{"repo: https://git.example/acme/streams.git\nforge: {kind: gitea, api: 'https://api.example/'}", "gitea", "https://api.example/", "acme/streams", false},
+		{"repo: https://git.example/acme/streams.git\nforge: {kind: gitea, api: 'https://git.example:8443/api/v1/'}", "gitea", "https://git.example:8443/api/v1/", "acme/streams", false},
+		{"repo: https://git.example/acme/streams.git\nforge: {kind: gitea, api: 'https://git.example.evil.test/api/v1/'}", "gitea", "https://git.example.evil.test/api/v1/", "acme/streams", false},
+		{"repo: /srv/git/streams.git\nforge: {kind: gitea, api: 'http://127.0.0.1:3000/api/v1/', project: a/b}", "gitea", "http://127.0.0.1:3000/api/v1/", "a/b", false},
+		{"repo: https://github.com/acme/streams\nforge: {project: acme/other}", "github", "https://api.github.com/", "acme/other", true},
+		{"repo: https://github.com/acme/streams\nforge: {kind: none}", "none", "", "", false},
+		{"repo: https://git.example/acme/streams", "none", "", "", false},
+		{"repo: /srv/git/streams.git", "none", "", "", false},
+	} {
+		v, err := venueOf(operatorOf(t, tt.text+"\n"))
+		if err != nil || v.kind != tt.kind || v.api != tt.api || v.project != tt.project || v.home != tt.home {
+			t.Errorf("%s:\n got %s %s %s %v, %v\nwant %s %s %s %v", tt.text, v.kind, v.api, v.project, v.home, err, tt.kind, tt.api, tt.project, tt.home)
+		}
+	}
+}
+
+// Without a forge the page is known all the same on which a person opens a proposal.
+func TestVenueWithoutForge(t *testing.T) {
+	v, err := venueOf(operatorOf(t, "repo: https://github.com/acme/streams\nforge: {kind: none}\n"))
+	if got := v.Propose("main", "towpath/main/web-1"); err != nil || !strings.HasPrefix(got, "https://github.com/acme/streams/compare/main...towpath/main/web-1") {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestVenueProblems(t *testing.T) {
+	for _, tt := range []struct{ text, want, fix string }{
+		{"repo: https://git.example/a/b\nforge: {token-file: x}", "does not say which forge", "kind: github"},
+		{"repo: /srv/a.git\nforge: {kind: gitea}", "does not say where its proposals are", "project: OWNER/NAME"},
+		{"repo: /srv/a.git\nforge: {kind: gitea, project: a/b}", "does not say where its proposals are", "api: https://"},
+		{"repo: https://github.com/a/b\nforge: {project: a/b/c}", "a/b/c is no OWNER/NAME", "only GitLab"},
+		{"repo: https://gitlab.com/a/b\nforge: {app: {id: 1, key-file: k}}", "forge.app is GitHub's", "token-file"},
+	} {
+		_, err := venueOf(operatorOf(t, tt.text+"\n"))
+		if e := (*exit)(nil); !errors.As(err, &e) || e.code != exitUsage || !strings.Contains(err.Error(), tt.want) || !strings.Contains(fixOf(err), tt.fix) {
+			t.Errorf("%s: got %v (fix: %s), want %s (fix: %s)", tt.text, err, fixOf(err), tt.want, tt.fix)
+		}
+	}
+}
+
+// Which token goes to the forge. Git's own is not for a host that is not Git's.
+func TestForgeToken(t *testing.T) {
+	dir := t.TempDir()
+	secret := func(name string) string { // made at run time
+		text := fmt.Sprintf("%s-%x", name, rand.Uint64())
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	forges, gits := secret("forge"), secret("git")
+	inVariable, usual := fmt.Sprintf("v-%x", rand.Uint64()), fmt.Sprintf("u-%x", rand.Uint64())
+	env := map[string]string{"MY_TOKEN": inVariable, forgeVariable: usual}
+	for text, want := range map[string]string{
+		"repo: https://github.com/a/b\ngit: {token-file: git}\nforge: {token-file: forge}":                              forges,
+		"repo: https://github.com/a/b\ngit: {token-file: git}\nforge: {token-env: MY_TOKEN}":                            inVariable,
+		"repo: https://github.com/a/b\ngit: {token-file: git}":                                                          gits,
+		"repo: git@github.com:a/b.git\ngit: {ssh-key-file: k}":                                                          usual,
+		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea}":                                   gits,
+		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea, api: 'https://other.example/'}":    usual,
+		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea, api: 'https://git.example:8443/'}": usual,
+	} {
+		op := operatorOf(t, text+"\n")
+		op.In(dir)
+		v, err := venueOf(op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tokenAt(op, v).token(v.api, func(name string) string { return env[name] })(t.Context())
+		if err != nil || got != want {
+			t.Errorf("%s: got another token, or %v", text, err)
+		}
+	}
+}
+
+// A token that is replaced counts from the next request on; what is none is never sent, and
+// never told.
+func TestForgeTokenProblems(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	canary := fmt.Sprintf("canary-%x", rand.Uint64())
+	ask := tokenSource{file: file, key: "forge.token-file"}.token("https://git.example/api/v1/", func(string) string { return "" })
+	for _, tt := range []struct{ text, want, what string }{
+		{canary, canary, ""},
+		{"\ufeff" + canary + "\r\n", canary, ""},
+		{"", "", "is empty"},
+		{" \n", "", "is empty"},
+		{canary + "\n" + canary, "", "something else than one token"},
+		{canary + " x", "", "something else than one token"},
+		{"X: " + canary + "é", "", "something else than one token"},
+		{strings.Repeat(canary, 10_000), "", "too large"},
+	} {
+		if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ask(t.Context())
+		checkToken(t, tt.text, got, tt.want, err, tt.what, canary)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ask(t.Context())
+	checkToken(t, "no file", got, "", err, "cannot be read", canary)
+
+	got, err = tokenSource{variable: forgeVariable}.token("https://git.example/api/v1/", func(string) string { return "" })(t.Context())
+	checkToken(t, "nothing at all", got, "", err, "no token for proposals", canary)
+}
+
+func checkToken(t *testing.T, name, got, want string, err error, what, canary string) {
+	t.Helper()
+	switch e := (*forge.Error)(nil); {
+	case what == "" && err == nil && got == want:
+	case what == "":
+		t.Errorf("%.20q: got %q, %v", name, got, err)
+	case !errors.As(err, &e) || e.Kind != forge.Unauthorized || e.Fix == "" || !strings.Contains(e.What, what) || got != "":
+		t.Errorf("%.20q: got %q, %v, want %s", name, got, err, what)
+	case strings.Contains(err.Error()+e.Fix, canary):
+		t.Errorf("%.20q: the error tells the token", name)
+	}
+}
