@@ -25,7 +25,31 @@ type Report struct {
 	// sake, or until .towpath.yaml lets them.
 	Held     []Site `json:"held,omitempty"`
 	Deferred []Site `json:"deferred,omitempty"`
-	Tags     []Tag  `json:"tags"`
+	// Proposals are what is at people for review, or waits to be; of those that came to an
+	// end in the last pass, how. Forge is why the forge cannot be asked, where it cannot.
+	Proposals []Proposal `json:"proposals,omitempty"`
+	Forge     string     `json:"forge,omitempty"`
+	Tags      []Tag      `json:"tags"`
+}
+
+// A Proposal is a branch of towpath's that people review.
+type Proposal struct {
+	Branch string    `json:"branch"`
+	Number int       `json:"number,omitempty"` // where a forge knows it
+	URL    string    `json:"url,omitempty"`    // of its page, or of one on which it can be opened
+	Title  string    `json:"title"`
+	State  string    `json:"state"` // ProposalStates, closed or merged
+	Why    string    `json:"why,omitempty"`
+	Fix    string    `json:"fix,omitempty"`
+	Since  time.Time `json:"since,omitzero"` // when the first of its images was resolved
+	Tags   []Image   `json:"tags"`           // that it brings
+	Sites  int       `json:"sites"`          // that would move
+}
+
+// An Image is what a tag is to be.
+type Image struct {
+	Tag   string `json:"tag"`
+	Image string `json:"image"`
 }
 
 // A Site is a place that follows a tag and stays as it is.
@@ -90,7 +114,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, "starting: the first pass has not finished\n")
 		return
 	}
-	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Tags: []Tag{}})
+	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Proposals: s.Proposals, Forge: s.Forge, Tags: []Tag{}})
 	if err != nil {
 		answer(w, http.StatusInternalServerError, "the report cannot be written\n")
 		return

@@ -39,6 +39,11 @@ func someStatus() Status {
 		Settling:      []Settling{{"team1/web:edge", "quay.io/team1/web:edge", "sha256:aaa", noon}},
 		HeldSites:     []Site{{"deploy/web.yaml", 9, "Deployment team1/web, container web", "team1/web:stable", "web:1", "web:2", "taken back", "5f0c", "Revert", time.Time{}}},
 		DeferredSites: []Site{{Path: "values.yaml", Line: 3, Follows: "team1/web:stable", Why: "its window is closed", Until: noon}},
+		Proposals: []Proposal{
+			{Branch: "towpath/main/web-1", Number: 12, URL: "https://git.example/pulls/12", Title: "team1/web:stable 1.4.2 → 1.4.3", State: "open", Since: noon, Tags: []Image{{"team1/web:stable", "sha256:aaa"}}, Sites: 3},
+			{Branch: "towpath/main/api-1", Title: "team1/api:1 2.0", State: "waiting", Why: "20 proposals are open", Fix: "merge or close some", Tags: []Image{}},
+		},
+		Forge: "the token is refused",
 		Schedule: fixed(
 			Tag{Tag: "team1/api:1", Due: noon, Asked: noon.Add(-time.Hour)},
 			Tag{Tag: "team1/web:stable", Asking: true, Failure: &Failure{"NotFound", "no such tag", noon, noon.Add(time.Hour)}},
@@ -57,7 +62,7 @@ func TestAsk(t *testing.T) {
 	}
 	s := someStatus()
 	h.Set(s)
-	want := Report{At: s.LastPass, Revision: s.Rev, Next: s.Next, Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes, Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Tags: slices.Collect(s.Schedule())}
+	want := Report{At: s.LastPass, Revision: s.Rev, Next: s.Next, Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes, Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Proposals: s.Proposals, Forge: s.Forge, Tags: slices.Collect(s.Schedule())}
 	got, err := Ask(t.Context(), server.URL+"/")
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("%v, (-want +got):\n%s", err, d)

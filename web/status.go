@@ -25,6 +25,8 @@ type Status struct {
 	Schedule     Schedule // when tags are asked; nil: as before
 	// Sites that differ from the record and do not move.
 	HeldSites, DeferredSites []Site
+	Proposals                []Proposal
+	Forge                    string // why the forge cannot be asked; empty: it can, or nothing is asked of it
 
 	// As things stand after the pass.
 	Streams   int  // image streams
@@ -75,6 +77,19 @@ func sum(before, more map[string]int, labels []string) map[string]int {
 			label = labels[len(labels)-1]
 		}
 		counts[label] += n
+	}
+	return counts
+}
+
+// ProposalStates are the values of the label state of towpath_proposals: those in which
+// a proposal stays.
+var ProposalStates = []string{"open", "pushed", "waiting", "frozen", "refused"}
+
+// byState counts proposals. Only those in ProposalStates are shown.
+func byState(ps []Proposal) map[string]int {
+	counts := map[string]int{}
+	for _, p := range ps {
+		counts[p.State]++
 	}
 	return counts
 }

@@ -164,6 +164,7 @@ func TestMetrics(t *testing.T) {
 	h.Set(Status{
 		LastPass: time.Unix(1_700_000_100, 500e6), Failed: true, Took: 2500 * time.Millisecond,
 		Streams: 3, Tags: 9, Sites: 4, Problems: 5, Failing: 1, Held: 3, Deferred: 1, HeldBy: map[string]int{strings.Repeat("5f", 20): 2, "": 1},
+		Proposals: []Proposal{{State: "open"}, {State: "waiting"}, {State: "open"}, {State: "closed"}, {State: "Evil\"}\n"}}, Forge: "the token is refused",
 		Commits: map[string]int{"status": 1, "trigger": 3, "octopus": 1},
 		Imports: map[string]int{"OK": 5, "Evil\"}\n": 3},
 	})
@@ -174,6 +175,7 @@ towpath_commits_total{kind="trigger"} 3
 towpath_config_invalid 0
 towpath_failed_passes_total 1
 towpath_failing_tags 1
+towpath_forge_up 0
 towpath_held_sites 3
 towpath_imports_total{result="Forbidden"} 0
 towpath_imports_total{result="InternalError"} 0
@@ -189,6 +191,11 @@ towpath_last_pass_time_seconds 1.7000001005e+09
 towpath_pass_duration_seconds_sum 3.5
 towpath_pass_duration_seconds_count 2
 towpath_problems 5
+towpath_proposals{state="frozen"} 0
+towpath_proposals{state="open"} 2
+towpath_proposals{state="pushed"} 0
+towpath_proposals{state="refused"} 0
+towpath_proposals{state="waiting"} 1
 towpath_ready 1
 towpath_sites 4
 towpath_sites_deferred 1
