@@ -265,14 +265,17 @@ func (d *derivation) itemOf(a *alias) (imagestream.Item, bool) {
 		item, ok := d.fresh[a.source.Stream][a.image]
 		return item, ok
 	}
-	if item, ok := d.items[a.source]; ok {
+	r := d.Recorded
+	if !d.sees(d.laneOf(a.ref()), a.source) {
+		r = d.asMerged()
+	} else if item, ok := d.items[a.source]; ok {
 		return item, true
 	}
-	s := d.cat.Stream(a.source.Stream)
+	s := r.cat.Stream(a.source.Stream)
 	if s == nil || s.Malformed || slices.Contains(s.Spec.Broken, a.source.Tag) {
 		return imagestream.Item{}, false
 	}
-	st := d.tag(s, a.source.Tag)
+	st := r.tag(s, a.source.Tag)
 	if st == nil || len(st.Items) == 0 {
 		return imagestream.Item{}, false
 	}

@@ -121,7 +121,7 @@ func (r *Recorded) wanted(site *Site) (w wish) {
 	if w.why != "" {
 		return w
 	}
-	image := r.image(s, site.Follows)
+	image := r.imageFor(site)
 	if image == nil {
 		w.why = fmt.Sprintf("no image is on record for %s", site.Follows)
 		if s.specTag(site.Follows.Tag) == nil && s.Spec.Repository == "" {
@@ -135,6 +135,15 @@ func (r *Recorded) wanted(site *Site) (w wish) {
 		w.why = fmt.Sprintf("%s: %s", site.Follows, w.why)
 	}
 	return w
+}
+
+// imageFor is what the tag of a site is on record as, as far as the site's lane sees it.
+func (r *Recorded) imageFor(site *Site) *SiteChange {
+	tag := site.Follows
+	if !r.sees(r.laneOfSite(site), tag) {
+		r = r.asMerged()
+	}
+	return r.image(r.cat.Stream(tag.Stream), tag)
 }
 
 // namesake is the stream of that name in another namespace, if there is one alone.
@@ -153,10 +162,8 @@ func (c *Catalog) namesake(name imagestream.Name) string {
 
 // moved reports whether the record, as it stands in Git, says something else to a site.
 func (r *Recorded) moved(w SiteChange) bool {
-	if r.standing == nil {
-		r.standing = asItStands(r.cat, r.at)
-	}
-	then := r.standing.image(r.cat.Stream(w.Site.Follows.Stream), w.Site.Follows)
+	standing := r.asMerged()
+	then := standing.image(standing.cat.Stream(w.Site.Follows.Stream), w.Site.Follows)
 	return then == nil || !w.says(then.Image)
 }
 

@@ -51,14 +51,7 @@ type group struct {
 func (c SiteChange) group() group {
 	s := c.Site.Settings
 	g := group{by: s.Group, scope: c.Site.Follows, voice: voice{s.Prefix, s.Template, s.Author}}
-	switch s.Group {
-	case "stream":
-		g.scope.Tag = ""
-	case "namespace":
-		g.scope = imagestream.TagRef{Stream: imagestream.Name{Namespace: c.Site.ID.Namespace}}
-	case "all":
-		g.scope = imagestream.TagRef{}
-	}
+	g.scope = scopeOf(s.Group, g.scope, c.Site.ID.Namespace)
 	return g
 }
 

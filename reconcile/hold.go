@@ -19,6 +19,7 @@ type Hold struct {
 	Why    HoldReason
 	By     gitstore.Rev // the commit that did it; empty where the history is TooLong
 	About  gitstore.About
+	URL    string    // of the proposal that was Declined
 	Until  time.Time // of FlipFlop: when it may move again; zero: when the record says another image
 }
 
@@ -30,6 +31,7 @@ const (
 	LeftOut   HoldReason = "left out"      // one commit brought the record and moved others of the tag, but not this one
 	FlipFlop  HoldReason = "flip-flop"     // it came to hold this image three times within a day
 	TooLong   HoldReason = "too long"      // the history is too long, or cut off, to tell
+	Declined  HoldReason = "declined"      // it was proposed, and people closed that, or merged it without this
 	Changed   HoldReason = "changed since" // somebody changed it after its tag had come to this image
 )
 

@@ -17,6 +17,7 @@ type marker struct {
 	Moves     []Move
 	Frozen    gitstore.Rev // the head that people were told is not towpath's any more
 	Withdrawn bool         // towpath itself closes it
+	Resumed   []Move       // of these, what a person asked for although it was held
 }
 
 // readLetter takes a body apart. A section that is broken is a person's text.

@@ -40,6 +40,9 @@ type Catalog struct {
 	aliases []alias                      // sources first
 	recalls map[past]map[string]recalled // by what aliases call an image: what texts have said of it
 	hidden  map[imagestream.Name]string  // of streams that stand in patches alone: who says so
+
+	base     *Catalog  // nil but where this one counts what waits for its review as on record
+	overlaid []*Stream // of which something does
 }
 
 // A Stream is an ImageStream with the names and settings that its place in the
@@ -51,6 +54,9 @@ type Stream struct {
 	Settings             config.Settings
 	wants                []want // what may be asked for it
 	inSpec, inStatus     places // of Spec.Tags and Status.Tags
+
+	base    *Stream             // as the branch has it, where Status counts what is in review, too
+	pending []imagestream.Event // which is this
 }
 
 // A Site is a place that follows a stream tag.

@@ -41,6 +41,7 @@ type Reconciler struct {
 	// Passed, if set, hears of every pass that Run made.
 	Passed func(Report)
 
+	desk   *desk // what is known of proposals; nil where there never were any
 	asker  asker
 	cat    *Catalog
 	mem    *Memory
@@ -81,32 +82,50 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
-	if r.nothingNew(snap, hints, now) {
-		return r.report.again(now), nil
-	}
 	cat, err := Load(ctx, snap, r.cat, r.Progress) // as streams and sites
 	if err != nil {
 		return Report{}, err
+	}
+	news, err := r.glance(ctx, cat, now) // what is under review
+	if err != nil {
+		return Report{}, err
+	}
+	if !news && r.nothingNew(snap, hints, now) {
+		return r.report.again(now), nil
 	}
 	mem := r.memory(now)
 	if cat != r.cat {
 		mem.forget(cat)
 	}
 	mem.dropStale(now)
-	ask, next := Due(cat, mem, hints, now) // what to ask
-	ask = r.targeted(cat, ask)
+	over, err := r.counted(ctx, cat, now) // what waits for its review counts as on record
+	if err != nil {
+		return Report{}, err
+	}
+	ask, next := Due(over, mem, hints, now) // what to ask
+	ask = r.targeted(over, ask)
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	fresh := r.exchange(ctx, ask, next)                  // what registries have said
-	answers := mem.owing()                               // and all that was not written yet
-	recorded := r.record(cat, answers, now)              // status changes, and the record as it will stand
-	wanted := r.follow(recorded)                         // sites that differ from the record
+	fresh := r.exchange(ctx, ask, next)      // what registries have said
+	answers := mem.owing()                   // and all that was not written yet
+	recorded := r.record(over, answers, now) // status changes, and the record as it will stand
+	wanted := r.follow(recorded)             // sites that differ from the record
+	if asked, err := r.inquire(ctx, recorded, wanted, now); err != nil {
+		return Report{}, err
+	} else if asked { // what people declined
+		if over, err = r.counted(ctx, cat, now); err != nil {
+			return Report{}, err
+		}
+		recorded = r.record(over, answers, now)
+		wanted = r.follow(recorded)
+	}
 	held, err := Holds(ctx, snap, cat, wanted, mem, now) // those that a person put back
 	if err != nil {
 		return Report{}, err
 	}
-	moves, later := r.moves(held, wanted, now) // and those that wait for their time
+	held = r.declined(recorded, held, wanted)            // or declined
+	moves, later := r.moves(recorded, held, wanted, now) // and those that wait for their time
 	plan := Plan{Recorded: recorded, Sites: moves, Author: r.Author, When: now}
 	if err := r.consent(cat, len(plan.Paths())); err != nil {
 		return Report{}, err
@@ -115,7 +134,8 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
-	writes := plan.Writes(texts)                     // in which commits
+	writes := plan.Writes(texts) // in which commits
+	r.named(writes.Proposals)
 	outcome := r.apply(ctx, snap, writes.Chain, now) // make it so
 	mem.After(answers, recorded, writes, outcome, now)
 	if outcome.Landed {
@@ -131,6 +151,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	r.next = earliest(r.next, wakes(held, later))
 	r.report = r.summary(cat, plan, held, writes, fresh, outcome, now)
 	r.report.Deferred = later
+	r.review(ctx, snap, recorded, later, writes.Proposals, outcome, now) // and what people review first
 	return r.report, nil
 }
 
@@ -193,25 +214,42 @@ func (r *Reconciler) targeted(cat *Catalog, ask []Question) []Question {
 // stands.
 func (r *Reconciler) record(cat *Catalog, answers []Answer, now time.Time) *Recorded {
 	if r.Resume != nil {
-		return asItStands(cat, now)
+		answers = nil
+		if !cat.Config.Proposes() {
+			return asItStands(cat, now)
+		}
 	}
-	return Record(cat, answers, now, r.Targets...)
+	return Record(cat, answers, r.noes(), r.Dry, now, r.Targets...)
 }
 
 func (r *Reconciler) follow(recorded *Recorded) []SiteChange {
-	if r.Only == ImportOnly {
-		return nil
+	wanted := Follow(recorded)
+	if r.Only == ImportOnly { // what is reviewed is so with what follows
+		return slices.DeleteFunc(wanted, func(c SiteChange) bool { return recorded.laneOfSite(c.Site).straight() })
 	}
-	return Follow(recorded)
+	return wanted
 }
 
 // moves are the changes of sites that are made now, and those that are made later. What a
-// person resumes is made at once, and nothing else.
-func (r *Reconciler) moves(held Held, wanted []SiteChange, now time.Time) (made []SiteChange, later []Deferred) {
+// person resumes is made at once, and nothing else but what goes to the same review; what is
+// under review stays there, whatever the hour.
+func (r *Reconciler) moves(recorded *Recorded, held Held, wanted []SiteChange, now time.Time) (made []SiteChange, later []Deferred) {
+	made, later = Guard(held.Without(wanted), now)
+	made, later = r.underReview(recorded, made, later)
 	if r.Resume == nil {
-		return Guard(held.Without(wanted), now)
+		return made, later
 	}
-	return slices.DeleteFunc(slices.Clone(wanted), func(c SiteChange) bool { return !r.Resume(c.Site) }), nil
+	lanes := map[lane]bool{}
+	resumed := slices.DeleteFunc(slices.Clone(wanted), func(c SiteChange) bool { return !r.Resume(c.Site) })
+	for _, c := range resumed {
+		lanes[recorded.laneOfSite(c.Site)] = true
+	}
+	for _, c := range made {
+		if l := recorded.laneOfSite(c.Site); !l.straight() && lanes[l] && !r.Resume(c.Site) {
+			resumed = append(resumed, c)
+		}
+	}
+	return resumed, nil
 }
 
 // wakes is when a site may move that may not now; zero: none by the clock alone.

@@ -41,12 +41,14 @@ type Write struct {
 	Sites   []SiteChange         // of a trigger commit, in the order of files
 
 	voice
+	seal string // of a proposal's commit: its part in the whole
 }
 
 // Writes are the commits of a plan, in order, and what could not be written.
 type Writes struct {
-	Chain    []Write
-	Problems []imagestream.Problem
+	Chain     []Write
+	Proposals []Proposal // by lane
+	Problems  []imagestream.Problem
 
 	now    map[string][]byte      // by path: the files as the chain leaves them
 	parsed map[string]*parsedFile // and what those say that only records changed
@@ -94,13 +96,83 @@ const statusFiles = 500
 // Writes cuts the plan into commits: first status commits of at most 500
 // files, then trigger commits, as the sites' settings group them. Where an edit is refused
 // it is left out as a problem and, if it was a record that moved, so is what
-// would follow it: no site may hold an image that is not on record.
+// would follow it: no site may hold an image that is not on record. What goes to review is
+// cut the same way for each lane, on top of the branch as it is; in a rehearsal, as the chain
+// would leave it.
 func (p Plan) Writes(texts map[string][]byte) Writes {
-	w := writer{plan: p, refused: map[imagestream.Name]bool{}}
-	w.now, w.parsed = maps.Clone(texts), map[string]*parsedFile{}
-	w.status()
-	w.triggers()
+	parts := p.parted()
+	w := p.cut(parts[lane{}], maps.Clone(texts))
+	delete(parts, lane{})
+	below := texts
+	if p.Recorded.rehearsed {
+		below = w.now
+	}
+	for _, l := range slices.SortedFunc(maps.Keys(parts), lane.compare) {
+		own := p.cut(parts[l], parts[l].of(below))
+		w.Problems = append(w.Problems, own.Problems...)
+		if len(own.Chain) > 0 {
+			w.Proposals = append(w.Proposals, proposalOf(l, own.Chain))
+		}
+	}
 	return w.Writes
+}
+
+// cut makes the commits of one lane out of the texts below it.
+func (p Plan) cut(of share, texts map[string][]byte) writer {
+	w := writer{plan: p, refused: map[imagestream.Name]bool{}}
+	w.now, w.parsed = texts, map[string]*parsedFile{}
+	w.status(of.changes)
+	w.triggers(of.sites)
+	return w
+}
+
+// A share of a plan is what goes into one lane.
+type share struct {
+	changes []StatusChange
+	sites   []SiteChange
+}
+
+// of are the texts that a share edits.
+func (s share) of(texts map[string][]byte) map[string][]byte {
+	own := map[string][]byte{}
+	for _, c := range s.changes {
+		own[c.Stream.Path] = texts[c.Stream.Path]
+	}
+	for _, c := range s.sites {
+		own[c.Site.Path] = texts[c.Site.Path]
+	}
+	return own
+}
+
+// parted sorts a plan by lanes. Only images go to review: that an import fails, or works again, is
+// shown where it happens, and no reason to ask people for a merge.
+func (p Plan) parted() map[lane]share {
+	parts := map[lane]share{}
+	for _, c := range p.Recorded.Changes {
+		byLane := map[lane][]imagestream.Event{}
+		for _, e := range c.Events {
+			l := p.Recorded.laneOf(imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag})
+			if l.straight() || e.Item != nil {
+				byLane[l] = append(byLane[l], e)
+			}
+		}
+		for l, events := range byLane {
+			change := c
+			if change.Events = events; !l.straight() {
+				change.LeftOut = 0
+			}
+			own := parts[l]
+			own.changes = append(own.changes, change)
+			parts[l] = own
+		}
+	}
+	for _, s := range p.Sites {
+		l := p.Recorded.laneOfSite(s.Site)
+		own := parts[l]
+		own.sites = append(own.sites, s)
+		parts[l] = own
+	}
+	return parts
 }
 
 // writer is a plan being cut; now is the tree as it stands after the commits
@@ -125,9 +197,9 @@ type refusal struct {
 	err    error
 }
 
-func (w *writer) status() {
+func (w *writer) status(changes []StatusChange) {
 	byPath := map[string][]StatusChange{}
-	for _, c := range w.plan.Recorded.Changes {
+	for _, c := range changes {
 		byPath[c.Stream.Path] = append(byPath[c.Stream.Path], c)
 	}
 	edits := map[string]fileEdit{}
@@ -214,9 +286,9 @@ func recordAll(text []byte, changes []StatusChange, l *lens) (e fileEdit) {
 	return e
 }
 
-func (w *writer) triggers() {
+func (w *writer) triggers(sites []SiteChange) {
 	byGroup := map[group][]SiteChange{}
-	for _, s := range w.wholes() {
+	for _, s := range w.wholes(sites) {
 		if !s.Moved || !w.refused[s.Site.Follows.Stream] && !w.dropped[s.Site.Follows] {
 			byGroup[s.group()] = append(byGroup[s.group()], s)
 		}
@@ -244,16 +316,16 @@ func (w *writer) triggers() {
 
 // wholes are the plan's changes of sites, without objects that start whole of which some
 // place cannot be edited.
-func (w *writer) wholes() []SiteChange {
+func (w *writer) wholes(sites []SiteChange) []SiteChange {
 	units := map[unit][]SiteChange{}
-	for _, c := range w.plan.Sites {
+	for _, c := range sites {
 		if s := c.Site; s.Together != "" {
 			u := unit{s.Path, s.Together}
 			units[u] = append(units[u], c)
 		}
 	}
 	cut := map[unit]bool{}
-	for _, c := range w.plan.Sites {
+	for _, c := range sites {
 		u := unit{c.Site.Path, c.Site.Together}
 		changes := units[u]
 		delete(units, u)
@@ -265,7 +337,7 @@ func (w *writer) wholes() []SiteChange {
 			w.refuse(u.path, changes[0].Site.Line, err)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(w.plan.Sites), func(c SiteChange) bool { return cut[unit{c.Site.Path, c.Site.Together}] })
+	return slices.DeleteFunc(slices.Clone(sites), func(c SiteChange) bool { return cut[unit{c.Site.Path, c.Site.Together}] })
 }
 
 // editAll makes the changes of one file, together or, where one is refused, without it:

@@ -1,8 +1,10 @@
 package reconcile
 
 import (
+	"slices"
 	"time"
 
+	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/imagestream"
 )
 
@@ -17,6 +19,8 @@ type Proposal struct {
 	Labels, Reviewers, Assignees []string
 	Draft                        bool
 	Merge                        string // as config.Settings has it
+
+	lane lane
 }
 
 // A Move is an image that a proposal would bring to one place.
@@ -29,10 +33,69 @@ type Move struct {
 
 // StatusOnly reports whether a proposal changes nothing but records.
 func (p Proposal) StatusOnly() bool {
-	for _, w := range p.Chain {
-		if w.Kind != StatusCommit {
-			return false
+	return !slices.ContainsFunc(p.Chain, func(w Write) bool { return w.Kind != StatusCommit })
+}
+
+// proposalOf is the proposal of a lane's commits: of labels and people it has those of all its
+// changes, and it is merged as the most careful of them wants.
+func proposalOf(l lane, chain []Write) Proposal {
+	seal(chain)
+	p := Proposal{Chain: chain, Merge: merges[len(merges)-1], lane: l}
+	for _, w := range chain {
+		for _, c := range w.Streams {
+			p.take(c.Stream.Settings)
+			for _, e := range c.Events {
+				p.Moves = append(p.Moves, recordMove(c.Stream, e))
+				p.Since = earliest(p.Since, e.Item.Created)
+			}
+		}
+		for _, c := range w.Sites {
+			p.take(c.Site.Settings)
+			p.Moves = append(p.Moves, siteMove(c))
+			p.Since = earliest(p.Since, c.Since)
 		}
 	}
-	return true
+	return p
+}
+
+// merges are the ways to merge, the most careful first.
+var merges = []string{"by-hand", "platform", "when-green"}
+
+func (p *Proposal) take(s config.Settings) {
+	p.Labels, p.Reviewers, p.Assignees = union(p.Labels, s.ProposalLabels), union(p.Reviewers, s.Reviewers), union(p.Assignees, s.Assignees)
+	p.Draft = p.Draft || s.Draft
+	if slices.Index(merges, s.Merge) < slices.Index(merges, p.Merge) {
+		p.Merge = s.Merge
+	}
+}
+
+func union(list, more []string) []string {
+	for _, m := range more {
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// resolved is what a proposal puts on record.
+func (p Proposal) resolved() pending {
+	found := pending{}
+	for _, w := range p.Chain {
+		for _, c := range w.Streams {
+			for _, e := range c.Events {
+				found[imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}] = e
+			}
+		}
+	}
+	return found
+}
+
+// seals are those of a proposal's commits: what they change, and nothing else.
+func (p Proposal) seals() []string {
+	var seals []string
+	for _, w := range p.Chain {
+		seals = append(seals, w.seal)
+	}
+	return seals
 }

@@ -28,6 +28,9 @@ type Recorded struct {
 	wishes   []wish                             // of the catalog's sites; nil until they were asked for
 	images   map[imagestream.TagRef]*SiteChange // what was asked for, without its site
 	standing *Recorded                          // the record without any change
+
+	noes      noes // what people declined
+	rehearsed bool // what goes straight to the branch counts as there: nothing is written
 }
 
 // Settling is an image that is not recorded yet.
@@ -74,10 +77,16 @@ const clearAfter = time.Hour
 //	any of them                    nothing, malformed, a loop      nothing
 //
 // Where targets are named, only the streams that they name are written.
-func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recorded {
+func Record(c *Catalog, answers []Answer, no noes, rehearsed bool, now time.Time, targets ...Hint) *Recorded {
 	r := &Recorded{
+		noes: no, rehearsed: rehearsed,
 		cat: c, at: now, after: map[imagestream.Name]imagestream.Status{}, places: map[imagestream.Name]places{}, changes: map[imagestream.Name]*StatusChange{},
 		options: imagestream.Options{Now: now.UTC().Truncate(time.Second), Keep: heldBySites(c)}, outrun: map[imagestream.TagRef]bool{}, settles: map[imagestream.TagRef][]Settling{},
+	}
+	for _, s := range c.overlaid {
+		if c.records(s) {
+			r.add(s, 0, s.pending...)
+		}
 	}
 	for _, a := range answers {
 		s := c.Stream(a.Target.Stream)
@@ -98,7 +107,15 @@ func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recor
 }
 
 // asItStands is the record without any change.
-func asItStands(c *Catalog, now time.Time) *Recorded { return &Recorded{cat: c, at: now} }
+func asItStands(c *Catalog, now time.Time) *Recorded { return &Recorded{cat: c.merged(), at: now} }
+
+// asMerged is the record as it stands on the branch that is watched.
+func (r *Recorded) asMerged() *Recorded {
+	if r.standing == nil {
+		r.standing = asItStands(r.cat, r.at)
+	}
+	return r.standing
+}
 
 // named reports whether targets name a stream; none name all.
 func named(targets []Hint, s *Stream) bool {
@@ -125,7 +142,12 @@ func (c *Catalog) records(s *Stream) bool {
 }
 
 // add puts events to what changes in a stream's record; nil where there are none.
+//
+// A newer image takes the place of one that waits for its review, and one that was declined is
+// none.
 func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *StatusChange {
+	s = s.merged()
+	events = slices.DeleteFunc(events, func(e imagestream.Event) bool { return r.declined(s, e) })
 	ch := r.changes[s.Name]
 	if ch == nil && len(events) > 0 {
 		ch = &StatusChange{Stream: s, Options: r.options}
@@ -133,7 +155,9 @@ func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *Sta
 		r.changes[s.Name] = ch
 	}
 	if ch != nil {
-		ch.Events = append(ch.Events, events...)
+		for _, e := range events {
+			ch.Events = append(slices.DeleteFunc(ch.Events, func(old imagestream.Event) bool { return e.Item != nil && old.Item != nil && old.Tag == e.Tag }), e)
+		}
 		ch.LeftOut += leftOut
 	}
 	return ch

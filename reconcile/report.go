@@ -27,6 +27,8 @@ type Report struct {
 	Deferred             []Deferred // sites that move later
 	Unresolved           []Unresolved
 	Proposals            []Reviewed // that are open, waiting, or came to an end in this pass
+	Proposed             []Proposal // what is wanted to be under review
+	acts                 int        // what was done about proposals
 	ForgeErr             error      // the forge's last failure; nil when it answers, or none is asked
 
 	Outstanding int       // questions under way
@@ -62,7 +64,8 @@ type Deferred struct {
 // again is the last report, of a pass that found nothing new.
 func (r Report) again(now time.Time) Report {
 	r.At, r.Idle, r.Took = now, true, time.Since(now)
-	r.Answers, r.Planned, r.Commits, r.Err = nil, nil, nil, nil
+	r.Answers, r.Planned, r.Commits, r.Err, r.acts = nil, nil, nil, nil, 0
+	r.Proposals = undone(r.Proposals)
 	return r
 }
 
@@ -79,6 +82,7 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, 
 		Held:     held,
 		Answers:  answers, Planned: writes.Chain,
 		Commits: outcome.Commits, Err: outcome.Err, Waits: r.mem.waits,
+		Proposals: undone(r.report.Proposals),
 	}
 	for _, s := range cat.Streams {
 		rep.Tags += len(s.Spec.Tags)
@@ -126,3 +130,31 @@ const (
 	Withdrawn   ReviewState = "closed"  // by towpath: it has nothing left to say
 	Merged      ReviewState = "merged"
 )
+
+// undone are proposals of which nothing was done any more.
+func undone(ps []Reviewed) []Reviewed {
+	var still []Reviewed
+	for _, p := range ps {
+		if p.State != Withdrawn && p.State != Merged {
+			p.Did = ""
+			still = append(still, p)
+		}
+	}
+	return still
+}
+
+// joined are the proposals of a later pass, with what earlier ones did.
+func joined(earlier, later []Reviewed) []Reviewed {
+	all := slices.Clone(later)
+	for _, was := range earlier {
+		i := slices.IndexFunc(all, func(p Reviewed) bool { return p.Branch == was.Branch })
+		switch {
+		case was.Did == "":
+		case i < 0:
+			all = append(all, was)
+		case all[i].Did == "" || was.Did == "opened" && all[i].Did != "closed":
+			all[i].Did = was.Did
+		}
+	}
+	return all
+}

@@ -145,7 +145,7 @@ func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) 
 	for round := 0; round < rounds; round++ {
 		rep, err := r.Once(ctx, hints...)
 		asking := r.asker.underWay() > 0 // only a batch was answered
-		atRest := (len(rep.Planned) == 0 || r.Dry) && !asking
+		atRest := (len(rep.Planned) == 0 && rep.acts == 0 || r.Dry) && !asking
 		if asking {
 			round--
 		}
@@ -159,6 +159,7 @@ func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) 
 			rep.Answers = nil // of very many tags they would be most of what is in memory
 		}
 		rep.Commits = append(all.Commits, rep.Commits...)
+		rep.Proposals = joined(all.Proposals, rep.Proposals)
 		rep.Answers = append(all.Answers, rep.Answers...)
 		rep.Planned = append(all.Planned, rep.Planned...)
 		all = rep

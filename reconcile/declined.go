@@ -1,0 +1,223 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/imagestream"
+)
+
+// counted is the catalog that counts what waits for its review as on record.
+func (r *Reconciler) counted(ctx context.Context, c *Catalog, now time.Time) (*Catalog, error) {
+	p, err := r.resolved(ctx, c)
+	if err != nil || len(p) == 0 {
+		return c, err
+	}
+	return c.with(p, now), nil
+}
+
+// inquiries is how many branches the forge is asked about in one pass, at most.
+const inquiries = 25
+
+// inquire asks the forge what people made of earlier proposals of the lanes that have something to
+// propose now, and of the branches that nobody has a use for; each once, until a proposal of
+// it comes to an end. It reports whether it learned anything.
+func (r *Reconciler) inquire(ctx context.Context, recorded *Recorded, wanted []SiteChange, now time.Time) (learned bool, err error) {
+	d := r.desk
+	if d == nil {
+		return false, nil
+	}
+	var branches []string
+	note := func(l lane) {
+		if l.straight() {
+			return
+		}
+		branch := branchName(recorded.cat.Config.BranchPrefix(), r.Branch, l)
+		if _, ok := d.lanes[branch]; !ok {
+			learned = learned || len(d.past[branch]) > 0
+			d.lanes[branch] = l
+		}
+		branches = append(branches, branch)
+	}
+	for _, c := range recorded.Changes {
+		for _, e := range c.Events {
+			note(recorded.laneOf(imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}))
+		}
+	}
+	for _, c := range wanted {
+		note(recorded.laneOfSite(c.Site))
+	}
+	for branch := range d.heads {
+		if _, open := d.open[branch]; !open {
+			branches = append(branches, branch)
+		}
+	}
+	if r.Forge == nil || !d.heard || d.err != nil {
+		return learned, nil
+	}
+	asked := 0
+	for _, branch := range branches {
+		if _, known := d.past[branch]; known || asked == inquiries {
+			continue
+		}
+		past, err := r.Forge.Past(ctx, r.Branch, branch)
+		if err != nil {
+			return learned, d.failed(ctx, err, now)
+		}
+		d.past[branch] = past
+		learned = learned || len(past) > 0
+		asked++
+	}
+	return learned, nil
+}
+
+// noes are what people declined, as far as it is known.
+func (r *Reconciler) noes() noes {
+	d := r.desk
+	if d == nil {
+		return nil
+	}
+	no := noes{}
+	for branch, l := range d.lanes {
+		var a answered
+		if p, ok := d.open[branch]; ok {
+			m := readLetter(p.Body).marker
+			a.open = &m
+		}
+		for _, p := range d.past[branch] {
+			a.past = append(a.past, ended{marker: readLetter(p.Body).marker, url: p.URL, merged: p.State == forge.Merged, at: p.Ended})
+		}
+		if a.open != nil || len(a.past) > 0 {
+			no[l] = a
+		}
+	}
+	return no
+}
+
+// declined adds to the holds what people declined in a review, and takes out what a person resumed
+// that is under review now.
+func (r *Reconciler) declined(recorded *Recorded, held Held, wanted []SiteChange) Held {
+	no := recorded.noes
+	if len(no) == 0 {
+		return held
+	}
+	var all Held
+	has := map[*Site]bool{}
+	for _, h := range held {
+		l := recorded.laneOfSite(h.Change.Site)
+		if open := no[l].open; open != nil && (marker{Moves: open.Resumed}).names(siteMove(h.Change)) {
+			continue
+		}
+		has[h.Change.Site] = true
+		all = append(all, h)
+	}
+	for _, c := range wanted {
+		l := recorded.laneOfSite(c.Site)
+		if l.straight() || has[c.Site] {
+			continue
+		}
+		if e := no.declines(l, siteMove(c), c.Since); e != nil {
+			all = append(all, Hold{Change: c, Why: Declined, URL: e.url})
+		}
+	}
+	return all
+}
+
+// underReview takes those changes that wait for their time, but are under review already, back among
+// those that are made.
+func (r *Reconciler) underReview(recorded *Recorded, made []SiteChange, later []Deferred) ([]SiteChange, []Deferred) {
+	var still []Deferred
+	for _, d := range later {
+		open := recorded.noes[recorded.laneOfSite(d.Change.Site)].open
+		if open != nil && open.names(siteMove(d.Change)) {
+			made = append(made, d.Change)
+		} else {
+			still = append(still, d)
+		}
+	}
+	return made, still
+}
+
+// named gives proposals the names of their branches.
+func (r *Reconciler) named(ps []Proposal) {
+	for i := range ps {
+		ps[i].Branch = branchName(r.desk.prefix, r.Branch, ps[i].lane)
+	}
+}
+
+// review does what is to be done about proposals. They are made on a branch at rest: what rests on a
+// record that goes straight to the branch waits until that is there.
+func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorded *Recorded, later []Deferred, wanted []Proposal, outcome Outcome, now time.Time) {
+	if r.desk == nil || recorded.cat.Invalid || recorded.cat.Config.Paused() || outcome.Landed && !outcome.Nothing {
+		return
+	}
+	kept := r.unclear(recorded, later)
+	if r.Only == ImportOnly || r.Resume != nil {
+		r.keepOthers(kept, wanted)
+	}
+	r.report.Proposed = wanted
+	r.report.Proposals, r.report.acts = r.propose(ctx, snap, wanted, kept, now)
+	r.report.ForgeErr = r.desk.err
+	r.next = earliest(r.next, r.desk.retry)
+}
+
+// unclear are the branches whose open proposals stay as they are: some of what they would do waits for
+// its time, and of some nobody can tell whether it is still wanted, as a file is broken, or paused.
+func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bool {
+	kept := map[string]bool{}
+	c := recorded.cat
+	for branch, p := range r.desk.open {
+		m := readLetter(p.Body).marker
+		for _, d := range later {
+			if recorded.laneOfSite(d.Change.Site) == r.desk.lanes[branch] && m.speaks(siteMove(d.Change)) {
+				kept[branch] = true
+			}
+		}
+		for _, move := range m.Moves {
+			if c.unsure(move) {
+				kept[branch] = true
+			}
+		}
+	}
+	return kept
+}
+
+// unsure reports whether nobody can tell if a move is still wanted.
+func (c *Catalog) unsure(m Move) bool {
+	s := c.Stream(m.Tag.Stream)
+	switch {
+	case s == nil && (c.twice[m.Tag.Stream] || c.hidden[m.Tag.Stream] != ""):
+		return true
+	case s != nil && (s.Malformed || s.Settings.Paused || slices.Contains(s.Spec.Broken, m.Tag.Tag)):
+		return true
+	}
+	f := c.files[m.Path]
+	if f == nil {
+		return false
+	}
+	for _, p := range f.problems {
+		if !p.Note {
+			return true
+		}
+	}
+	for _, site := range f.sites {
+		if site.Follows == m.Tag && site.Paused && (m.Site == "*" || site.ID.String() == m.Site) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepOthers leaves proposals alone that a command is not about.
+func (r *Reconciler) keepOthers(kept map[string]bool, wanted []Proposal) {
+	about := map[string]bool{}
+	for _, p := range wanted {
+		about[p.Branch] = true
+	}
+	for branch := range r.desk.heads {
+		kept[branch] = kept[branch] || !about[branch]
+	}
+}

@@ -1,0 +1,301 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/imagestream"
+)
+
+// A desk is what a process knows of the proposals for the branch that is watched: what Git has of
+// their branches, what the forge says of them, and what was made of earlier ones. All of it
+// can be lost: it is read again.
+type desk struct {
+	prefix string                      // of their names, as .towpath.yaml has it
+	dir    string                      // what the names of their branches begin with
+	looked time.Time                   // when the branches were listed last; zero: list them now
+	heads  map[string]gitstore.Rev     // where the branches are
+	drawn  map[string]drawn            // what they hold
+	kept   map[string]keep             // what the last pass had resolved for them
+	lanes  map[string]lane             // of branches
+	edited map[string]string           // the body that was last sent for a branch
+	armed  map[string]gitstore.Rev     // heads that the forge was asked to merge when it may
+	green  map[string]time.Time        // when the checks of a branch were asked for last
+	later  map[string]time.Time        // branches that could not be pushed: when it is tried again
+	broken map[string]error            // …and why
+	heard  bool                        // the forge has answered since the process began
+	asked  time.Time                   // when it was asked last; zero: ask now
+	open   map[string]forge.Proposal   // by branch
+	past   map[string][]forge.Proposal // by branch, as far as somebody wanted to know
+	ended  []Reviewed                  // that came to an end since the last report
+	err    error                       // the forge's last failure
+	fails  int
+	retry  time.Time // no question to the forge before
+}
+
+// A drawn is what the branch of a proposal holds.
+type drawn struct {
+	head    gitstore.Rev
+	seals   []string // of its commits; none where they are not as towpath made them
+	pending pending
+}
+
+func (d drawn) ours() bool { return len(d.seals) > 0 }
+
+// A keep is what a pass had resolved for a branch that was at a head.
+type keep struct {
+	head    gitstore.Rev // empty: there was no branch yet
+	pending pending
+}
+
+// forgePoll is the time between two questions to the forge while nothing happens.
+const forgePoll = 30 * time.Second
+
+// glance looks at the branches of proposals and at the forge's list of those that are open, and
+// reports whether either is news. That the forge cannot be asked is no error: all the rest goes on.
+func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (news bool, err error) {
+	if c.Invalid || c.Config.Paused() || !c.Config.Proposes() && r.desk.empty() {
+		return false, nil
+	}
+	dir := branchDir(c.Config.BranchPrefix(), r.Branch)
+	if r.desk.dir != dir {
+		r.desk = newDesk(dir)
+		r.desk.prefix = c.Config.BranchPrefix()
+	}
+	d := r.desk
+	if d.looked.IsZero() || now.Sub(d.looked) >= r.Poll {
+		heads, err := r.Store.Branches(ctx, dir)
+		if err != nil {
+			return false, fmt.Errorf("reading the branches of proposals: %w", err)
+		}
+		maps.DeleteFunc(heads, func(name string, _ gitstore.Rev) bool { return !d.isOurs(name) })
+		news = !maps.Equal(heads, d.heads)
+		d.heads, d.looked = heads, now
+	}
+	if r.Forge == nil || now.Before(d.retry) || !d.asked.IsZero() && now.Sub(d.asked) < forgePoll {
+		return news, nil
+	}
+	list, err := r.Forge.List(ctx, r.Branch, dir)
+	if err != nil {
+		return news, d.failed(ctx, err, now)
+	}
+	d.works(now)
+	return d.took(list) || news, nil
+}
+
+func newDesk(dir string) *desk {
+	return &desk{
+		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, kept: map[string]keep{}, lanes: map[string]lane{},
+		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, later: map[string]time.Time{}, broken: map[string]error{},
+		open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{},
+	}
+}
+
+func (d *desk) empty() bool { return d == nil || len(d.heads) == 0 && len(d.open) == 0 }
+
+// isOurs reports whether a name is one that towpath gives to branches for the branch that is watched.
+func (d *desk) isOurs(name string) bool {
+	rest, ok := strings.CutPrefix(name, d.dir)
+	return ok && ourName.MatchString(rest)
+}
+
+var ourName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}$`)
+
+// took takes in what is open, and reports whether that is news.
+func (d *desk) took(list []forge.Proposal) (news bool) {
+	open := map[string]forge.Proposal{}
+	for _, p := range list {
+		if d.isOurs(p.Branch) {
+			open[p.Branch] = p
+		}
+	}
+	news = !d.heard
+	for branch, p := range open {
+		was, ok := d.open[branch]
+		news = news || !ok || was.Number != p.Number || was.Title != p.Title || was.Body != p.Body || was.Head != p.Head
+	}
+	for branch := range d.open {
+		if _, ok := open[branch]; !ok {
+			news = true
+			delete(d.past, branch) // somebody made something of it
+		}
+	}
+	d.open, d.heard = open, true
+	return news
+}
+
+// failed notes that the forge could not be asked. Only the end of the pass itself is an error.
+func (d *desk) failed(ctx context.Context, err error, now time.Time) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	d.fails++
+	wait := jitter(doubled(passingFirst, passingMost, d.fails))
+	if e := (*forge.Error)(nil); errors.As(err, &e) {
+		if !e.Kind.Passing() {
+			wait = jitter(passingMost)
+		}
+		wait = max(wait, e.RetryAfter)
+	}
+	d.err, d.retry = err, now.Add(wait)
+	return nil
+}
+
+func (d *desk) works(now time.Time) { d.err, d.fails, d.retry, d.asked = nil, 0, time.Time{}, now }
+
+// resolved is what the proposals put on record that are under review, or soon will be.
+func (r *Reconciler) resolved(ctx context.Context, c *Catalog) (pending, error) {
+	d := r.desk
+	if d == nil || c.Invalid || c.Config.Paused() {
+		return nil, nil
+	}
+	all := pending{}
+	for _, branch := range slices.Sorted(maps.Keys(d.heads)) {
+		if err := r.draw(ctx, c, branch); err != nil {
+			return nil, err
+		}
+		now := d.drawn[branch]
+		if !now.ours() || d.over(branch) {
+			continue
+		}
+		if k, ok := d.kept[branch]; ok && k.head == now.head {
+			maps.Copy(all, k.pending)
+		} else {
+			maps.Copy(all, now.pending)
+		}
+	}
+	for branch, k := range d.kept {
+		if _, open := d.open[branch]; k.head == "" && d.heads[branch] == "" && !open {
+			maps.Copy(all, k.pending)
+		}
+	}
+	return all, nil
+}
+
+// over reports whether what a branch holds was merged or declined already.
+func (d *desk) over(branch string) bool {
+	past := d.past[branch]
+	_, open := d.open[branch]
+	return !open && len(past) > 0 && (past[0].Head == string(d.heads[branch]) || readLetter(past[0].Body).marker.Head == d.heads[branch])
+}
+
+// draw reads what a branch holds, unless that is known.
+func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string) error {
+	head := r.desk.heads[branch]
+	if r.desk.drawn[branch].head == head {
+		return nil
+	}
+	got := drawn{head: head}
+	snap, err := r.Store.Snapshot(ctx, branch)
+	if err == nil && snap.Rev() == head {
+		got.seals, got.pending, err = c.readChain(ctx, snap)
+	}
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && (e.Kind == gitstore.NoBranch || e.OfOneFile()) {
+		err = nil // it is gone again, or nobody's that we know
+	}
+	if err != nil {
+		return fmt.Errorf("reading branch %s: %w", branch, err)
+	}
+	r.desk.drawn[branch] = got
+	return nil
+}
+
+// longestChain is how many commits a proposal's branch has at most.
+const longestChain = 64
+
+// readChain reads the commits of a proposal from its head down: their seals, and what they put on
+// record. Where one is not as towpath made it there are none.
+func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot) (seals []string, found pending, err error) {
+	tip := head
+	for want := 0; ; {
+		claimed, n, of := sealIn(tip.About().Message)
+		if want == 0 {
+			want = of
+		}
+		if claimed == "" || n != want || n < 1 || n > of || of > longestChain || len(seals) > 0 && len(seals) != of-n {
+			return nil, nil, nil
+		}
+		below, err := tip.Parent(ctx)
+		if err != nil || below == nil {
+			return nil, nil, err
+		}
+		changes, err := tip.Changes(ctx, below)
+		if err != nil {
+			return nil, nil, err
+		}
+		edits := map[string]gitstore.BlobID{}
+		for _, ch := range changes {
+			if ch.New == nil || ch.New.Skip != "" {
+				return nil, nil, nil
+			}
+			edits[ch.Path] = ch.New.Blob
+		}
+		if sealOf(n, of, edits) != claimed {
+			return nil, nil, nil
+		}
+		seals = append(seals, claimed)
+		if want, tip = n-1, below; want == 0 {
+			break
+		}
+	}
+	slices.Reverse(seals)
+	found, err = c.recordsBetween(ctx, tip, head)
+	return seals, found, err
+}
+
+// recordsBetween is what a later commit has on record that an earlier one has not.
+func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot) (pending, error) {
+	changes, err := to.Changes(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	found := pending{}
+	for _, ch := range changes {
+		if ch.Old == nil || ch.New == nil || !c.reads(ch.Path) {
+			continue
+		}
+		l := c.lens(ch.Path)
+		was, err := read(ctx, from, ch.Old.Blob, l)
+		if err != nil {
+			return nil, err
+		}
+		is, err := read(ctx, to, ch.New.Blob, l)
+		if err != nil {
+			return nil, err
+		}
+		before := map[imagestream.TagRef]*imagestream.TagStatus{}
+		for i := range was.docs {
+			for j, st := range was.docs[i].Status.Tags {
+				before[c.tagOf(ch.Path, was.docs[i], st.Tag)] = &was.docs[i].Status.Tags[j]
+			}
+		}
+		for _, doc := range is.docs {
+			for _, st := range doc.Status.Tags {
+				if tag := c.tagOf(ch.Path, doc, st.Tag); len(st.Items) > 0 && !sameRecord(before[tag], &st) {
+					found[tag] = imagestream.Event{Tag: st.Tag, Item: &st.Items[0], Source: st.Source, Clear: true}
+				}
+			}
+		}
+	}
+	return found, nil
+}
+
+func (c *Catalog) tagOf(path string, d imagestream.Document, tag string) imagestream.TagRef {
+	return imagestream.TagRef{Stream: imagestream.Name{Namespace: c.namespace(path, d.Name.Namespace), Name: d.Name.Name}, Tag: tag}
+}
+
+// sameRecord reports whether a tag is on record as the same image from the same source.
+func sameRecord(a, b *imagestream.TagStatus) bool {
+	if a == nil || len(a.Items) == 0 {
+		return false
+	}
+	return a.Items[0] == b.Items[0] && (a.Source == b.Source || a.Source != nil && b.Source != nil && a.Source.Same(b.Source))
+}
