@@ -8,8 +8,15 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strings"
+	"time"
+
+	"github.com/towpath/towpath/forge"
 )
 
 // Options say which API, and how to reach it.
@@ -20,39 +27,165 @@ type Options struct {
 	Token func(ctx context.Context) (string, error)
 	// Authorize puts a token into a request's header; nil: Authorization: Bearer.
 	Authorize func(h http.Header, token string)
+	Insecure  bool   // the operator allows a token over plain HTTP, which this machine may have anyway
 	CAFile    string // PEM, beside the system's certificates
 	UserAgent string
 }
 
-// New is a client for the API. Its failures are *forge.Error.
+// New is a client for one repository's part of the API: while the forge has asked it to
+// wait, all its requests fail at once. It asks nobody but the API's origin.
+//
+// What it returns besides an answer is an *url.Error, which AsError makes what a
+// forge.Forge returns. An answer of it is below 500, within the forge's limits, and JSON if it is
+// a success with a body; its body is in memory, and need not be closed.
 func New(o Options) (*http.Client, error) {
 	api, err := url.Parse(o.API)
+	if err != nil || api.Scheme != "https" && api.Scheme != "http" || api.Hostname() == "" || api.User != nil {
+		return nil, errors.New("the URL of the forge's API is none: write it as https://git.example/api/v1/, without a user")
+	}
+	if o.Token != nil && api.Scheme == "http" && !o.Insecure && !isLoopback(api.Hostname()) {
+		return nil, fmt.Errorf("%s is plain http, which would show the token to everybody on the way: write https, or allow it (insecure: true)", originOf(api))
+	}
+	roots, err := authorities(o.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &line{o, api}}, nil
+	l := &line{Options: o, api: originOf(api), next: newTransport(roots), kept: newMemory()}
+	return &http.Client{Transport: l, CheckRedirect: l.onward}, nil
 }
 
+// A line is the way to one API.
 type line struct {
 	Options
-	api *url.URL
+	api  string // its origin
+	next http.RoundTripper
+	gate gate
+	kept *memory
 }
 
+// RoundTrip asks, and judges the answer as far as HTTP goes. Its errors are
+// *forge.Error, or the context's.
 func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	if l.Token != nil && req.URL.Scheme == l.api.Scheme && req.URL.Host == l.api.Host {
-		token, err := l.Token(req.Context())
-		if err != nil {
-			return nil, err
-		}
-		if l.Authorize != nil {
-			l.Authorize(req.Header, token)
-		} else {
-			req.Header.Set("Authorization", "Bearer "+token)
-		}
+	if err := l.maySend(req, time.Now()); err != nil {
+		dropBody(req)
+		return nil, err
 	}
+	asked, hidden, err := l.signed(req)
+	if err != nil {
+		dropBody(req)
+		return nil, err
+	}
+	was := l.kept.prepare(asked, hidden)
+	a, err := l.exchange(asked)
+	if err != nil {
+		return nil, l.broken(req.Context(), hidden, err)
+	}
+	now := time.Now()
+	hidden.clean(&a)
+	wait := l.gate.heed(a, now)
+	switch {
+	case a.status != http.StatusNotModified:
+	case was != nil:
+		a = was.again(a.header)
+	case req.Header.Get("If-None-Match") == "" && req.Header.Get("If-Modified-Since") == "":
+		return nil, l.invalid("answered that nothing has changed, which was not asked")
+	}
+	if err := l.judge(req, a, wait); err != nil {
+		return nil, err
+	}
+	l.kept.keep(asked, hidden, a)
+	return a.response(req), nil
+}
+
+// maySend refuses what must not be sent, or not now.
+func (l *line) maySend(req *http.Request, now time.Time) error {
+	if to := originOf(req.URL); to != l.api {
+		return l.invalid("led to " + oneLine(to) + ", which is another origin: nothing was sent there")
+	}
+	if left := l.gate.closed(now); left > 0 {
+		return &forge.Error{Kind: forge.RateLimited, Forge: l.api, What: "it has asked to wait, or says that no request is left", Fix: fixLimit, RetryAfter: left}
+	}
+	return nil
+}
+
+// signed is a request with the credential, and what of it must be shown to nobody. The
+// request itself stays without, for whoever prints it.
+func (l *line) signed(req *http.Request) (*http.Request, secrets, error) {
+	asked := req.Clone(req.Context())
 	if l.UserAgent != "" {
-		req.Header.Set("User-Agent", l.UserAgent)
+		asked.Header.Set("User-Agent", l.UserAgent)
 	}
-	return http.DefaultTransport.RoundTrip(req)
+	if l.Token == nil {
+		return asked, secrets{}, nil
+	}
+	token, err := l.Token(req.Context())
+	var done *forge.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &done):
+		return nil, secrets{}, done
+	case req.Context().Err() != nil:
+		return nil, secrets{}, req.Context().Err()
+	default:
+		return nil, secrets{}, &forge.Error{Kind: forge.Unauthorized, Forge: l.api, What: "there is no token", Fix: fixToken, Err: cause(err, secrets{})}
+	}
+	if token == "" {
+		return asked, secrets{}, nil
+	}
+	if !sendable(token) {
+		return nil, secrets{}, &forge.Error{Kind: forge.Unauthorized, Forge: l.api, What: "the token holds characters that no header may have", Fix: fixToken}
+	}
+	if l.Authorize == nil {
+		asked.Header.Set("Authorization", "Bearer "+token)
+	} else {
+		l.Authorize(asked.Header, token)
+	}
+	return asked, hide(token, req.Header, asked.Header), nil
+}
+
+const maxRedirects = 5
+
+// onward says whether a redirect is followed: within the API's origin, where the request
+// stays what it is.
+func (l *line) onward(req *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) > maxRedirects:
+		return l.invalid(fmt.Sprintf("redirected more than %d times", maxRedirects))
+	case originOf(req.URL) != l.api:
+		return l.invalid("redirected to " + oneLine(originOf(req.URL)) + ", which is another origin")
+	case req.URL.User != nil:
+		return l.invalid("redirected to a URL with a user")
+	case req.Method != via[0].Method:
+		return l.invalid("redirected a " + via[0].Method + " to a " + req.Method)
+	}
+	return nil
+}
+
+// originOf is the scheme, host and port of an absolute URL, as forge.Error shows it.
+func originOf(u *url.URL) string {
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	scheme := strings.ToLower(u.Scheme)
+	if port != "" && !(scheme == "https" && port == "443") && !(scheme == "http" && port == "80") {
+		host += ":" + port
+	}
+	return scheme + "://" + host
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+func sendable(token string) bool {
+	return !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// dropBody is what who sends nothing owes to net/http.
+func dropBody(req *http.Request) {
+	if req.Body != nil {
+		req.Body.Close()
+	}
 }
