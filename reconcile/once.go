@@ -219,7 +219,7 @@ func (r *Reconciler) record(cat *Catalog, answers []Answer, now time.Time) *Reco
 			return asItStands(cat, now)
 		}
 	}
-	return Record(cat, answers, r.noes(), r.Dry, now, r.Targets...)
+	return record(cat, answers, r.noes(), r.Dry, now, r.Targets...)
 }
 
 func (r *Reconciler) follow(recorded *Recorded) []SiteChange {

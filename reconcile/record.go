@@ -77,7 +77,12 @@ const clearAfter = time.Hour
 //	any of them                    nothing, malformed, a loop      nothing
 //
 // Where targets are named, only the streams that they name are written.
-func Record(c *Catalog, answers []Answer, no noes, rehearsed bool, now time.Time, targets ...Hint) *Recorded {
+func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recorded {
+	return record(c, answers, nil, false, now, targets...)
+}
+
+// record is Record where people have declined something, or in a rehearsal.
+func record(c *Catalog, answers []Answer, no noes, rehearsed bool, now time.Time, targets ...Hint) *Recorded {
 	r := &Recorded{
 		noes: no, rehearsed: rehearsed,
 		cat: c, at: now, after: map[imagestream.Name]imagestream.Status{}, places: map[imagestream.Name]places{}, changes: map[imagestream.Name]*StatusChange{},

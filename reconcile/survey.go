@@ -62,7 +62,7 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 		return nil, Report{}, err
 	}
 	mem := r.memory(now)
-	recorded := Record(cat, nil, nil, false, now)
+	recorded := Record(cat, nil, now)
 	wanted := Follow(recorded)
 	held, err := Holds(ctx, snap, cat, wanted, mem, now)
 	if err != nil {
