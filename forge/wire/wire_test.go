@@ -263,7 +263,7 @@ func TestAnswers(t *testing.T) {
 func TestBomb(t *testing.T) {
 	s := api(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
-		w.Write(zeros(64 << 20))
+		w.Write(zeros(16 << 20))
 	})
 	_, err := client(t, wire.Options{API: s.URL}).Get(s.URL)
 	fails(t, err, forge.Invalid, "larger than 8 MiB")
