@@ -55,7 +55,7 @@ spec:
 		if len(es) != 1 || es[0].Settling == nil || es[0].Settling.Until.Format(time.RFC3339) != until {
 			t.Errorf("explained: %+v", es)
 		}
-		if lines := strings.Join(linesOf(rep), "\n"); !strings.Contains(lines, "settling: default/web:edge: ") {
+		if lines := strings.Join(linesOf(rep, nil), "\n"); !strings.Contains(lines, "settling: default/web:edge: ") {
 			t.Errorf("the page says %q", lines)
 		}
 	})

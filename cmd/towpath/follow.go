@@ -69,6 +69,8 @@ func (a *app) follow(ctx context.Context, args []string, dry bool) error {
 	for _, c := range rep.Commits {
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
+	a.printDid(a.stdout, rep)
+	a.printStuck(a.stderr, rep)
 	if dry {
 		for _, w := range rep.Planned {
 			for _, c := range w.Sites {
@@ -76,6 +78,9 @@ func (a *app) follow(ctx context.Context, args []string, dry bool) error {
 			}
 			fmt.Fprint(a.stdout, diffOf(w))
 		}
+	}
+	if err == nil {
+		err = forgeAway(rep)
 	}
 	return failed(err)
 }

@@ -20,14 +20,15 @@ type venue struct {
 	kind        string // of the forge; none: its branches are pushed, and that is all
 	api         string // base URL, with a slash at its end
 	project     string
-	home        bool // the API is on the repository's own host, so that Git's token is meant for it, too
+	base        string // the branch that is watched
+	home        bool   // the API is on the repository's own host, so that Git's token is meant for it, too
 }
 
 // venueOf is what the operator says and, where he says nothing, what the repository's URL
 // shows. A URL that shows nothing is a repository without a forge.
 func venueOf(op *config.Operator) (venue, error) {
 	f := op.Forge
-	v := venue{kind: f.Kind}
+	v := venue{kind: f.Kind, base: op.Branch}
 	place, located := forge.Locate(op.Repo)
 	if v.Place = place; v.kind == "none" {
 		return v, nil

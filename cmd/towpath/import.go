@@ -72,6 +72,8 @@ other streams, and sites, are left to run. Exits 3 when an import failed.`,
 		switch {
 		case err != nil:
 			return failed(err)
+		case forgeAway(rep) != nil:
+			return failed(rep.ForgeErr)
 		case fails || slices.ContainsFunc(problems, func(p imagestream.Problem) bool { return !p.Note }):
 			return &exit{code: exitProblems}
 		}
@@ -144,6 +146,8 @@ func (a *app) printImports(rep reconcile.Report) (fails bool, said map[imagestre
 	for _, c := range rep.Commits {
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
+	a.printDid(a.stdout, rep)
+	a.printStuck(a.stderr, rep)
 	return fails, said
 }
 

@@ -122,6 +122,7 @@ type app struct {
 	getenv         func(string) string
 	log            *slog.Logger // set by open
 	daemon         bool         // the command goes on for ever
+	venue          venue        // set by open
 
 	configFile, repo, branch, cacheDir, logFormat, logLevel string
 }

@@ -20,6 +20,7 @@ type narrator struct {
 	catalog func() *reconcile.Catalog
 	// stopped are the sites that were held or deferred in the last pass.
 	stopped map[stopKey]stop
+	venue   venue // of proposals
 }
 
 func (n *narrator) pass(rep reconcile.Report) {
@@ -67,11 +68,45 @@ func (n *narrator) pass(rep reconcile.Report) {
 	for _, w := range rep.Settling {
 		tell(slog.LevelInfo, w.Tag.String()+w.Image, "settling: recorded if it stands unchanged", "tag", w.Tag, "from", w.From, "image", w.Image, "until", w.Until.UTC())
 	}
+	n.proposals(rep, tell)
 	n.stops(rep)
 	for _, u := range rep.Unresolved {
 		tell(slog.LevelInfo, u.Site.Path+u.Site.ID.String()+u.Why, "site left alone", "path", u.Site.Path, "site", u.Site.ID, "why", u.Why)
 	}
 	n.said = now
+}
+
+// proposals says what was done about them, and which do not get on, and why.
+func (n *narrator) proposals(rep reconcile.Report, tell func(level slog.Level, key, msg string, args ...any)) {
+	if rep.ForgeErr != nil {
+		msg := "left out of a proposal"
+		if forgeAway(rep) != nil {
+			msg = "the forge cannot be asked about proposals"
+		}
+		tell(slog.LevelWarn, rep.ForgeErr.Error(), msg, withFix(fixOf(rep.ForgeErr), "err", rep.ForgeErr)...)
+	}
+	for _, p := range rep.Proposals {
+		args := []any{"branch", p.Branch, "title", p.Title}
+		if p.Number != 0 {
+			args = append(args, "number", p.Number)
+		}
+		if page := n.venue.page(p); page != "" {
+			args = append(args, "url", page)
+		}
+		if p.Why != "" {
+			args = append(args, "why", p.Why)
+		}
+		if p.Did != "" {
+			n.log.Info("proposal "+p.Did, args...)
+		}
+		if isStuck(p.State) {
+			level := slog.LevelInfo
+			if p.State == reconcile.Turned {
+				level = slog.LevelWarn
+			}
+			tell(level, p.Branch+"\x00"+p.Why, "proposal "+string(p.State), withFix(p.Fix, args...)...)
+		}
+	}
 }
 
 // withFix are arguments of the log with the next step, where one is known.

@@ -38,7 +38,7 @@ func statusOf(rep reconcile.Report) web.Status {
 			}
 		}
 	}
-	s.Report = linesOf(rep)
+	s.Forge = forgeWords(rep)
 	return s
 }
 
@@ -47,6 +47,7 @@ func statusOf(rep reconcile.Report) web.Status {
 // after a pass that learned something, but takes a hundredth of the time at most.
 type teller struct {
 	r     *reconcile.Reconciler
+	venue venue
 	stale bool          // something was learned since
 	made  time.Time     // when the schedule was
 	took  time.Duration // how long that took
@@ -55,6 +56,8 @@ type teller struct {
 // pass is called where Passed is.
 func (t *teller) pass(rep reconcile.Report) web.Status {
 	s := statusOf(rep)
+	s.Proposals = t.venue.proposals(rep)
+	s.Report = linesOf(rep, s.Proposals)
 	if rep.Err != nil {
 		s.Error = rep.Err.Error()
 	}
@@ -120,13 +123,19 @@ func scheduleOf(schedule reconcile.Schedule, rep reconcile.Report) web.Schedule 
 	}
 }
 
-func linesOf(rep reconcile.Report) []string {
+func linesOf(rep reconcile.Report, ps []web.Proposal) []string {
 	var lines []string
 	if rep.Err != nil {
 		lines = append(lines, "error: "+rep.Err.Error())
 	}
 	if rep.Waits != nil {
 		lines = append(lines, "not written yet: "+rep.Waits.Error())
+	}
+	if why := forgeWords(rep); why != "" {
+		lines = append(lines, "the forge cannot be asked about proposals: "+why)
+	}
+	for _, line := range proposalLines(ps) {
+		lines = append(lines, strings.Split(line, "\n")...)
 	}
 	for _, p := range rep.Bad() {
 		lines = append(lines, "problem: "+p.String())

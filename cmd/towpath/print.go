@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
@@ -38,6 +39,9 @@ func fixOf(err error) string {
 		return h.fix
 	}
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) {
+		return e.Fix
+	}
+	if e := (*forge.Error)(nil); errors.As(err, &e) {
 		return e.Fix
 	}
 	return ""

@@ -25,7 +25,8 @@ func newRun(a *app) *cobra.Command {
 		Long: `Watch the repository: import the tags that are due, commit what they are now, and
 then move the sites that follow them. Ends on SIGTERM, within 10 seconds.
 
-With --once, walk until nothing is left to do, print a line for each commit, and end.`,
+With --once, walk until nothing is left to do, print a line for each commit, and for each
+proposal that was opened, updated or closed, and end.`,
 		Example: runExample,
 	}
 	c.Flags().BoolVar(&once, "once", false, "walk until nothing is left to do, then end")
@@ -57,6 +58,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	for _, c := range rep.Commits {
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
+	a.printDid(a.stdout, rep)
 	if r.Dry {
 		for _, w := range rep.Planned {
 			fmt.Fprintf(a.stdout, "would commit: %s\n", printable(w.Subject()))
@@ -65,18 +67,21 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	printLeft(a.stdout, rep)
 	printProblems(a.stderr, rep.Problems)
 	printFailing(a.stderr, rep)
+	a.printStuck(a.stderr, rep)
 	printStays(a.stderr, rep)
 	switch {
 	case err != nil:
 		return failed(err)
-	case len(rep.Bad()) > 0 || len(rep.Failing) > 0:
+	case forgeAway(rep) != nil:
+		return failed(rep.ForgeErr)
+	case len(rep.Bad()) > 0 || len(rep.Failing) > 0 || refused(rep):
 		return &exit{code: exitProblems}
 	}
 	return nil
 }
 
 func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, repo, listen string) error {
-	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}, catalog: r.Catalog}
+	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}, catalog: r.Catalog, venue: a.venue}
 	r.Passed = says.pass
 	a.log.Info("watching", "repo", repo, "branch", r.Branch, "poll", r.Poll.String(), "dry-run", r.Dry)
 	if listen == "" {
@@ -88,7 +93,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, repo, listen s
 	}
 	page := web.New(web.Options{Poll: r.Poll, Version: versionOf()})
 	r.Progress = func(string, int, int) { page.Beat() }
-	shows := teller{r: r}
+	shows := teller{r: r, venue: a.venue}
 	r.Passed = func(rep reconcile.Report) { page.Set(shows.pass(rep)); says.pass(rep) }
 	a.log.Info("serving", "address", ln.Addr().String(), "paths", "/ /healthz /readyz /metrics /status.json")
 

@@ -91,6 +91,9 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 	if err != nil {
 		return nil, nil, usage("%w", hint{err, "correct the file that this names; nothing was asked yet"})
 	}
+	if a.venue, err = venueOf(op); err != nil {
+		return nil, nil, err
+	}
 	poll := cmp.Or(op.Poll, pollRemote)
 	if isLocal(op.Repo) {
 		poll = cmp.Or(op.Poll, pollLocal)
@@ -104,7 +107,7 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 		return nil, nil, failed(err)
 	}
 	return &reconcile.Reconciler{
-		Store: store, Branch: op.Branch, Reader: reader, Poll: poll,
+		Store: store, Branch: op.Branch, Reader: reader, Poll: poll, Repo: op.Repo,
 		Author:        gitstore.Person{Name: string(op.Git.Author.Name), Email: string(op.Git.Author.Email)},
 		PushesPerHour: op.Limits.PushesPerHour,
 	}, op, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/web"
 )
 
 func newStatus(a *app) *cobra.Command {
@@ -75,6 +76,7 @@ func (a *app) status(ctx context.Context, o statusOptions, args []string) error 
 	}
 	told, unheard := ask(ctx, o.server, string(op.Listen), targets, rep.Rev)
 	s := newSurvey(cat, rep, selected(cat, targets), told)
+	s.proposals = a.venue.reviewed(rep, told)
 	if o.sites {
 		err := s.lookUp(ctx, r)
 		bar.done()
@@ -110,6 +112,7 @@ type survey struct {
 	tags      []reconcile.TagView // that are shown
 	told      *told               // nil: no daemon was asked, or none answered
 	now       time.Time
+	proposals []web.Proposal
 	standings map[*reconcile.Site]string // of sites that do not move: why
 	// since says which commit gave sites what they hold, where that was looked up.
 	since map[*reconcile.Site]reconcile.Since

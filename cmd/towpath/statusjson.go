@@ -20,6 +20,8 @@ type statusJSON struct {
 	Deferred   []deferredJSON   `json:"deferred"`
 	Unresolved []unresolvedJSON `json:"unresolved"`
 	Problems   []problemJSON    `json:"problems"`
+	Proposals  []web.Proposal   `json:"proposals,omitempty"`
+	Forge      string           `json:"forge,omitempty"`  // why it cannot be asked
 	Daemon     *daemonJSON      `json:"daemon,omitempty"` // that was asked
 }
 
@@ -115,6 +117,7 @@ func surveyOf(s *survey) statusJSON {
 		Revision: string(s.rep.Rev), Paused: s.rep.Paused || s.rep.Invalid, Streams: []streamJSON{}, Tags: []tagJSON{},
 		Held: heldOf(s.rep.Held), Deferred: deferredOf(s.rep.Deferred), Unresolved: unresolvedOf(s.rep.Unresolved), Problems: problemsOf(s.rep.Problems),
 	}
+	out.Proposals, out.Forge = s.proposals, s.forgeWords()
 	for _, stream := range s.cat.Streams {
 		if n := s.find(stream.Name); n != nil || len(s.named) == 0 {
 			out.Streams = append(out.Streams, s.streamOf(stream, n))

@@ -56,7 +56,7 @@ func TestManyStays(t *testing.T) {
 			t.Errorf("%d lines, the last\n%s\nwant\n%s", len(c.lines), got, c.want)
 		}
 	}
-	if page := linesOf(rep); len(page) != 33+11+11 {
+	if page := linesOf(rep, nil); len(page) != 33+11+11 {
 		t.Errorf("the page has %d lines", len(page))
 	}
 	if p := planOf(rep, &reconcile.Catalog{}); len(p.Held) != len(held) || len(p.Deferred) != 12 || len(p.Unresolved) != 12 {

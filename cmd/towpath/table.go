@@ -303,8 +303,15 @@ func (s *survey) printRest(w io.Writer, listed bool) {
 	}
 	lines = append(lines, deferredLines(slices.DeleteFunc(slices.Clone(s.rep.Deferred), func(d reconcile.Deferred) bool { return hidden(d.Change.Site) }))...)
 	lines = append(lines, leftAloneLines(slices.DeleteFunc(slices.Clone(s.rep.Unresolved), func(u reconcile.Unresolved) bool { return hidden(u.Site) }))...)
-	for _, line := range lines {
+	ps := s.proposals
+	if len(s.named) > 0 {
+		ps = shown(ps, tags)
+	}
+	for _, line := range slices.Concat(lines, proposalLines(ps)) {
 		fmt.Fprintln(w, line)
+	}
+	if why := s.forgeWords(); why != "" {
+		fmt.Fprintf(w, "the forge cannot be asked about proposals: %s\n", printable(why))
 	}
 	if s.rep.Paused {
 		fmt.Fprintf(w, "paused: %s says so; nothing is asked or written\n", reconcile.ConfigPath)
