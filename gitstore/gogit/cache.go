@@ -33,7 +33,8 @@ type cache struct {
 type generation struct {
 	dir     string // empty: in memory
 	objects *objects
-	tips    map[string]plumbing.Hash // by branch
+	tips    map[string]plumbing.Hash // of the home, by ref
+	passed  []plumbing.Hash          // some that were seen beside it, the newest last
 }
 
 const (
@@ -151,40 +152,79 @@ func (c *cache) close() error {
 	return c.lock.Close() // gives up the lock
 }
 
-func (g *generation) sound() bool { return !g.objects.broken.Load() && !g.objects.grown() }
-
+// remove deletes a generation. Whoever still holds a snapshot of it finds it broken.
 func (g *generation) remove() {
+	g.objects.broken.Store(true)
 	g.objects.close()
 	if g.dir != "" {
 		os.RemoveAll(g.dir)
 	}
 }
 
-// haves are a few commits for the server to build on.
-func (g *generation) haves() []plumbing.Hash {
-	var have []plumbing.Hash
-	for _, id := range g.tips {
-		if !slices.Contains(have, id) && g.objects.has(id) {
+// maxHaves is how many commits or trees the server is told of.
+const maxHaves = 16
+
+// haves are a few commits for the server to build on: the ref's own, those of the rest of
+// the home, and what a merge may have brought into it.
+func (g *generation) haves(ref string) []plumbing.Hash {
+	have := make([]plumbing.Hash, 0, maxHaves)
+	add := func(id plumbing.Hash) {
+		if len(have) < maxHaves && !id.IsZero() && !slices.Contains(have, id) && g.objects.has(id) {
 			have = append(have, id)
 		}
 	}
-	plumbing.HashesSort(have)
-	return have[:min(len(have), 16)]
+	add(g.tips[ref])
+	if len(have) == 0 {
+		return nil // what the others have says nothing of this one's history
+	}
+	for _, ref := range slices.Sorted(maps.Keys(g.tips)) {
+		add(g.tips[ref])
+	}
+	for _, id := range slices.Backward(g.passed) {
+		add(id)
+	}
+	return have
+}
+
+// trees are those of a few commits, the home's first.
+func (g *generation) trees() []plumbing.Hash {
+	var trees []plumbing.Hash
+	add := func(id plumbing.Hash) {
+		if c, err := g.objects.commit(id); err == nil && len(trees) < maxHaves && !slices.Contains(trees, c.tree) {
+			trees = append(trees, c.tree)
+		}
+	}
+	for _, ref := range slices.Sorted(maps.Keys(g.tips)) {
+		add(g.tips[ref])
+	}
+	for _, id := range slices.Backward(g.passed) {
+		add(id)
+	}
+	return trees
+}
+
+// pass remembers, for a while, a tip that was seen beside the home.
+func (g *generation) pass(tip plumbing.Hash) {
+	if i := slices.Index(g.passed, tip); i >= 0 {
+		g.passed = slices.Delete(g.passed, i, i+1)
+	}
+	g.passed = append(g.passed, tip)
+	g.passed = g.passed[max(0, len(g.passed)-maxHaves):]
 }
 
 // note remembers a tip. The file is what makes a generation usable after a
 // restart.
-func (g *generation) note(branch string, tip plumbing.Hash) error {
-	if g.tips[branch] == tip {
+func (g *generation) note(ref string, tip plumbing.Hash) error {
+	if g.tips[ref] == tip {
 		return nil
 	}
-	g.tips[branch] = tip
+	g.tips[ref] = tip
 	if g.dir == "" {
 		return nil
 	}
 	var buf bytes.Buffer
-	for _, b := range slices.Sorted(maps.Keys(g.tips)) {
-		fmt.Fprintf(&buf, "%s %s\n", g.tips[b], b)
+	for _, ref := range slices.Sorted(maps.Keys(g.tips)) {
+		fmt.Fprintf(&buf, "%s %s\n", g.tips[ref], ref)
 	}
 	path := filepath.Join(g.dir, tipsName)
 	temp := path + ".new"
@@ -210,7 +250,7 @@ func readTips(dir string) map[string]plumbing.Hash {
 		if !ok || !plumbing.IsHash(id) {
 			return nil
 		}
-		tips[branch] = plumbing.NewHash(id)
+		tips[refOf(branch)] = plumbing.NewHash(id)
 	}
 	return tips
 }

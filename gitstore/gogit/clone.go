@@ -5,18 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/towpath/towpath/gitstore"
 )
 
-// A clone is a remote repository with what was fetched of it: for each branch
-// the newest commit, without its history.
+// A clone is a remote repository with what was fetched of it: of its home the newest
+// commit, without its history, and the branches beside it with what they stand on.
 type clone struct {
 	remote *remote
 	cache  *cache
-	now    *generation // nil until the first fetch
+	now    *generation     // nil until the first fetch
+	home   map[string]bool // refs from which the clone is kept fresh
+	used   bool            // a ref was asked for
 	log    *slog.Logger
 }
 
@@ -29,7 +32,13 @@ func openClone(o Options, at location, lay func(Options, location) (line, error)
 	if err != nil {
 		return nil, err
 	}
-	return &clone{remote: &remote{line: l, limits: o.Limits}, cache: c, now: c.found(), log: log}, nil
+	all := &clone{remote: &remote{line: l, limits: o.Limits}, cache: c, now: c.found(), home: map[string]bool{}, log: log}
+	if all.now != nil {
+		for ref := range all.now.tips {
+			all.home[ref] = true
+		}
+	}
+	return all, nil
 }
 
 func (c *clone) redact(text string) string { return c.remote.line.redact(text) }
@@ -39,63 +48,102 @@ func (c *clone) close() error {
 	return errors.Join(c.remote.line.close(), c.cache.close())
 }
 
-func (c *clone) tip(ctx context.Context, branch string) (plumbing.Hash, error) {
-	name := "refs/heads/" + branch
-	refs, err := c.remote.list(ctx, name)
+func (c *clone) tip(ctx context.Context, ref string) (plumbing.Hash, error) {
+	refs, err := c.remote.list(ctx, ref)
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
-	for _, r := range refs {
-		if r.name == name {
-			return r.id, nil
-		}
+	if id := find(refs, ref); !id.IsZero() {
+		return id, nil
 	}
-	return plumbing.ZeroHash, c.noBranch(ctx, branch)
+	return plumbing.ZeroHash, c.noBranch(ctx, ref)
+}
+
+func (c *clone) tips(ctx context.Context, prefix string) (map[string]plumbing.Hash, error) {
+	refs, err := c.remote.list(ctx, prefix)
+	tips := make(map[string]plumbing.Hash, len(refs))
+	for _, r := range refs {
+		tips[r.name] = r.id
+	}
+	return tips, err
 }
 
 // noBranch looks for what the person may have meant.
-func (c *clone) noBranch(ctx context.Context, branch string) error {
-	refs, err := c.remote.list(ctx, "HEAD", "refs/heads/")
+func (c *clone) noBranch(ctx context.Context, ref string) error {
+	refs, err := c.remote.list(ctx, "HEAD", heads)
 	if err != nil {
 		return err
 	}
-	return missingBranch(branch, refs)
+	return missingBranch(ref, refs)
 }
 
-func missingBranch(branch string, refs []ref) error {
+func missingBranch(name string, refs []ref) error {
+	branch := shortOf(name)
 	e := &gitstore.Error{Kind: gitstore.NoBranch, What: fmt.Sprintf("there is no branch %q", branch), Fix: "create it, or name another with --branch"}
-	if len(refs) == 0 {
+	switch {
+	case len(refs) == 0:
 		e.What, e.Fix = "the repository is empty", "push a first commit: git push origin HEAD:"+branch
+		return e
+	case branch == name:
+		e.What, e.Fix = fmt.Sprintf("there is no ref %q", name), "look for its name: git ls-remote"
 		return e
 	}
 	for _, r := range refs {
-		const heads = "refs/heads/"
-		if r.name == "HEAD" && len(r.target) > len(heads) && usableBranch(r.target[len(heads):]) {
-			e.Fix = fmt.Sprintf("create it, or name another with --branch; the default branch is %q", r.target[len(heads):])
+		if r.name == "HEAD" && strings.HasPrefix(r.target, heads) && usableBranch(shortOf(r.target)) {
+			e.Fix = fmt.Sprintf("create it, or name another with --branch; the default branch is %q", shortOf(r.target))
 		}
 	}
 	return e
 }
 
 // load fetches what is missing. What is kept gives way to a fresh start where
-// it is damaged, has grown too much, or is of no use to get at the tip.
-func (c *clone) load(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error) {
-	if c.now == nil || !c.now.sound() {
-		return c.renew(ctx, branch, tip)
+// it is damaged, has grown too much, or is of no use to get at the tip. A branch beside the
+// home is no reason for one.
+func (c *clone) load(ctx context.Context, ref string, tip plumbing.Hash) (*objects, error) {
+	if !c.used {
+		c.used, c.home[ref] = true, true // what is asked for first is what all else is about
+	}
+	switch {
+	case c.now == nil, c.now.objects.broken.Load(), c.home[ref] && c.now.objects.grown():
+		return c.renew(ctx, ref, tip)
+	case !c.home[ref]:
+		return c.aside(ctx, tip)
+	case c.now.tips[ref].IsZero(): // nothing is known of its history
+		return c.settle(ctx, ref, tip)
 	}
 	o := c.now.objects
-	err := c.advance(ctx, o, tip)
-	switch {
-	case err == nil && complete(o, tip) == nil:
-		return o, c.now.note(branch, tip)
-	case err == nil:
+	err := c.advance(ctx, ref, tip)
+	if err == nil {
+		if err = complete(o, tip); err == nil {
+			return o, c.now.note(ref, tip)
+		}
+		if errors.Is(err, errKind) {
+			return nil, err
+		}
 		c.log.Warn("what is kept of the repository is incomplete; it is fetched again")
-	case errors.Is(err, errLimit), errors.Is(err, errLate), errors.Is(err, errStalled):
-		c.log.Info("much has changed; only the newest commit is fetched", "reason", err)
+		return c.renew(ctx, ref, tip)
+	}
+	switch {
+	case errors.Is(err, errLimit):
+		// A merge of what was begun long ago, or another history.
+		if o, err := c.settle(ctx, ref, tip); err == nil {
+			return o, nil
+		}
+	case errors.Is(err, errLate), errors.Is(err, errStalled):
 	default:
 		return nil, err // the network's or the server's; what was there is untouched
 	}
-	return c.renew(ctx, branch, tip)
+	c.log.Info("much has changed; only the newest commit is fetched", "reason", err)
+	return c.renew(ctx, ref, tip)
+}
+
+// settle gets at a tip of the home from beside it.
+func (c *clone) settle(ctx context.Context, ref string, tip plumbing.Hash) (*objects, error) {
+	o, err := c.aside(ctx, tip)
+	if err != nil {
+		return nil, err
+	}
+	return o, c.now.note(ref, tip)
 }
 
 // maxAdvance bounds a fetch that goes without a depth. Asking for one would
@@ -103,11 +151,12 @@ func (c *clone) load(ctx context.Context, branch string, tip plumbing.Hash) (*ob
 // history if the branch was rewritten.
 const maxAdvance = 16 << 20
 
-func (c *clone) advance(ctx context.Context, o *objects, tip plumbing.Hash) error {
+func (c *clone) advance(ctx context.Context, ref string, tip plumbing.Hash) error {
+	o := c.now.objects
 	if o.has(tip) {
 		return nil
 	}
-	req := request{want: tip, have: c.now.haves(), limits: c.remote.limits}
+	req := request{want: tip, have: c.now.haves(ref), limits: c.remote.limits}
 	req.limits.Pack = min(req.limits.Pack, maxAdvance)
 	if len(req.have) == 0 {
 		req.depth = 1
@@ -116,7 +165,42 @@ func (c *clone) advance(ctx context.Context, o *objects, tip plumbing.Hash) erro
 	return c.remote.fetch(ctx, o, req)
 }
 
-func (c *clone) renew(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error) {
+// asideDepth is how much of a branch beside the home is fetched: as a rule, what is its own
+// and the commit of the home that it is built on.
+const asideDepth = 16
+
+// aside fetches a branch that is built on some commit of the home's, perhaps an old one, of
+// whose history nothing is here. So no commit is said to be here, after which the server
+// would send all that is below, but trees, in which most of its files are. A server that
+// cannot hear that sends one commit with all its files. What is kept of the home stays.
+func (c *clone) aside(ctx context.Context, tip plumbing.Hash) (*objects, error) {
+	o := c.now.objects
+	if !o.has(tip) {
+		if err := c.fetchAside(ctx, o, tip); err != nil {
+			return nil, err
+		}
+		if !o.has(tip) {
+			return nil, errKind // a tag, for one
+		}
+	}
+	if err := complete(o, tip); err != nil {
+		return nil, err
+	}
+	c.now.pass(tip)
+	return o, nil
+}
+
+func (c *clone) fetchAside(ctx context.Context, o *objects, tip plumbing.Hash) error {
+	req := request{want: tip, trees: c.now.trees(), depth: asideDepth, limits: c.remote.limits}
+	err := c.remote.fetch(ctx, o, req)
+	if perhapsOld(err) {
+		req.trees, req.depth = nil, 1
+		err = c.remote.fetch(ctx, o, req)
+	}
+	return err
+}
+
+func (c *clone) renew(ctx context.Context, ref string, tip plumbing.Hash) (*objects, error) {
 	g, err := c.cache.fresh()
 	if err != nil {
 		return nil, err
@@ -125,8 +209,8 @@ func (c *clone) renew(ctx context.Context, branch string, tip plumbing.Hash) (*o
 	if err == nil {
 		err = complete(g.objects, tip)
 	}
-	if err == nil {
-		err = g.note(branch, tip)
+	if err == nil && c.home[ref] {
+		err = g.note(ref, tip)
 	}
 	if err != nil {
 		g.remove()
@@ -164,14 +248,37 @@ func (c *clone) deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth
 	return err
 }
 
-func (c *clone) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {
-	err := c.remote.push(ctx, "refs/heads/"+branch, base.commit.id, tip, made)
+func (c *clone) push(ctx context.Context, m move, base *snapshot, made *batch) error {
+	err := c.remote.push(ctx, m, made)
+	var refused *refusal
+	if errors.As(err, &refused) && m.old.IsZero() {
+		err = c.inTheWay(ctx, m.ref, err)
+	}
+	if made == nil {
+		return err
+	}
 	// What the server may have now is kept in any case: it may turn out to
 	// have landed. It is a few objects that nothing refers to otherwise.
 	if keep := c.keep(base, made); keep != nil {
 		c.log.Warn("what was pushed could not be kept; it will be fetched", "error", keep)
 	}
 	return err
+}
+
+// inTheWay looks for the branch for whose name a new one may have been refused: a name that
+// others begin with is a directory to git.
+func (c *clone) inTheWay(ctx context.Context, ref string, refused error) error {
+	names := append(above(ref), ref+"/")
+	refs, err := c.remote.list(ctx, names...)
+	if err != nil {
+		return refused // which says enough
+	}
+	for _, r := range refs {
+		if clash(r.name, ref) {
+			return &clashError{ref: ref, with: r.name}
+		}
+	}
+	return refused
 }
 
 func (c *clone) keep(base *snapshot, made *batch) error {

@@ -66,6 +66,7 @@ func judge(err error) verdict {
 		refused  *refusal
 		other    *notGitError
 		bad      *badEdit
+		clash    *clashError
 	)
 	switch {
 	case errors.Is(err, errGarbled), errors.Is(err, errPack):
@@ -81,6 +82,8 @@ func judge(err error) verdict {
 		return verdict{kind: gitstore.Unauthorized, what: "the credential was not sent", fix: "use the https URL"}
 	case errors.As(err, &refused):
 		return judgeRefusal(refused)
+	case errors.As(err, &clash):
+		return verdict{kind: gitstore.Unsupported, what: "a branch is in the way of another", fix: fmt.Sprintf("delete or rename the branch %.80q, or write another branch-prefix in .towpath.yaml", shortOf(clash.with))}
 	case errors.As(err, &bad), errors.Is(err, errPerson):
 		return verdict{kind: gitstore.Unsupported, what: "the commit cannot be made", fix: "leave this file to people, or make room for it in the tree"}
 	case errors.As(err, &other), errors.Is(err, errProtocol):
@@ -157,6 +160,18 @@ func judgeRefusal(e *refusal) verdict {
 	if strings.Contains(e.why, "missing necessary objects") {
 		return verdict{kind: gitstore.Unreachable, what: "the server does not find what the branch is to point to",
 			fix: "it is tried again; if this lasts, the repository's admin runs git fsck on the server"}
+	}
+	branch := shortOf(e.to.ref)
+	switch {
+	case e.to.new.IsZero():
+		return verdict{kind: gitstore.Denied, what: fmt.Sprintf("the server refuses to delete the branch %q", branch),
+			fix: "delete it by hand, or let towpath's user delete its own branches; where git itself says no: git config receive.denyDeletes false, in the server's repository"}
+	case e.to.ours && e.to.old.IsZero():
+		return verdict{kind: gitstore.Denied, what: fmt.Sprintf("the server refuses the new branch %q", branch),
+			fix: "allow towpath's user to make branches of that name, or choose another branch-prefix in .towpath.yaml"}
+	case e.to.ours:
+		return verdict{kind: gitstore.Denied, what: fmt.Sprintf("the server refuses to replace the branch %q", branch),
+			fix: "allow towpath's user to force-push to its own branches: take them out of the branch protection; where git itself says no: git config receive.denyNonFastForwards false, in the server's repository"}
 	}
 	return verdict{kind: gitstore.Denied, what: "the server refuses the push",
 		fix: "allow towpath's user to push to the branch, or watch another branch: --branch"}

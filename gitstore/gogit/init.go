@@ -15,7 +15,8 @@ import (
 // Init makes a bare repository in dir, which must not be one yet, whose only
 // branch holds the first commit.
 func Init(dir, branch string, first gitstore.Commit) error {
-	if err := checkBranch(dir, branch); err != nil {
+	ref, err := checkBranch(dir, branch)
+	if err != nil {
 		return err
 	}
 	head := filepath.Join(dir, "HEAD")
@@ -40,7 +41,6 @@ func Init(dir, branch string, first gitstore.Commit) error {
 	if err := shelf.add(b.batch()); err != nil {
 		return err
 	}
-	ref := "refs/heads/" + branch
 	if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, ref)), 0o777); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 type local struct {
 	repo    string // as people named it
 	bare    bool
+	head    string // where HEAD is: a work tree of its own has its own
 	refs    *refStore
 	objects *objects
 	limits  Limits
@@ -29,7 +30,7 @@ type local struct {
 }
 
 func openLocal(o Options, path string) (origin, error) {
-	dir, err := gitDir(path)
+	dir, head, err := gitDir(path)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func openLocal(o Options, path string) (origin, error) {
 	if err != nil {
 		return nil, onDisk(path, err)
 	}
-	l := &local{repo: path, bare: bare, refs: &refStore{root: root}, limits: o.Limits, log: o.Logger}
+	l := &local{repo: path, bare: bare, head: head, refs: &refStore{root: root}, limits: o.Limits, log: o.Logger}
 	l.reopen()
 	l.watch = watchRefs(dir, l.refs, o)
 	return l, nil
@@ -62,10 +63,10 @@ func (l *local) close() error {
 }
 
 // gitDir finds the directory that holds objects and refs: the path itself, its
-// .git, or where a .git file points.
-func gitDir(path string) (string, error) {
+// .git, or where a .git file points; and where in it HEAD is.
+func gitDir(path string) (dir, head string, err error) {
 	if _, err := os.Stat(path); err != nil {
-		return "", onDisk(path, err)
+		return "", "", onDisk(path, err)
 	}
 	for _, dir := range []string{filepath.Join(path, ".git"), path} {
 		if raw, err := os.ReadFile(dir); err == nil {
@@ -75,14 +76,19 @@ func gitDir(path string) (string, error) {
 			}
 			dir = resolve(path, target)
 		}
+		head := "HEAD"
 		if raw, err := os.ReadFile(filepath.Join(dir, "commondir")); err == nil {
-			dir = resolve(dir, strings.TrimSpace(string(raw)))
+			common := resolve(dir, strings.TrimSpace(string(raw)))
+			if own, err := filepath.Rel(common, dir); err == nil {
+				head = filepath.ToSlash(filepath.Join(own, head))
+			}
+			dir = common
 		}
 		if isRepository(dir) {
-			return dir, nil
+			return dir, head, nil
 		}
 	}
-	return "", &gitstore.Error{Kind: gitstore.NotFound, Repo: path, What: "this directory is not a Git repository",
+	return "", "", &gitstore.Error{Kind: gitstore.NotFound, Repo: path, What: "this directory is not a Git repository",
 		Fix: fmt.Sprintf("name another, or make one: git init --bare %q", path)}
 }
 
@@ -143,31 +149,40 @@ func checkConfig(path, dir string) (bare bool, err error) {
 	return filepath.Base(dir) != ".git", nil
 }
 
-func (l *local) tip(_ context.Context, branch string) (plumbing.Hash, error) {
-	_, id, err := l.refs.read("refs/heads/" + branch)
+func (l *local) tip(_ context.Context, ref string) (plumbing.Hash, error) {
+	at := ref
+	if ref == "HEAD" {
+		at = l.head
+	}
+	_, id, err := l.refs.read(at)
 	if err == nil || errors.Is(err, errNoRef) {
-		l.watch.told(branch, id)
+		l.watch.told(at, id)
 	}
 	switch {
 	case errors.Is(err, errNoRef):
-		return plumbing.ZeroHash, l.noBranch(branch)
+		return plumbing.ZeroHash, l.noBranch(ref)
 	case err != nil:
 		return plumbing.ZeroHash, onDisk(l.repo, err)
 	}
 	return id, nil
 }
 
-func (l *local) noBranch(branch string) error {
+func (l *local) tips(_ context.Context, prefix string) (map[string]plumbing.Hash, error) {
+	tips, err := l.refs.list(prefix)
+	return tips, onDisk(l.repo, err)
+}
+
+func (l *local) noBranch(name string) error {
 	var refs []ref
-	if name, _, err := l.refs.read("HEAD"); err == nil {
-		refs = append(refs, ref{name: "HEAD", target: name})
+	if at, _, err := l.refs.read("HEAD"); err == nil {
+		refs = append(refs, ref{name: "HEAD", target: at})
 	} else if l.refs.any() {
 		refs = append(refs, ref{})
 	}
-	e := missingBranch(branch, refs)
+	e := missingBranch(name, refs)
 	var missing *gitstore.Error
 	if errors.As(e, &missing) && len(refs) == 0 {
-		missing.Fix = fmt.Sprintf("push a first commit: git push %q HEAD:%s", l.repo, branch)
+		missing.Fix = fmt.Sprintf("push a first commit: git push %q HEAD:%s", l.repo, shortOf(name))
 	}
 	return e
 }
@@ -184,19 +199,19 @@ func (l *local) deepen(context.Context, *objects, plumbing.Hash, int) error {
 		Fix: "fetch the rest: git fetch --unshallow"}
 }
 
-func (l *local) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {
+func (l *local) push(ctx context.Context, m move, _ *snapshot, made *batch) error {
 	if !l.bare {
 		return &gitstore.Error{Kind: gitstore.Unsupported, Repo: l.repo,
 			What: "the repository has a work tree, which a push would leave behind; towpath writes to bare repositories only",
 			Fix:  fmt.Sprintf("git clone --bare %q %q, and name that", l.repo, filepath.Clean(l.repo)+".git")}
 	}
 	// Objects first: whoever reads the ref must find them.
-	if err := l.objects.add(made); err != nil {
-		return onDisk(l.repo, err)
+	if made != nil {
+		if err := l.objects.add(made); err != nil {
+			return onDisk(l.repo, err)
+		}
 	}
-	err := l.watch.own(branch, tip, func() error {
-		return l.refs.update(ctx, "refs/heads/"+branch, base.commit.id, tip)
-	})
+	err := l.watch.own(m, func() error { return l.refs.update(ctx, m) })
 	if errors.Is(err, gitstore.ErrMoved) {
 		return err
 	}
@@ -206,6 +221,7 @@ func (l *local) push(ctx context.Context, branch string, base *snapshot, tip plu
 // onDisk explains what the file system says.
 func onDisk(repo string, err error) error {
 	var locked *lockedError
+	var clash *clashError
 	var done *gitstore.Error
 	e := &gitstore.Error{Repo: repo, Err: err}
 	switch {
@@ -216,6 +232,10 @@ func onDisk(repo string, err error) error {
 	case errors.As(err, &locked):
 		e.Kind, e.What = gitstore.Locked, "the branch is locked"
 		e.Fix = "it is tried again; if no git process runs there, remove " + locked.path
+	case errors.As(err, &clash):
+		return err // explained where others are
+	case errors.Is(err, errSymbolic):
+		e.Kind, e.What, e.Fix = gitstore.Unsupported, "the branch is another name of a branch", "delete it: git symbolic-ref --delete"
 	case errors.Is(err, errBadRef):
 		e.Kind, e.What, e.Fix = gitstore.Corrupt, "the branch's file is damaged", "run git fsck in the repository and point the branch at a commit: git update-ref"
 	case errors.Is(err, fs.ErrNotExist):

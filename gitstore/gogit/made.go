@@ -75,7 +75,7 @@ func (s *Store) forge(ctx context.Context, parent plumbing.Hash, c gitstore.Comm
 
 // check looks at what the forge made, now that it is the branch's tip: what is not what
 // was meant must not stay. back is where the branch was; zero if it was not there.
-func (s *Store) check(ctx context.Context, branch string, back plumbing.Hash, tip *snapshot, w *work) error {
+func (s *Store) check(ctx context.Context, ref string, back plumbing.Hash, tip *snapshot, w *work) error {
 	if len(w.forged) == 0 {
 		return nil
 	}
@@ -88,15 +88,15 @@ func (s *Store) check(ctx context.Context, branch string, back plumbing.Hash, ti
 	case !errors.As(wrong, &other):
 		return fmt.Errorf("the push landed, but what the forge made cannot be checked: %w", wrong)
 	}
-	delete(s.last, branch)
+	delete(s.last, ref)
 	e := &gitstore.Error{
 		Kind: gitstore.Corrupt, Repo: s.repo,
 		What: "the forge made another commit than it was asked for; the branch is back where it was",
 		Fix:  "write git.commits: git, and report what the forge does as a bug of towpath",
 		Err:  wrong,
 	}
-	if err := s.putBack(ctx, branch, tip, back); err != nil {
-		e.What = fmt.Sprintf("the forge made another commit than it was asked for, and the branch %s could not be put back", branch)
+	if err := s.putBack(ctx, ref, tip, back); err != nil {
+		e.What = fmt.Sprintf("the forge made another commit than it was asked for, and the branch %s could not be put back", shortOf(ref))
 		e.Fix = fmt.Sprintf("revert %s if the branch still holds it, and write git.commits: git", tip.Rev().Short())
 		e.Err = fmt.Errorf("%w (and: %v)", wrong, err) // that the branch moved on excuses nothing
 	}
@@ -104,10 +104,10 @@ func (s *Store) check(ctx context.Context, branch string, back plumbing.Hash, ti
 }
 
 // putBack moves the branch from tip to where it was, if it still is at tip.
-func (s *Store) putBack(ctx context.Context, branch string, tip *snapshot, back plumbing.Hash) error {
+func (s *Store) putBack(ctx context.Context, ref string, tip *snapshot, back plumbing.Hash) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Push)
 	defer cancel()
-	return s.explain(s.origin.push(ctx, branch, tip, back, &batch{}))
+	return s.explain(s.origin.push(ctx, move{ref: ref, old: tip.commit.id, new: back, ours: true}, tip, &batch{}))
 }
 
 // An otherCommit is a commit that is not what was asked for.

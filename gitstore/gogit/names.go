@@ -27,10 +27,46 @@ func usableBranch(name string) bool {
 	return true
 }
 
-func checkBranch(repo, name string) error {
-	if usableBranch(name) {
-		return nil
+const heads = "refs/heads/"
+
+// refOf is a branch's ref. What begins with refs/ is one already, and so is HEAD.
+func refOf(branch string) string {
+	if branch == "HEAD" || strings.HasPrefix(branch, "refs/") {
+		return branch
 	}
+	return heads + branch
+}
+
+// shortOf is a ref as people name it.
+func shortOf(ref string) string { return strings.TrimPrefix(ref, heads) }
+
+// checkRef returns the ref of a branch, or of a full name, that may be read.
+func checkRef(repo, name string) (string, error) {
+	ref := refOf(name)
+	if usableBranch(name) && (ref == "HEAD" || strings.Count(ref, "/") > 1) {
+		return ref, nil
+	}
+	return "", unusable(repo, name)
+}
+
+// checkBranch returns the ref of a branch that may be written.
+func checkBranch(repo, name string) (string, error) {
+	ref, err := checkRef(repo, name)
+	if err == nil && !strings.HasPrefix(ref, heads) {
+		return "", unusable(repo, name)
+	}
+	return ref, err
+}
+
+// checkPrefix returns what the refs begin with of branches whose names begin with a prefix.
+func checkPrefix(repo, prefix string) (string, error) {
+	if prefix != "" && !usableBranch(prefix+"x") {
+		return "", unusable(repo, prefix)
+	}
+	return heads + prefix, nil
+}
+
+func unusable(repo, name string) error {
 	return &gitstore.Error{
 		Kind: gitstore.NoBranch, Repo: repo,
 		What: fmt.Sprintf("%.80q cannot be used as a branch name", name),

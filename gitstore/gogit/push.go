@@ -2,6 +2,7 @@ package gogit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,6 +16,7 @@ import (
 type refusal struct {
 	why  string // the server's status line
 	said string // what its hooks say
+	to   move   // what was asked for
 }
 
 func (e *refusal) Error() string {
@@ -29,37 +31,59 @@ func (e *refusal) locked() bool {
 	return strings.Contains(e.why, "lock") && !strings.Contains(e.why, "hook") || strings.Contains(e.why, "failed to update ref")
 }
 
-// push moves a ref from old to new. It is a compare-and-swap on the server.
-func (r *remote) push(ctx context.Context, name string, old, new plumbing.Hash, made *batch) error {
+// push moves a ref. It is a compare-and-swap on the server. For a ref that is deleted there
+// is nothing to send, and one that is not there already is no error.
+func (r *remote) push(ctx context.Context, m move, made *batch) error {
 	c, err := r.line.open(ctx, receivePak)
 	if err != nil {
 		return &unsentError{err}
 	}
 	defer c.close()
 	// Over ssh the whole greeting must be read to get at the report behind it.
+	name := m.ref
+	if m.old.IsZero() {
+		name = "" // that it is not there is for the server to find out, not in a long list
+	}
 	g, err := greet(c, !c.greetingFirst(), name)
 	if err != nil {
 		return &unsentError{r.known(err)}
 	}
-	if !pointsTo(g.refs, name, old) {
+	switch now := find(g.refs, m.ref); {
+	case m.old.IsZero():
+	case m.new.IsZero() && now.IsZero():
+		return nil
+	case now != m.old:
 		return &unsentError{gitstore.ErrMoved}
 	}
-	if err := made.encode(); err != nil {
-		return err
+	var pack []byte
+	if !m.new.IsZero() {
+		if err := made.encode(); err != nil {
+			return err
+		}
+		pack = made.pack
 	}
 	caps := agent
-	for _, cap := range []string{"report-status", "side-band-64k", "quiet"} {
+	wanted := []string{"report-status", "side-band-64k", "quiet"}
+	if m.new.IsZero() {
+		wanted = append(wanted, "delete-refs")
+	}
+	for _, cap := range wanted {
 		if g.can(cap) {
 			caps += " " + cap
 		}
 	}
-	body := pkt(make([]byte, 0, len(made.pack)+512), "%s %s %s\x00 %s", old, new, name, caps)
-	body = append(append(body, flushPkt...), made.pack...)
+	body := pkt(make([]byte, 0, len(pack)+512), "%s %s %s\x00 %s", m.old, m.new, m.ref, caps)
+	body = append(append(body, flushPkt...), pack...)
 	p, err := c.ask(body)
 	if err != nil {
 		return err
 	}
-	return r.known(r.report(p, g))
+	err = r.known(r.report(p, g))
+	var refused *refusal
+	if errors.As(err, &refused) {
+		refused.to = m
+	}
+	return err
 }
 
 // An unsentError is a push that failed before anything was asked for: it
@@ -69,13 +93,14 @@ type unsentError struct{ err error }
 func (e *unsentError) Error() string { return e.err.Error() }
 func (e *unsentError) Unwrap() error { return e.err }
 
-func pointsTo(refs []ref, name string, id plumbing.Hash) bool {
+// find is where a ref is, zero where it is not among them.
+func find(refs []ref, name string) plumbing.Hash {
 	for _, r := range refs {
 		if r.name == name {
-			return r.id == id
+			return r.id
 		}
 	}
-	return false
+	return plumbing.ZeroHash
 }
 
 // report reads how the push ended. What the server says beside its report goes

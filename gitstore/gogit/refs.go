@@ -69,7 +69,7 @@ func (r *refStore) value(name string) (string, error) {
 
 // packed returns the id of the first packed ref that the function takes.
 func (r *refStore) packed(take func(id, name string) bool) (string, error) {
-	f, err := r.root.Open("packed-refs")
+	f, err := r.root.Open(packedRefs)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", errNoRef
 	}
@@ -107,15 +107,27 @@ func (r *refStore) any() bool {
 // lockPatience is how long a lock of somebody else's is waited for.
 const lockPatience = time.Second
 
-// update moves a ref from old to new: under a lock that native git heeds too,
-// and only if it still says old.
-func (r *refStore) update(ctx context.Context, name string, old, new plumbing.Hash) error {
-	name, _, err := r.read(name)
-	if errors.Is(err, errNoRef) {
+// errSymbolic keeps what is asked of one branch from being done to another.
+var errSymbolic = errors.New("a symbolic ref")
+
+// update moves a ref: under a lock that native git heeds too, and only from where the move
+// begins.
+func (r *refStore) update(ctx context.Context, m move) error {
+	name, _, err := r.read(m.ref)
+	switch {
+	case errors.Is(err, errNoRef) && m.new.IsZero():
+		return nil // gone already
+	case errors.Is(err, errNoRef) && !m.old.IsZero():
 		return gitstore.ErrMoved
-	}
-	if err != nil {
+	case err != nil && !errors.Is(err, errNoRef):
 		return err
+	case m.ours && name != m.ref:
+		return fmt.Errorf("%s: %w", m.ref, errSymbolic)
+	}
+	if m.old.IsZero() {
+		if err := r.clashes(name); err != nil {
+			return err
+		}
 	}
 	lock := name + ".lock"
 	f, err := r.lock(ctx, name, lock)
@@ -123,30 +135,40 @@ func (r *refStore) update(ctx context.Context, name string, old, new plumbing.Ha
 		return err
 	}
 	defer f.Close()
-	if err := r.swap(f, name, lock, old, new); err != nil {
+	if m.new.IsZero() {
+		err = r.remove(ctx, name, m.old)
+	} else {
+		err = r.swap(f, name, lock, m)
+	}
+	if err != nil || m.new.IsZero() {
 		r.root.Remove(lock)
+		r.tidy(path.Dir(name), path.Dir(heads))
 		return err
 	}
 	return r.syncDir(path.Dir(name)) // the lock of that name may be another's by now
 }
 
-// swap writes the locked ref if it says old, and thereby gives up the lock.
-func (r *refStore) swap(f *os.File, name, lock string, old, new plumbing.Hash) error {
+// swap writes the locked ref if it is where the move begins, and thereby gives up the lock.
+func (r *refStore) swap(f *os.File, name, lock string, m move) error {
 	_, now, err := r.read(name)
-	if errors.Is(err, errNoRef) || err == nil && now != old {
+	switch {
+	case errors.Is(err, errNoRef) && m.old.IsZero():
+		if err := r.clashes(name); err != nil { // none can come while the lock's directory is there
+			return err
+		}
+	case err == nil && now != m.old, errors.Is(err, errNoRef):
 		return gitstore.ErrMoved
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
-	if _, err := fmt.Fprintf(f, "%s\n", new); err != nil {
+	if _, err := fmt.Fprintf(f, "%s\n", m.new); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if info, err := r.root.Lstat(name); err == nil && info.IsDir() {
-		r.root.Remove(name) // an empty directory is what a deleted branch left
+	if r.isDir(name) {
+		r.clear(name) // empty directories are what deleted branches left
 	}
 	return r.root.Rename(lock, name)
 }
@@ -154,10 +176,11 @@ func (r *refStore) swap(f *os.File, name, lock string, old, new plumbing.Hash) e
 // lock creates the lock file, waiting for another's to go.
 func (r *refStore) lock(ctx context.Context, name, lock string) (*os.File, error) {
 	for deadline := time.Now().Add(lockPatience); ; {
-		if err := r.root.MkdirAll(path.Dir(name), 0o777); err != nil {
-			return nil, err
+		var f *os.File
+		err := r.root.MkdirAll(path.Dir(name), 0o777)
+		if err == nil {
+			f, err = r.root.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		}
-		f, err := r.root.OpenFile(lock, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
 			return f, nil
 		}
@@ -178,6 +201,9 @@ func (r *refStore) lock(ctx context.Context, name, lock string) (*os.File, error
 
 func (r *refStore) syncDir(name string) error {
 	d, err := r.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a ref that another has deleted since took it along
+	}
 	if err != nil {
 		return err
 	}

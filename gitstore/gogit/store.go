@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -23,7 +22,7 @@ type Store struct {
 	log    *slog.Logger
 
 	mu   sync.Mutex           // one operation on the repository at a time
-	last map[string]*snapshot // by branch: what Snapshot or Push returned last
+	last map[string]*snapshot // by ref: what was returned last
 }
 
 var _ gitstore.Store = (*Store)(nil)
@@ -31,14 +30,16 @@ var _ gitstore.Store = (*Store)(nil)
 // An origin is the repository itself: a remote one with the objects kept of
 // it, or a local one. It is used from one goroutine at a time.
 type origin interface {
-	// tip reads where a branch is.
-	tip(ctx context.Context, branch string) (plumbing.Hash, error)
-	// load brings a commit within reach, and says where its objects are.
-	load(ctx context.Context, branch string, tip plumbing.Hash) (*objects, error)
+	// tip reads where a ref is.
+	tip(ctx context.Context, ref string) (plumbing.Hash, error)
+	// tips reads where the branches are whose names begin with the prefix.
+	tips(ctx context.Context, prefix string) (map[string]plumbing.Hash, error)
+	// load brings a ref's commit within reach, and says where its objects are.
+	load(ctx context.Context, ref string, tip plumbing.Hash) (*objects, error)
 	// deepen brings more history of a commit that the objects hold.
 	deepen(ctx context.Context, o *objects, tip plumbing.Hash, depth int) error
-	// push moves a branch from base to tip, and keeps the objects made for it.
-	push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error
+	// push moves a branch, and keeps the objects that were made for it on top of base.
+	push(ctx context.Context, m move, base *snapshot, made *batch) error
 	redact(string) string
 	changed() <-chan struct{}
 	close() error
@@ -84,20 +85,21 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) Snapshot(ctx context.Context, branch string) (gitstore.Snapshot, error) {
-	if err := checkBranch(s.repo, branch); err != nil {
+	ref, err := checkRef(s.repo, branch)
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tip, err := s.tip(ctx, branch)
+	tip, err := s.tip(ctx, ref)
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	last := s.last[branch]
+	last := s.last[ref]
 	if last != nil && last.commit.id == tip && !last.objects.broken.Load() {
 		return last, nil
 	}
-	next, err := s.load(ctx, branch, tip)
+	next, err := s.load(ctx, ref, tip)
 	if err != nil {
 		return nil, s.explain(err)
 	}
@@ -108,20 +110,23 @@ func (s *Store) Snapshot(ctx context.Context, branch string) (gitstore.Snapshot,
 	return next, nil
 }
 
-func (s *Store) tip(ctx context.Context, branch string) (plumbing.Hash, error) {
+func (s *Store) tip(ctx context.Context, ref string) (plumbing.Hash, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Poll)
 	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return plumbing.ZeroHash, err
 	}
-	return s.origin.tip(ctx, branch)
+	return s.origin.tip(ctx, ref)
 }
 
-// load makes the snapshot of a commit, and remembers it as the branch's last.
-func (s *Store) load(ctx context.Context, branch string, tip plumbing.Hash) (*snapshot, error) {
+// load makes the snapshot of a commit, and remembers it as the ref's last.
+func (s *Store) load(ctx context.Context, ref string, tip plumbing.Hash) (*snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Fetch)
 	defer cancel()
-	o, err := s.origin.load(ctx, branch, tip)
+	o, err := s.origin.load(ctx, ref, tip)
+	if errors.Is(err, errKind) {
+		err = s.failed(gitstore.Unsupported, fmt.Sprintf("%q is at something else than a commit", shortOf(ref)), "name a branch, or the ref of a pull request", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +135,7 @@ func (s *Store) load(ctx context.Context, branch string, tip plumbing.Hash) (*sn
 		return nil, err
 	}
 	next := &snapshot{store: s, objects: o, commit: c, tip: tip}
-	s.last[branch] = next
+	s.last[ref] = next
 	return next, nil
 }
 
@@ -157,12 +162,13 @@ func (s *Store) deepen(ctx context.Context, from *snapshot) error {
 }
 
 func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot, chain ...gitstore.Commit) (gitstore.Snapshot, error) {
-	if err := checkBranch(s.repo, branch); err != nil {
+	ref, err := checkBranch(s.repo, branch)
+	if err != nil {
 		return nil, err
 	}
-	from, ok := base.(*snapshot)
-	if !ok || from.store != s {
-		return nil, s.failed(gitstore.Unsupported, "the push is built on a snapshot of another store", "take the snapshot from this store", nil)
+	from, err := s.own(base)
+	if err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,54 +179,7 @@ func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot,
 	if w.tip == from.commit.id {
 		return base, nil
 	}
-	if err := s.push(ctx, branch, from, w.tip, w.made); err != nil {
-		return nil, s.explain(err)
-	}
-	next, err := s.load(context.WithoutCancel(ctx), branch, w.tip)
-	if err != nil {
-		return nil, s.explain(fmt.Errorf("the push landed, but cannot be read back: %w", err))
-	}
-	if err := s.check(ctx, branch, from.commit.id, next, w); err != nil {
-		return nil, s.explain(err)
-	}
-	return next, nil
-}
-
-// push moves the branch, or finds out that it has moved: servers differ in how
-// they say no, and an answer can be lost after the push has landed.
-func (s *Store) push(ctx context.Context, branch string, base *snapshot, tip plumbing.Hash, made *batch) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	pushing, cancel := context.WithTimeout(ctx, s.opts.Deadlines.Push)
-	defer cancel()
-	failed := s.origin.push(pushing, branch, base, tip, made)
-	var unsent *unsentError
-	if failed == nil || errors.As(failed, &unsent) {
-		return failed
-	}
-	// The caller's time may be what ran out; this question has its own, which is
-	// short where somebody waits for the end.
-	patience := min(s.opts.Deadlines.Poll, 10*time.Second)
-	if ctx.Err() != nil {
-		patience = min(patience, 2*time.Second)
-	}
-	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	now, err := s.origin.tip(asking, branch)
-	var gone *gitstore.Error
-	switch {
-	case errors.As(err, &gone) && gone.Kind == gitstore.NoBranch:
-		return err
-	case err != nil:
-		return fmt.Errorf("%w (and whether the push landed could not be asked: %w)", failed, err)
-	case now == tip:
-		s.log.Info("a push landed although it seemed to fail", "branch", branch, "error", s.explain(failed))
-		return nil
-	case now != base.commit.id:
-		return gitstore.ErrMoved
-	}
-	return failed
+	return s.land(ctx, move{ref: ref, old: from.commit.id, new: w.tip}, from, w)
 }
 
 func (s *Store) explain(err error) error { return explain(s.repo, s.origin.redact, err) }

@@ -27,7 +27,7 @@ type watcher struct {
 	done    chan struct{}
 
 	mu    sync.Mutex
-	known map[string]plumbing.Hash // by branch: what the user was told
+	known map[string]plumbing.Hash // by ref: what the user was told
 }
 
 func watchRefs(dir string, refs *refStore, o Options) *watcher {
@@ -94,12 +94,12 @@ func (w *watcher) run(every time.Duration) {
 	}
 }
 
-// look reads the branches that the user knows.
+// look reads the refs that the user knows.
 func (w *watcher) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for branch, known := range w.known {
-		_, now, err := w.refs.read("refs/heads/" + branch)
+	for ref, known := range w.known {
+		_, now, err := w.refs.read(ref)
 		if err != nil {
 			now = plumbing.ZeroHash
 		}
@@ -114,21 +114,25 @@ func (w *watcher) look() {
 	}
 }
 
-// told records what the user has been told; a zero id is no branch.
-func (w *watcher) told(branch string, id plumbing.Hash) {
+// told records what the user has been told; a zero id is no ref.
+func (w *watcher) told(ref string, id plumbing.Hash) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.known[branch] = id
+	w.known[ref] = id
 }
 
-// own moves a branch without anybody being told.
-func (w *watcher) own(branch string, to plumbing.Hash, move func() error) error {
+// own moves a branch without anybody being told. One that was deleted is of no more interest.
+func (w *watcher) own(m move, do func() error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := move(); err != nil {
+	if err := do(); err != nil {
 		return err
 	}
-	w.known[branch] = to
+	if m.new.IsZero() {
+		delete(w.known, m.ref)
+	} else {
+		w.known[m.ref] = m.new
+	}
 	return nil
 }
 

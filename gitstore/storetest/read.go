@@ -46,9 +46,10 @@ func about(b *bench) {
 	when := gittest.Start.Add(60e9)
 	want := gitstore.About{
 		Author: gitstore.Person{Name: gittest.Name, Email: gittest.Email},
-		When:   when, Subject: "The subject",
+		When:   when, Subject: "The subject", Message: "The subject\n\nA body.",
 	}
 	got := b.snapshot().About()
+	got.Message = strings.TrimSuffix(got.Message, "\n") // as commit messages end, or not
 	if !got.When.Equal(when) {
 		b.Errorf("when: got %v, want %v", got.When, when)
 	}
