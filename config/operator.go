@@ -42,18 +42,29 @@ type File string
 // Git says how the watched repository is reached.
 type Git struct {
 	At                Position
-	TokenFile         File   `yaml:"token-file"`          // sent as the password
-	Username          string `yaml:"username"`            // beside a token or password
-	UsernameFile      File   `yaml:"username-file"`       // instead of Username
-	PasswordFile      File   `yaml:"password-file"`       //
-	SSHKeyFile        File   `yaml:"ssh-key-file"`        //
-	SSHPassphraseFile File   `yaml:"ssh-passphrase-file"` // of the key
-	KnownHostsFile    File   `yaml:"known-hosts-file"`    //
-	CAFile            File   `yaml:"ca-file"`             // PEM, beside the system's
-	Author            Author `yaml:"author"`              // of towpath's commits
+	TokenFile         File     `yaml:"token-file"`          // sent as the password
+	TokenEnv          Variable `yaml:"token-env"`           // instead of TokenFile
+	Username          string   `yaml:"username"`            // beside a token or password
+	UsernameFile      File     `yaml:"username-file"`       // instead of Username
+	PasswordFile      File     `yaml:"password-file"`       //
+	SSHKeyFile        File     `yaml:"ssh-key-file"`        //
+	SSHPassphraseFile File     `yaml:"ssh-passphrase-file"` // of the key
+	KnownHostsFile    File     `yaml:"known-hosts-file"`    //
+	CAFile            File     `yaml:"ca-file"`             // PEM, beside the system's
+	Author            Author   `yaml:"author"`              // of towpath's commits
+	SignOff           bool     `yaml:"sign-off"`            // a trailer in which the author says so
+	Signing           Signing  `yaml:"signing"`
+	Commits           string   `yaml:"commits" oneof:"git forge"` // who makes them: towpath, or GitHub, which signs them itself; default git
 }
 
-// An Author signs commits.
+// Signing is the key that commits are signed with; without a format they are not.
+type Signing struct {
+	Format         string `yaml:"format" need:"true" oneof:"ssh openpgp"`
+	KeyFile        File   `yaml:"key-file" need:"true"` // private
+	PassphraseFile File   `yaml:"passphrase-file"`      // of the key
+}
+
+// An Author is who commits are by.
 type Author struct {
 	Name  personal `yaml:"name"`
 	Email personal `yaml:"email"`
@@ -94,7 +105,7 @@ func DefaultOperator() *Operator {
 	return &Operator{
 		Branch:    "main",
 		Docker:    true,
-		Git:       Git{Author: Author{Name: "towpath", Email: "towpath@localhost"}},
+		Git:       Git{Author: Author{Name: "towpath", Email: "towpath@localhost"}, Commits: "git"},
 		Limits:    Limits{PushesPerHour: 60},
 		LogFormat: "text",
 		LogLevel:  "info",
@@ -130,6 +141,9 @@ func (d *decoder) checkGit(o *Operator) {
 	if g.TokenFile != "" && g.PasswordFile != "" {
 		d.add(g.At, "git.token-file and git.password-file are both there", "remove one of the two")
 	}
+	if g.TokenEnv != "" && (g.TokenFile != "" || g.PasswordFile != "") {
+		d.add(g.At, "git.token-env and a file with a token or password are both there", "remove one of the two")
+	}
 	if g.Username != "" && g.UsernameFile != "" {
 		d.add(g.At, "git.username and git.username-file are both there", "remove one of the two")
 	}
@@ -138,6 +152,15 @@ func (d *decoder) checkGit(o *Operator) {
 	}
 	if g.SSHPassphraseFile != "" && g.SSHKeyFile == "" {
 		d.add(g.At, "git.ssh-passphrase-file has no key", "add git.ssh-key-file")
+	}
+	if g.Commits != "forge" {
+		return
+	}
+	if g.Signing.Format != "" {
+		d.add(g.At, "git.signing and git.commits: forge are both there", "remove git.signing, and the forge signs with its own key; or write commits: git")
+	}
+	if k := o.Forge.Kind; k != "" && k != "github" {
+		d.add(g.At, "git.commits: forge is GitHub's, and forge.kind is "+k, "write commits: git; git.signing signs them")
 	}
 }
 
@@ -192,6 +215,7 @@ func (o *Operator) In(dir string) {
 	files := []*File{
 		&o.CacheDir, &g.TokenFile, &g.UsernameFile, &g.PasswordFile,
 		&g.SSHKeyFile, &g.SSHPassphraseFile, &g.KnownHostsFile, &g.CAFile,
+		&g.Signing.KeyFile, &g.Signing.PassphraseFile,
 		&o.Forge.TokenFile, &o.Forge.App.KeyFile, &o.Forge.CAFile,
 		&o.Proxy.UsernameFile, &o.Proxy.PasswordFile,
 	}

@@ -15,7 +15,7 @@ import (
 func TestOperator(t *testing.T) {
 	src := `
 repo: ssh://git@git.example.com/manifests.git
-git: {ssh-key-file: key, known-hosts-file: /etc/known_hosts}
+git: {ssh-key-file: key, known-hosts-file: /etc/known_hosts, token-env: GIT_TOKEN, sign-off: true, signing: {format: openpgp, key-file: s, passphrase-file: p}}
 credentials:
   - {file: a.json, paths: ["a/**"]}
   - {file: b.json, hosts: [quay.io, "[::1]:5000"], namespaces: ["b-*"], paths: ["b/**"]}
@@ -40,6 +40,8 @@ poll: 5s
 	want := DefaultOperator()
 	want.Repo = "ssh://git@git.example.com/manifests.git"
 	want.Git.SSHKeyFile, want.Git.KnownHostsFile = "key", "/etc/known_hosts"
+	want.Git.TokenEnv, want.Git.SignOff = "GIT_TOKEN", true
+	want.Git.Signing = Signing{Format: "openpgp", KeyFile: "s", PassphraseFile: "p"}
 	want.Credentials = []Credential{
 		{File: "a.json", Paths: globs("a/**")},
 		{File: "b.json", Hosts: []Host{"quay.io", "[::1]:5000"}, Namespaces: globs("b-*"), Paths: globs("b/**")},
@@ -110,6 +112,17 @@ func TestOperatorProblems(t *testing.T) {
 		{"token: abc\n", "1:1: token would be a secret in this file", "git.token-file"},
 		{"credentials: [{file: a, password: abc}]\n", "1:25: credentials[0].password would be a secret", "as file:"},
 		{"git: {token-file: a, password-file: b, username: c}\n", "1:6: git.token-file and git.password-file are both there", "remove one"},
+		{"git: {token-env: A, token-file: b}\n", "1:6: git.token-env and a file with a token or password are both there", "remove one"},
+		{"git: {token-env: A, password-file: b, username: c}\n", "1:6: git.token-env and a file with a token or password are both there", "remove one"},
+		{"git: {token-env: $A}\n", "1:18: git.token-env is not the name of a variable", "the name alone"},
+		{"git: {signing: {format: x509, key-file: a}}\n", "1:25: git.signing.format must be ssh or openpgp", "format: ssh"},
+		{"git: {signing: {format: ssh}}\n", "1:16: git.signing.key-file is missing", "key-file:"},
+		{"git: {signing: {key-file: a}}\n", "1:16: git.signing.format is missing", "format:"},
+		{"git: {signing: {format: ssh, key-file: a, passphrase: b}}\n", "1:43: git.signing.passphrase would be a secret", "as passphrase-file:"},
+		{"git: {sign-off: yes please}\n", "1:17: git.sign-off must be true or false", "sign-off: true"},
+		{"git: {commits: github}\n", "1:16: git.commits must be git or forge", "commits: git"},
+		{"git: {commits: forge, signing: {format: ssh, key-file: a}}\n", "1:6: git.signing and git.commits: forge are both there", "remove git.signing"},
+		{"git: {commits: forge}\nforge: {kind: gitea}\n", "1:6: git.commits: forge is GitHub's, and forge.kind is gitea", "commits: git"},
 		{"git: {username: a, username-file: b}\n", "1:6: git.username and git.username-file are both there", "remove one"},
 		{"git: {password-file: b}\n", "1:6: git.password-file has no user name", "git.username"},
 		{"git: {ssh-passphrase-file: b}\n", "1:6: git.ssh-passphrase-file has no key", "git.ssh-key-file"},
@@ -222,6 +235,11 @@ func TestSecretsAreNotTold(t *testing.T) {
 		"git:\n  token: %s: %[1]s\n",
 		"%s\ntoken: a\n",
 		"git: {token: *%s}\n",
+		"git: {token-env: '%s'}\n",
+		"git: {signing: {format: %s, key-file: a}}\n",
+		"git: {signing: {format: ssh, key-file: a, passphrase: %s}}\n",
+		"git: {signing: {format: ssh, key: %s}}\n",
+		"git: {commits: %s}\n",
 		"forge: {token: %s}\n",
 		"forge: {token-env: '%s'}\n",
 		"forge: {api: 'https://u:%s@git.example/'}\n",

@@ -56,6 +56,7 @@ var descriptions = map[string]string{
 	"repo":                             "the repository; a relative path is relative to this file's directory; a user name or password in an https URL is refused",
 	"branch":                           "the branch that is watched and written",
 	"git.token-file":                   "a token for https, sent as the password",
+	"git.token-env":                    "the same, in the variable of the environment that has this name",
 	"git.username":                     "the user for https, beside a token or password",
 	"git.username-file":                "the same, in a file",
 	"git.password-file":                "the password for https; needs a user name",
@@ -64,6 +65,11 @@ var descriptions = map[string]string{
 	"git.known-hosts-file":             "host keys that are trusted; ssh trusts no others",
 	"git.ca-file":                      "certificates, PEM, that are trusted beside the system's",
 	"git.author.name":                  "who towpath's commits are by",
+	"git.sign-off":                     "every commit ends with `Signed-off-by:` and its author",
+	"git.signing.format":               "every commit is signed, or not made; must be there with `signing`",
+	"git.signing.key-file":             "the private key: as `ssh-keygen` or `gpg --export-secret-keys` writes it; read again for every push; must be there with `signing`",
+	"git.signing.passphrase-file":      "its passphrase",
+	"git.commits":                      "`forge`: GitHub makes the commits through its API and, for an app, signs them (Verified); not beside `git.signing`",
 	"forge.kind":                       "where proposals are reviewed; `gitea` is Forgejo, too; `none` pushes their branches, and that is all",
 	"forge.api":                        "the base of its API; plain http only on this machine; the token goes there and nowhere else",
 	"forge.project":                    "the repository as the forge calls it: owner/name, at GitLab with all groups",
@@ -254,7 +260,10 @@ var together = map[string]jsonSchema{
 		{"pattern": `^[Hh][Tt][Tt][Pp][^:/]*://[^/]*@`}, {"pattern": `^[^:/]+://[^/]*:[^/]*@`},
 	}}},
 	"git": {
-		"allOf": []jsonSchema{notBoth("token-file", "password-file"), notBoth("username", "username-file")},
+		"allOf": []jsonSchema{
+			notBoth("token-file", "password-file"), notBoth("token-env", "token-file"), notBoth("token-env", "password-file"), notBoth("username", "username-file"),
+			{"not": jsonSchema{"required": []string{"signing", "commits"}, "properties": jsonSchema{"commits": jsonSchema{"const": "forge"}}}},
+		},
 		"dependencies": jsonSchema{
 			"password-file":       jsonSchema{"anyOf": []jsonSchema{{"required": []string{"username"}}, {"required": []string{"username-file"}}}},
 			"ssh-passphrase-file": []string{"ssh-key-file"},
