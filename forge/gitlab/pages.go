@@ -1,0 +1,109 @@
+package gitlab
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	gl "gitlab.com/gitlab-org/api/client-go"
+
+	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/forge/wire"
+)
+
+const maxPages = 200
+
+// pages shows the items of a list, page by page. GitLab's pages have numbers, so that whatever
+// an answer says, nothing but the API is asked for the next. A list that does not end is
+// a failure: half of it would be taken for all.
+//
+// Everybody who can open a merge request can make its description 1 MiB long, and some
+// of those make a page that is too large to be read: from there on pages are smaller.
+func pages[T any](f *Forge, doing string, ask func(gl.ListOptions) ([]*T, *gl.Response, error), show func(*T) (more bool, err error)) error {
+	at := gl.ListOptions{Page: 1, PerPage: f.pageSize}
+	for range maxPages {
+		items, resp, err := ask(at)
+		switch {
+		case isTooLarge(err) && at.PerPage > 1:
+			at = smaller(at)
+			continue
+		case err != nil:
+			return f.failed(doing, resp, err)
+		case items == nil:
+			return f.invalid(doing + ": answered without a list")
+		}
+		for _, item := range items {
+			if item == nil {
+				return f.invalid(doing + ": answered with a list that holds nothing")
+			}
+			if more, err := show(item); err != nil || !more {
+				return err
+			}
+		}
+		switch next, said := nextPage(resp); {
+		case next == at.Page+1, !said && int64(len(items)) >= at.PerPage:
+			at.Page++
+		case next == 0:
+			return nil
+		default:
+			return f.invalid(fmt.Sprintf("%s: its list goes on from page %d to page %d", doing, at.Page, next))
+		}
+	}
+	return f.invalid(fmt.Sprintf("%s: its list has more than %d pages", doing, maxPages))
+}
+
+// nextPage is 0 after the last, and -1 where nobody could tell. Not said means that what stands
+// between took out the header.
+func nextPage(resp *gl.Response) (number int64, said bool) {
+	values := resp.Header.Values("X-Next-Page")
+	if len(values) == 0 || values[0] == "" {
+		return 0, len(values) > 0
+	}
+	number, err := strconv.ParseInt(values[0], 10, 64)
+	if err != nil || number < 1 {
+		return -1, true
+	}
+	return number, true
+}
+
+func isTooLarge(err error) bool {
+	var e *forge.Error
+	return errors.As(err, &e) && e.Kind == forge.Invalid && strings.Contains(e.What, "is larger than")
+}
+
+// smaller is the first of the pages that a page is cut into.
+func smaller(at gl.ListOptions) gl.ListOptions {
+	parts := at.PerPage
+	if at.PerPage%10 == 0 {
+		parts = 10
+	}
+	return gl.ListOptions{Page: (at.Page-1)*parts + 1, PerPage: at.PerPage / parts}
+}
+
+// numbered makes the number of the next page out of a Link header where that is all there is. The header
+// itself goes: GitLab's library panics on one without a relation.
+type numbered struct{ next http.RoundTripper }
+
+func (n numbered) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := n.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if len(resp.Header.Values("X-Next-Page")) == 0 && resp.Header.Get("Link") != "" {
+		next, err := new(wire.Pages).Next(resp)
+		if err != nil {
+			return nil, err
+		}
+		number := ""
+		if u, err := url.Parse(next); err == nil && next != "" {
+			number = cmp.Or(u.Query().Get("page"), "unknown")
+		}
+		resp.Header.Set("X-Next-Page", number)
+	}
+	resp.Header.Del("Link")
+	return resp, nil
+}
