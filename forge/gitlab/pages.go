@@ -44,30 +44,40 @@ func pages[T any](f *Forge, doing string, ask func(gl.ListOptions) ([]*T, *gl.Re
 				return err
 			}
 		}
-		switch next, said := nextPage(resp); {
-		case next == at.Page+1, !said && int64(len(items)) >= at.PerPage:
+		switch next := nextPage(resp); {
+		case next == at.Page+1, next == 0 && isFull(at, resp, len(items)):
 			at.Page++
 		case next == 0:
 			return nil
 		default:
-			return f.invalid(fmt.Sprintf("%s: its list goes on from page %d to page %d", doing, at.Page, next))
+			return f.invalid(fmt.Sprintf("%s: its list goes on at a page that is not the one after page %d", doing, at.Page))
 		}
 	}
 	return f.invalid(fmt.Sprintf("%s: its list has more than %d pages", doing, maxPages))
 }
 
-// nextPage is 0 after the last, and -1 where nobody could tell. Not said means that what stands
-// between took out the header.
-func nextPage(resp *gl.Response) (number int64, said bool) {
-	values := resp.Header.Values("X-Next-Page")
-	if len(values) == 0 || values[0] == "" {
-		return 0, len(values) > 0
+// nextPage is 0 after the last, and -1 where nobody could tell.
+func nextPage(resp *gl.Response) int64 {
+	said := resp.Header.Get("X-Next-Page")
+	if said == "" {
+		return 0
 	}
-	number, err := strconv.ParseInt(values[0], 10, 64)
+	number, err := strconv.ParseInt(said, 10, 64)
 	if err != nil || number < 1 {
-		return -1, true
+		return -1
 	}
-	return number, true
+	return number
+}
+
+// isFull reports whether there may be more after a page that says it is the last. What stands between
+// takes headers out; and a page that is as it was before is known by its body alone, so that its
+// headers may be those of a time when nothing followed.
+func isFull(at gl.ListOptions, resp *gl.Response, items int) bool {
+	size := at.PerPage
+	if resp.ItemsPerPage > 0 {
+		size = min(size, resp.ItemsPerPage)
+	}
+	return int64(items) >= size
 }
 
 func isTooLarge(err error) bool {
