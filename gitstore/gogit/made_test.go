@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -332,6 +333,48 @@ func TestMadeAndMoved(t *testing.T) {
 			t.Errorf("got %v", got.About())
 		}
 	})
+}
+
+// Branches of our own are made like that, too, and put back to what they held: to nothing,
+// where they were not there.
+func TestReplacementIsMade(t *testing.T) {
+	s, w := newWorkshop(t)
+	base := s.snapshot()
+	replace := func(old gitstore.Rev, n int) (gitstore.Snapshot, error) {
+		return s.store.Replace(t.Context(), "towpath/x", old, base, gitstore.Commit{
+			Message: fmt.Sprintf("ours %d", n), Author: bot, When: time.Unix(1.8e9, 0), Edits: []gitstore.Edit{{Path: "readme", Content: fmt.Appendf(nil, "%d\n", n)}},
+		})
+	}
+	wantBranches := func(want ...string) {
+		t.Helper()
+		if got := strings.Fields(s.repo.Git("for-each-ref", "--format=%(refname:short)=%(objectname)")); !slices.Equal(got, append([]string{"main=" + string(base.Rev())}, want...)) {
+			t.Errorf("branches: got %v, want %v", got, want)
+		}
+	}
+	w.spoil = func(_ int, d *draft) { delete(d.entries, "readme") }
+	_, err := replace("", 1)
+	s.wantError(err, gitstore.Corrupt)
+	wantBranches()
+	w.spoil = nil
+	tip, err := replace("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantBranches("towpath/x=" + string(tip.Rev()))
+	w.spoil = func(_ int, d *draft) { delete(d.entries, "readme") }
+	_, err = replace(tip.Rev(), 2)
+	s.wantError(err, gitstore.Corrupt)
+	wantBranches("towpath/x=" + string(tip.Rev()))
+	w.spoil = nil
+	next, err := replace(tip.Rev(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantBranches("towpath/x=" + string(next.Rev()))
+	if got := s.repo.Git("log", "-1", "--format=%cn %s", "towpath/x"); got != gittest.Name+" ours 2" {
+		t.Errorf("got %q", got)
+	}
+	s.repo.Fsck()
 }
 
 func fixed(token string) func(context.Context) (string, error) {

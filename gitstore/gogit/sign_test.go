@@ -313,3 +313,37 @@ func TestSignOff(t *testing.T) {
 		}
 	})
 }
+
+// Branches of our own hold signed commits, too, or are not made.
+func TestReplacementIsSigned(t *testing.T) {
+	needTool(t, "ssh-keygen", "openssh-client")
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	public := newKey(t, filepath.Join(dir, "later"), "")
+	signers := write(t, filepath.Join(dir, "signers"), bot.Email+" "+string(ssh.MarshalAuthorizedKey(public)))
+	s := newStage(t, signing(gogit.Signing{Format: "ssh", KeyFile: key}), func(o *gogit.Options) { o.SignOff = true })
+	base := s.snapshot()
+	replace := func(old gitstore.Rev, n int) (gitstore.Snapshot, error) {
+		return s.store.Replace(t.Context(), "towpath/x", old, base, gitstore.Commit{
+			Message: "ours", Author: bot, When: time.Unix(1.8e9, 0), Edits: []gitstore.Edit{{Path: "readme", Content: fmt.Appendf(nil, "%d\n", n)}},
+		})
+	}
+	s.server.Log()
+	_, err := replace("", 1) // fault: G-27
+	s.wantError(err, gitstore.Unauthorized)
+	if log := s.server.Log(); len(log) > 0 {
+		t.Errorf("the server was asked: %+v", log)
+	}
+	write(t, key, contentOf(t, filepath.Join(dir, "later")))
+	tip, err := replace("", 1)
+	if err == nil {
+		tip, err = replace(tip.Rev(), 2)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.repo.Git("-c", "gpg.ssh.allowedSignersFile="+signers, "log", "--format=%G? %(trailers:key=Signed-off-by,valueonly)%s", "towpath/x", "^main"); got != "G towpath <towpath@example.com>\nours" {
+		t.Errorf("got %q", got)
+	}
+	s.repo.Fsck()
+}
