@@ -6,10 +6,10 @@ IMAGE ?= localhost/towpath:dev
 DIR ?= examples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check tools fmt vet lint tidy static race laws bench corpus image clean
+.PHONY: help build demo test test-forge check tools fmt vet lint tidy static race laws bench corpus image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/towpath, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/towpath ./cmd/towpath
@@ -19,6 +19,11 @@ demo: build ## Watch it work, on this machine alone
 
 test: tools ## Run every test
 	$(GO) test ./...
+
+# CI replays what this records. A Gitea is built once, into the user's cache; it needs gcc.
+test-forge: tools ## Run the forge's tests against a real Gitea, and record its answers
+	@gitea=$$(GO="$(GO)" forge/gitea/testdata/server/build.sh) && \
+	  TOWPATH_GITEA="$$gitea" $(GO) test -count=1 ./forge/gitea/...
 
 check: fmt vet lint tidy static race ## All that a change must pass, race tests last
 

@@ -1,0 +1,64 @@
+package gitea
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	sdk "code.gitea.io/sdk/gitea"
+)
+
+// Edit is forge.Forge's. A draft's title keeps its beginning, whatever people wrote there.
+func (f *Forge) Edit(ctx context.Context, number int, title, body string) error {
+	pr, err := f.get(ctx, number)
+	if err != nil {
+		return err
+	}
+	if rest, draft := ready(pr.Title, pr.Draft); draft {
+		title = strings.TrimSuffix(pr.Title, rest) + title
+	}
+	c, err := f.client(ctx)
+	if err != nil {
+		return err
+	}
+	_, resp, err := c.EditPullRequest(f.Owner, f.Repo, int64(number), sdk.EditPullRequestOption{Title: title, Body: &body})
+	return f.failed(resp, err)
+}
+
+// Comment is forge.Forge's.
+func (f *Forge) Comment(ctx context.Context, number int, key, text string) error {
+	c, err := f.client(ctx)
+	if err != nil {
+		return err
+	}
+	hidden := "<!-- towpath:" + key + " -->"
+	there, resp, err := c.ListIssueComments(f.Owner, f.Repo, int64(number), sdk.ListIssueCommentOptions{})
+	if err != nil {
+		return f.failed(resp, err)
+	}
+	for _, comment := range there {
+		if strings.Contains(comment.Body, hidden) {
+			return nil
+		}
+	}
+	_, resp, err = c.CreateIssueComment(f.Owner, f.Repo, int64(number), sdk.CreateIssueCommentOption{Body: text + "\n\n" + hidden})
+	return f.failed(resp, err)
+}
+
+// Close is forge.Forge's.
+func (f *Forge) Close(ctx context.Context, number int) error {
+	pr, err := f.get(ctx, number)
+	if err != nil || pr.State != sdk.StateOpen {
+		return err
+	}
+	c, err := f.client(ctx)
+	if err != nil {
+		return err
+	}
+	closed := sdk.StateClosed
+	_, resp, err := c.EditPullRequest(f.Owner, f.Repo, int64(number), sdk.EditPullRequestOption{State: &closed})
+	if err != nil && resp != nil && is(resp.Response, http.StatusPreconditionFailed) {
+		return nil // it was merged meanwhile
+	}
+	return f.failed(resp, err)
+}
