@@ -145,11 +145,13 @@ func (r *Repo) Env() []string {
 // tip.
 func (r *Repo) Commit(files map[string]string, message string) string {
 	r.t.Helper()
-	var changes []string
-	for _, path := range slices.Sorted(maps.Keys(files)) {
-		changes = append(changes, put(path, Regular, files[path]))
-	}
-	return r.change(message, changes...)
+	return r.change(message, puts(files)...)
+}
+
+// CommitOn is Commit on another branch. One that is not there yet begins with it.
+func (r *Repo) CommitOn(branch string, files map[string]string, message string) string {
+	r.t.Helper()
+	return r.changeOn(branch, message, puts(files)...)
 }
 
 // Put commits one entry of any mode; the path may be one that no well-behaved
@@ -211,14 +213,46 @@ func (r *Repo) Move(rev string) {
 	r.Git("update-ref", "refs/heads/main", rev)
 }
 
+// Point puts a branch, or a ref that is named in full, at a commit, whatever it was before.
+// Without a commit it is deleted.
+func (r *Repo) Point(branch, rev string) {
+	r.t.Helper()
+	ref := branch
+	if !strings.HasPrefix(ref, "refs/") {
+		ref = "refs/heads/" + branch
+	}
+	if rev == "" {
+		r.Git("update-ref", "-d", ref)
+		return
+	}
+	r.Git("update-ref", ref, rev)
+}
+
+// Heads are the branches' commit ids by name.
+func (r *Repo) Heads() map[string]string {
+	r.t.Helper()
+	heads := map[string]string{}
+	for _, line := range lines(r.Git("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/")) {
+		id, ref, _ := strings.Cut(line, " ")
+		heads[strings.TrimPrefix(ref, "refs/heads/")] = id
+	}
+	return heads
+}
+
 // Tip is main's commit id, empty if there is no such branch.
 func (r *Repo) Tip() string {
 	r.t.Helper()
+	return r.TipOf("main")
+}
+
+// TipOf is a branch's commit id, empty if there is no such branch.
+func (r *Repo) TipOf(branch string) string {
+	r.t.Helper()
 	// A loose ref goes before a packed one, and needs no process to read.
-	if loose, err := os.ReadFile(filepath.Join(r.Dir, "refs", "heads", "main")); err == nil {
+	if loose, err := os.ReadFile(filepath.Join(r.Dir, "refs", "heads", filepath.FromSlash(branch))); err == nil {
 		return strings.TrimSpace(string(loose))
 	}
-	tip, _ := r.Try("", "rev-parse", "-q", "--verify", "refs/heads/main")
+	tip, _ := r.Try("", "rev-parse", "-q", "--verify", "refs/heads/"+branch)
 	return tip
 }
 
@@ -290,21 +324,35 @@ func (r *Repo) Lock(branch string) (unlock func()) {
 	}
 }
 
-// change commits through fast-import: one process, any path, any mode, and a
-// compare-and-swap on main.
+// change is changeOn main.
 func (r *Repo) change(message string, changes ...string) string {
+	r.t.Helper()
+	return r.changeOn("main", message, changes...)
+}
+
+// changeOn commits through fast-import: one process, any path, any mode, and a
+// compare-and-swap on the branch.
+func (r *Repo) changeOn(branch, message string, changes ...string) string {
 	r.t.Helper()
 	when := Start.Add(time.Duration(r.commits.Add(1)-1) * time.Minute)
 	var in strings.Builder
-	fmt.Fprintf(&in, "commit refs/heads/main\ncommitter %s <%s> %d +0000\n%s", Name, Email, when.Unix(), data(message))
-	if tip := r.Tip(); tip != "" {
+	fmt.Fprintf(&in, "commit refs/heads/%s\ncommitter %s <%s> %d +0000\n%s", branch, Name, Email, when.Unix(), data(message))
+	if tip := r.TipOf(branch); tip != "" {
 		fmt.Fprintf(&in, "from %s\n", tip)
 	}
 	for _, c := range changes {
 		in.WriteString(c)
 	}
 	r.GitInput(in.String(), "fast-import", "--quiet")
-	return r.Tip()
+	return r.TipOf(branch)
+}
+
+// puts are the files in path order.
+func puts(files map[string]string) (changes []string) {
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		changes = append(changes, put(path, Regular, files[path]))
+	}
+	return changes
 }
 
 func put(path, mode, content string) string {

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/towpath/towpath/gitstore"
@@ -12,15 +13,7 @@ func (s *Store) Branches(ctx context.Context, prefix string) (map[string]gitstor
 	if err := s.ask(ctx, OpBranches); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	tips := map[string]gitstore.Rev{}
-	for name, c := range s.branches {
-		if strings.HasPrefix(name, prefix) {
-			tips[name] = c.rev
-		}
-	}
-	return tips, nil
+	return s.Tips(prefix), nil
 }
 
 // Replace is gitstore.Store's.
@@ -36,11 +29,18 @@ func (s *Store) Replace(ctx context.Context, branch string, old gitstore.Rev, ba
 	if tip == from {
 		return nil, failure(gitstore.Unsupported, "the branch would hold nothing of its own", "leave it out")
 	}
+	branch, err = nameOf(branch)
+	if err != nil {
+		return nil, err
+	}
 	err = s.attempt(ctx, OpReplace, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if !s.isAt(branch, old) {
 			return gitstore.ErrMoved
+		}
+		if other := s.inTheWay(branch); other != "" {
+			return failure(gitstore.Unsupported, fmt.Sprintf("the branch %q is in the way of %q", other, branch), "delete it, or choose another name")
 		}
 		tip = s.keep(tip)
 		s.branches[branch] = tip
@@ -54,6 +54,10 @@ func (s *Store) Replace(ctx context.Context, branch string, old gitstore.Rev, ba
 
 // Delete is gitstore.Store's.
 func (s *Store) Delete(ctx context.Context, branch string, old gitstore.Rev) error {
+	branch, err := nameOf(branch)
+	if err != nil {
+		return err
+	}
 	return s.attempt(ctx, OpDelete, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -66,6 +70,26 @@ func (s *Store) Delete(ctx context.Context, branch string, old gitstore.Rev) err
 		delete(s.branches, branch)
 		return nil
 	})
+}
+
+// nameOf is the name of a branch that may be written: a ref elsewhere is not ours.
+func nameOf(branch string) (string, error) {
+	branch = strings.TrimPrefix(branch, heads)
+	if branch == "" || branch == "HEAD" || strings.HasPrefix(branch, "refs/") {
+		return "", failure(gitstore.NoBranch, fmt.Sprintf("%q is no branch", branch), "name a branch")
+	}
+	return branch, nil
+}
+
+// inTheWay is a branch beside which Git cannot hold another: it takes a name that others
+// begin with for a directory. It is called with mu held.
+func (s *Store) inTheWay(branch string) string {
+	for other := range s.branches {
+		if strings.HasPrefix(other, branch+"/") || strings.HasPrefix(branch, other+"/") {
+			return other
+		}
+	}
+	return ""
 }
 
 // isAt reports whether a branch is at a commit; empty: not there. It is called with mu held.

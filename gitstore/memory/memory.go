@@ -11,11 +11,14 @@ package memory
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
 )
+
+const heads = "refs/heads/"
 
 // The operations that a Hook is asked about.
 const (
@@ -45,7 +48,8 @@ type File struct {
 	Skip       string // as in gitstore.File
 }
 
-// Store keeps branches in memory. Fields are set before use.
+// Store keeps branches in memory, and under their full names whatever other refs a person
+// makes. Fields are set before use.
 type Store struct {
 	Hook  Hook             // nil: nothing fails
 	Now   func() time.Time // dates a person's commits; nil: a minute after another from 2026-01-01
@@ -89,7 +93,7 @@ func (s *Store) Snapshot(ctx context.Context, branch string) (gitstore.Snapshot,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tip := s.branches[branch]
+	tip := s.branches[strings.TrimPrefix(branch, heads)]
 	if tip == nil {
 		return nil, noBranch(branch)
 	}
@@ -108,6 +112,10 @@ func (s *Store) Push(ctx context.Context, branch string, base gitstore.Snapshot,
 	}
 	if tip == from {
 		return base, nil
+	}
+	branch, err = nameOf(branch)
+	if err != nil {
+		return nil, err
 	}
 	err = s.attempt(ctx, OpPush, func() error {
 		tip, err = s.swap(branch, from, tip)

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
@@ -78,6 +79,19 @@ func (s *Store) Tip(branch string) gitstore.Rev {
 		return c.rev
 	}
 	return ""
+}
+
+// Tips are where the branches are whose names begin with prefix.
+func (s *Store) Tips(prefix string) map[string]gitstore.Rev {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tips := map[string]gitstore.Rev{}
+	for name, c := range s.branches {
+		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "refs/") {
+			tips[name] = c.rev
+		}
+	}
+	return tips
 }
 
 // Tree is a copy of a branch's tree, empty if there is no such branch.

@@ -39,6 +39,20 @@ func (w memoryWorld) Delete(message string, paths ...string) string {
 
 func (w memoryWorld) Move(rev string) { w.Store.Move("main", gitstore.Rev(rev)) }
 
+func (w memoryWorld) CommitOn(branch string, files map[string]string, message string) string {
+	return string(w.Write(branch, message, files))
+}
+
+func (w memoryWorld) Point(branch, rev string) { w.Store.Move(branch, gitstore.Rev(rev)) }
+
+func (w memoryWorld) Heads() map[string]string {
+	heads := map[string]string{}
+	for name, rev := range w.Store.Tips("") {
+		heads[name] = string(rev)
+	}
+	return heads
+}
+
 func (w memoryWorld) Tip() string { return string(w.Store.Tip("main")) }
 
 func (w memoryWorld) Show(path string) (mode, content string) {

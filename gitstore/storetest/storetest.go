@@ -30,6 +30,13 @@ type World interface {
 	Move(rev string)
 	// Tip is the branch's commit, empty if there is no branch.
 	Tip() string
+	// CommitOn is Commit on another branch, which is there.
+	CommitOn(branch string, files map[string]string, message string) string
+	// Point puts another branch, or a ref that is named in full, at a commit; the empty
+	// string deletes it.
+	Point(branch, rev string)
+	// Heads are the commits of all branches by name.
+	Heads() map[string]string
 	// Show returns an entry's mode and content at the tip; empty if it is not
 	// there.
 	Show(path string) (mode, content string)
@@ -50,6 +57,12 @@ type Logged struct {
 type Fixture struct {
 	Store gitstore.Store
 	World World
+	// Lose makes the answer to the next change of a branch get lost, after it landed or
+	// before. Nil where that cannot be had.
+	Lose func(landed bool)
+	// Refuse makes the repository refuse whatever would change a branch, until the
+	// function that it returns is called. Nil where that cannot be had.
+	Refuse func(branch string) (allow func())
 }
 
 // Test runs the contract. Each call of make gives a new repository whose branch
@@ -86,12 +99,28 @@ func Test(t *testing.T, make func(t *testing.T, files map[string]string) Fixture
 		{"branch moved back", some, movedBack},
 		{"unrelated history", some, unrelated},
 		{"context is over", some, contextOver},
+		{"branches by prefix", some, branchesByPrefix},
+		{"branches of an empty repository", nil, branchesOfNothing},
+		{"replace makes a branch", some, replaceMakes},
+		{"replace again and again", some, replaceAgain},
+		{"replace moves only from old", some, replaceOnlyFromOld},
+		{"replace of a branch deleted meanwhile", some, replaceDeleted},
+		{"replace by nothing", some, replaceByNothing},
+		{"replace in vain", some, replaceRefused},
+		{"delete", some, deleteBranch},
+		{"names that lead on", some, namesThatLeadOn},
+		{"a name in the way", some, nameInTheWay},
+		{"full names", some, fullNames},
+		{"snapshots of several branches", some, severalBranches},
+		{"a person on our branch", some, personOnOurs},
+		{"answers that are lost", some, lostAnswers},
+		{"one of two is refused", some, oneRefused},
 		{"nothing is lost among writers", some, writers},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // most of the time is waiting for servers
 			f := make(t, c.files)
-			c.test(&bench{t, f.Store, f.World})
+			c.test(&bench{t, f.Store, f.World, f.Lose, f.Refuse})
 			f.World.Check()
 		})
 	}
@@ -117,6 +146,8 @@ type bench struct {
 	*testing.T
 	store gitstore.Store
 	World
+	lose   func(landed bool)
+	refuse func(branch string) (allow func())
 }
 
 var (
