@@ -17,6 +17,7 @@ import (
 	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/forge/forgetest"
 	"github.com/towpath/towpath/forge/github"
+	"github.com/towpath/towpath/gitstore/gittest"
 )
 
 const (
@@ -49,6 +50,7 @@ type hub struct {
 	pulls    []*pull
 	statuses map[string][]check
 	runs     map[string][]check
+	git      *gittest.Repo // nil in worlds that make no commits
 }
 
 type check struct{ name, state, conclusion string }
@@ -117,6 +119,11 @@ func (h *hub) routes() http.Handler {
 	at("GET /commits/{sha}/status", "commits/statuses#get-the-combined-status-for-a-specific-reference", (*call).status)
 	at("GET /commits/{sha}/check-runs", "checks/runs#list-check-runs-for-a-git-reference", (*call).checkRuns)
 	at("POST /graphql", "graphql", (*call).graphQL)
+	at("GET /git/commits/{sha}", "git/commits#get-a-commit-object", (*call).gitCommit)
+	at("GET /git/trees/{sha}", "git/trees#get-a-tree", (*call).gitTree)
+	at("POST /git/blobs", "git/blobs#create-a-blob", (*call).makeBlob)
+	at("POST /git/trees", "git/trees#create-a-tree", (*call).makeTree)
+	at("POST /git/commits", "git/commits#create-a-commit", (*call).makeCommit)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		h.seen = append(h.seen, r.Method+" "+r.URL.RequestURI())
