@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -12,6 +14,12 @@ import (
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/forge/gitea"
+	"github.com/towpath/towpath/forge/github"
+	"github.com/towpath/towpath/forge/gitlab"
+	"github.com/towpath/towpath/forge/wire"
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/gitstore/gogit"
 )
 
 // A venue is where the proposals of a repository are reviewed.
@@ -39,7 +47,7 @@ func venueOf(op *config.Operator) (venue, error) {
 	switch asked := f.API != "" || f.Project != "" || f.TokenFile != "" || f.TokenEnv != "" || f.App.ID != 0; {
 	case v.kind == "" && asked:
 		return v, usage("%w", hint{errors.New("the repository's URL does not say which forge it is at"), "write kind: github, gitlab or gitea (Forgejo, too) under forge: in --config FILE"})
-	case v.kind == "":
+	case v.kind == "", !asked && f.Kind == "" && openWire(place.API()):
 		v.kind = "none"
 		return v, nil
 	}
@@ -72,6 +80,14 @@ func (v venue) ownerAndName() (owner, name string) {
 	return owner, name
 }
 
+// openWire reports whether a token would be there for everybody to read. Nobody asked for
+// such a forge whose kind was guessed.
+func openWire(api string) bool {
+	u, err := url.Parse(api)
+	addr, notAddress := netip.ParseAddr(u.Hostname())
+	return err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && (notAddress != nil || !addr.IsLoopback())
+}
+
 func sameOrigin(a, b string) bool {
 	x, err := url.Parse(a)
 	if err != nil {
@@ -100,6 +116,8 @@ func tokenAt(op *config.Operator, v venue) tokenSource {
 		return tokenSource{variable: string(f.TokenEnv), key: "forge.token-env"}
 	case v.home && op.Git.TokenFile != "":
 		return tokenSource{file: string(op.Git.TokenFile), key: "git.token-file"}
+	case v.home && op.Git.TokenEnv != "":
+		return tokenSource{variable: string(op.Git.TokenEnv), key: "git.token-env"}
 	}
 	return tokenSource{variable: forgeVariable}
 }
@@ -139,4 +157,66 @@ func (s tokenSource) token(api string, getenv func(string) string) func(context.
 		}
 		return text, nil
 	}
+}
+
+// A reviewer is a forge and what comes with it: the token that it is asked with.
+type reviewer struct {
+	forge.Forge // nil: none
+	token       func(context.Context) (string, error)
+	app         bool // the token is a GitHub App's
+}
+
+// openForge makes the forge of a venue. Nothing is asked of it yet.
+func (a *app) openForge(op *config.Operator, v venue) (reviewer, error) {
+	if v.kind == "none" {
+		return reviewer{}, nil
+	}
+	r := reviewer{token: tokenAt(op, v).token(v.api, a.getenv)}
+	line := wire.Options{API: v.api, Token: r.token, CAFile: string(op.Forge.CAFile), UserAgent: "towpath/" + versionOf()}
+	owner, name := v.ownerAndName()
+	var err error
+	switch v.kind {
+	case "github":
+		if f := op.Forge.App; f.ID != 0 {
+			var app *github.App
+			app, err = github.NewApp(github.AppOptions{
+				API: v.api, ID: int64(f.ID), Installation: int64(f.Installation), KeyFile: string(f.KeyFile), Owner: owner, Repo: name, UserAgent: line.UserAgent, CAFile: line.CAFile,
+			})
+			if err != nil {
+				break
+			}
+			r.app, r.token = true, app.Token
+		}
+		r.Forge, err = github.New(github.Options{API: v.api, Owner: owner, Repo: name, Token: r.token, UserAgent: line.UserAgent, CAFile: line.CAFile})
+	case "gitlab":
+		r.Forge, err = gitlab.New(gitlab.Options{Options: line, Project: v.project})
+	default:
+		var client *http.Client
+		if client, err = wire.New(line); err == nil {
+			r.Forge, err = gitea.New(gitea.Options{API: v.api, Owner: owner, Repo: name, Client: client})
+		}
+	}
+	if err != nil {
+		return reviewer{}, usage("%w", hint{fmt.Errorf("forge: %w", err), "correct forge: in --config FILE, or write forge: {kind: none} there"})
+	}
+	return r, nil
+}
+
+// lend gives Git what the forge has: the tokens of an app, where Git has no credential of its
+// own, and the making of commits, where the operator wants that.
+func (r reviewer) lend(to *gogit.Options, op *config.Operator, v venue) error {
+	g := op.Git
+	own := g.TokenFile != "" || g.TokenEnv != "" || g.PasswordFile != "" || g.SSHKeyFile != ""
+	if r.app && v.home && !own {
+		to.Token = r.token
+	}
+	if g.Commits != "forge" {
+		return nil
+	}
+	maker, ok := r.Forge.(gitstore.Maker)
+	if !ok {
+		return usage("%w", hint{errors.New("git.commits: forge, and the forge makes no commits; GitHub alone does"), "remove git.commits, or write kind: github under forge: in --config FILE"})
+	}
+	to.Commits = maker
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/gitstore/gogit"
 )
 
 // operatorOf is the operator's config of a test.
@@ -45,6 +46,8 @@ func TestVenue(t *testing.T) {
 		{"repo: https://github.com/acme/streams\nforge: {kind: none}", "none", "", "", false},
 		{"repo: https://git.example/acme/streams", "none", "", "", false},
 		{"repo: /srv/git/streams.git", "none", "", "", false},
+		{"repo: http://gitea.lan/acme/streams.git", "none", "", "", false}, // where a token would be read by all
+		{"repo: http://127.0.0.1:3000/acme/streams.git\nforge: {kind: gitea}", "gitea", "http://127.0.0.1:3000/api/v1/", "acme/streams", true},
 	} {
 		v, err := venueOf(operatorOf(t, tt.text+"\n"))
 		if err != nil || v.kind != tt.kind || v.api != tt.api || v.project != tt.project || v.home != tt.home {
@@ -90,13 +93,15 @@ func TestForgeToken(t *testing.T) {
 	inVariable, usual := fmt.Sprintf("v-%x", rand.Uint64()), fmt.Sprintf("u-%x", rand.Uint64())
 	env := map[string]string{"MY_TOKEN": inVariable, forgeVariable: usual}
 	for text, want := range map[string]string{
-		"repo: https://github.com/a/b\ngit: {token-file: git}\nforge: {token-file: forge}":                              forges,
-		"repo: https://github.com/a/b\ngit: {token-file: git}\nforge: {token-env: MY_TOKEN}":                            inVariable,
-		"repo: https://github.com/a/b\ngit: {token-file: git}":                                                          gits,
-		"repo: git@github.com:a/b.git\ngit: {ssh-key-file: k}":                                                          usual,
-		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea}":                                   gits,
-		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea, api: 'https://other.example/'}":    usual,
-		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea, api: 'https://git.example:8443/'}": usual,
+		"repo: https://github.com/a/b\ngit: {token-file: git}\nforge: {token-file: forge}":                               forges,
+		"repo: https://github.com/a/b\ngit: {token-file: git}\nforge: {token-env: MY_TOKEN}":                             inVariable,
+		"repo: https://github.com/a/b\ngit: {token-file: git}":                                                           gits,
+		"repo: https://github.com/a/b\ngit: {token-env: MY_TOKEN}":                                                       inVariable,
+		"repo: https://git.example/a/b\ngit: {token-env: MY_TOKEN}\nforge: {kind: gitea, api: 'https://other.example/'}": usual,
+		"repo: git@github.com:a/b.git\ngit: {ssh-key-file: k}":                                                           usual,
+		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea}":                                    gits,
+		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea, api: 'https://other.example/'}":     usual,
+		"repo: https://git.example/a/b\ngit: {token-file: git}\nforge: {kind: gitea, api: 'https://git.example:8443/'}":  usual,
 	} {
 		op := operatorOf(t, text+"\n")
 		op.In(dir)
@@ -153,5 +158,78 @@ func checkToken(t *testing.T, name, got, want string, err error, what, canary st
 		t.Errorf("%.20q: got %q, %v, want %s", name, got, err, what)
 	case strings.Contains(err.Error()+e.Fix, canary):
 		t.Errorf("%.20q: the error tells the token", name)
+	}
+}
+
+// An app's tokens are Git's password where Git has none of its own, at the same host alone.
+func TestLend(t *testing.T) {
+	for text, want := range map[string]bool{
+		"repo: https://github.com/a/b":                                                            true,
+		"repo: https://git.example/a/b\nforge: {kind: github}":                                    true,
+		"repo: https://git.example/a/b\nforge: {kind: github, api: 'https://api.other.example/'}": false,
+		"repo: https://github.com/a/b\ngit: {token-file: t}":                                      false,
+		"repo: https://github.com/a/b\ngit: {token-env: T}":                                       false,
+		"repo: https://github.com/a/b\ngit: {username: u, password-file: p}":                      false,
+		"repo: git@github.com:a/b.git\ngit: {ssh-key-file: k}":                                    false,
+	} {
+		op := operatorOf(t, text+"\n")
+		op.Forge.App = config.App{ID: 1, KeyFile: "k"}
+		v, err := venueOf(op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := (&app{getenv: func(string) string { return "" }}).openForge(op, v)
+		if err != nil || !r.app || r.Forge == nil {
+			t.Fatalf("%s: %v, %v", text, r, err)
+		}
+		var to gogit.Options
+		if err := r.lend(&to, op, v); err != nil || (to.Token != nil) != want || to.Commits != nil {
+			t.Errorf("%s: lent %v, %v; want %v", text, to.Token != nil, err, want)
+		}
+	}
+}
+
+// GitHub makes commits, and nobody else does.
+func TestCommitsByTheForge(t *testing.T) {
+	for text, want := range map[string]bool{
+		"repo: https://github.com/a/b":   true,
+		"repo: https://gitlab.com/a/b":   false,
+		"repo: https://codeberg.org/a/b": false,
+		"repo: https://git.example/a/b":  false,
+	} {
+		op := operatorOf(t, text+"\ngit: {commits: forge}\n")
+		v, err := venueOf(op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := (&app{getenv: func(string) string { return "" }}).openForge(op, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var to gogit.Options
+		err = r.lend(&to, op, v)
+		if want != (err == nil && to.Commits != nil) || err != nil && !strings.Contains(fixOf(err), "remove git.commits") {
+			t.Errorf("%s: %v (fix: %s), %v; want %v", text, err, fixOf(err), to.Commits, want)
+		}
+	}
+}
+
+// What is wrong with a forge is said before anything is asked, with the key that it is about.
+func TestOpenForgeProblems(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "missing.pem")
+	op := operatorOf(t, "repo: https://git.example/a/b\nforge: {kind: gitea, ca-file: "+file+"}\n")
+	v, err := venueOf(op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := (&app{getenv: func(string) string { return "" }}).openForge(op, v)
+	if err == nil { // it may be read when it is needed
+		_, err = r.List(t.Context(), "main", "towpath/")
+	}
+	if err == nil || !strings.Contains(err.Error(), "missing.pem") && !strings.Contains(fixOf(err), "missing.pem") {
+		t.Errorf("got %v (fix: %s)", err, fixOf(err))
+	}
+	if r, err := (&app{}).openForge(op, venue{kind: "none"}); err != nil || r.Forge != nil {
+		t.Errorf("no forge: %v, %v", r.Forge, err)
 	}
 }

@@ -98,16 +98,24 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 	if isLocal(op.Repo) {
 		poll = cmp.Or(op.Poll, pollLocal)
 	}
-	store, err := gogit.Open(ctx, a.storeOptions(op, log, poll))
+	review, err := a.openForge(op, a.venue)
+	if err != nil {
+		return nil, nil, err
+	}
+	at := a.storeOptions(op, log, poll)
+	if err := review.lend(&at, op, a.venue); err != nil {
+		return nil, nil, err
+	}
+	store, err := gogit.Open(ctx, at)
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Locked && !a.daemon {
-		op.CacheDir = "" // the daemon's; a command that ends soon does without
-		store, err = gogit.Open(ctx, a.storeOptions(op, log, poll))
+		at.CacheDir = "" // the daemon's; a command that ends soon does without
+		store, err = gogit.Open(ctx, at)
 	}
 	if err != nil {
 		return nil, nil, failed(err)
 	}
 	return &reconcile.Reconciler{
-		Store: store, Branch: op.Branch, Reader: reader, Poll: poll, Repo: op.Repo,
+		Store: store, Branch: op.Branch, Reader: reader, Poll: poll, Forge: review.Forge, Repo: op.Repo,
 		Author:        gitstore.Person{Name: string(op.Git.Author.Name), Email: string(op.Git.Author.Email)},
 		PushesPerHour: op.Limits.PushesPerHour,
 	}, op, nil
@@ -115,12 +123,17 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 
 func (a *app) storeOptions(op *config.Operator, log *slog.Logger, poll time.Duration) gogit.Options {
 	g := op.Git
-	return gogit.Options{
+	o := gogit.Options{
 		Repo: op.Repo, CacheDir: string(op.CacheDir), Poll: poll, Logger: log,
 		TokenFile: string(g.TokenFile), Username: g.Username, UsernameFile: string(g.UsernameFile), PasswordFile: string(g.PasswordFile),
 		SSHKeyFile: string(g.SSHKeyFile), SSHPassphraseFile: string(g.SSHPassphraseFile), KnownHostsFile: string(g.KnownHostsFile),
-		CAFile: string(g.CAFile),
+		CAFile: string(g.CAFile), SignOff: g.SignOff,
+		Signing: gogit.Signing{Format: g.Signing.Format, KeyFile: string(g.Signing.KeyFile), PassphraseFile: string(g.Signing.PassphraseFile)},
 	}
+	if g.TokenEnv != "" {
+		o.Token = variableToken(string(g.TokenEnv), a.getenv)
+	}
+	return o
 }
 
 func (a *app) readerOptions(op *config.Operator, log *slog.Logger) remote.Options {
