@@ -124,7 +124,8 @@ func (s Signing) openSSH(key []byte, passphrase string) (seal, error) {
 
 // unsigned is why no commit is made. What it says of a key never comes from the key itself.
 func (s Signing) unsigned(why, fix string) error {
-	return &gitstore.Error{Kind: gitstore.Unauthorized, What: "no commit is made that cannot be signed: " + why, Fix: fix}
+	return &gitstore.Error{Kind: gitstore.Unauthorized, What: "no commit is made that cannot be signed: " + why,
+		Fix: fix + "; git.signing.key-file is " + s.KeyFile}
 }
 
 func (s Signing) bad(why, fix string) error {
