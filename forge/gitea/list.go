@@ -85,9 +85,7 @@ func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal
 	if err != nil {
 		return nil, err
 	}
-	if c := f.closed[base]; c != nil {
-		clear(c.asked) // a new look begins
-	}
+	f.look()
 	var found []forge.Proposal
 	for _, number := range slices.Sorted(maps.Keys(list.rows)) {
 		if r := list.rows[number]; r.mine && r.State == forge.Open && r.Base == base && strings.HasPrefix(r.Branch, prefix) {
@@ -155,6 +153,13 @@ func (p page) stands(now page) bool {
 
 func (f *Forge) failure(kind forge.Kind, what, fix string) *forge.Error {
 	return &forge.Error{Kind: kind, Forge: f.origin, What: what, Fix: fix}
+}
+
+// look begins another look at the forge: what is over is brought up to date when it is asked for.
+func (f *Forge) look() {
+	for _, list := range f.closed {
+		clear(list.asked)
+	}
 }
 
 // newest sorts proposals for Past.

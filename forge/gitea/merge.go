@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	sdk "code.gitea.io/sdk/gitea"
@@ -19,11 +20,12 @@ const maxStatusPages = 20
 // says that they come to is about one page. A warning is no success, as Gitea has it.
 func (f *Forge) Checks(ctx context.Context, head string) (forge.Checks, error) {
 	seen := map[int64]bool{}
-	good, pending := 0, 0
+	good, pending, all := 0, 0, false
 	for number := 1; number <= maxStatusPages; number++ {
 		var together sdk.CombinedStatus
 		path := fmt.Sprintf("/commits/%s/status?page=%d&limit=%d", url.PathEscape(head), number, f.PageSize)
-		if _, err := f.ask(ctx, http.MethodGet, path, nil, &together); err != nil {
+		resp, err := f.ask(ctx, http.MethodGet, path, nil, &together)
+		if err != nil {
 			return "", err
 		}
 		before := len(seen)
@@ -41,12 +43,14 @@ func (f *Forge) Checks(ctx context.Context, head string) (forge.Checks, error) {
 				return forge.Red, nil
 			}
 		}
-		if len(seen) == before || len(seen) >= together.TotalCount && together.TotalCount > len(together.Statuses) {
+		total, err := strconv.Atoi(resp.Header.Get("X-Total-Count"))
+		if len(seen) == before || err == nil && len(seen) >= total {
+			all = true
 			break
 		}
 	}
 	switch {
-	case pending > 0:
+	case pending > 0 || !all:
 		return forge.Pending, nil
 	case good > 0:
 		return forge.Green, nil
@@ -110,6 +114,7 @@ func (f *Forge) merge(ctx context.Context, number int, head string, asSoonAsAllo
 	if err != nil {
 		return false, err
 	}
+	f.look()
 	asks := sdk.MergePullRequestOption{Style: style, HeadCommitId: head, MergeWhenChecksSucceed: asSoonAsAllowed}
 	resp, err := f.ask(ctx, http.MethodPost, fmt.Sprintf("/pulls/%d/merge", number), asks, nil)
 	var e *forge.Error

@@ -30,8 +30,8 @@ type closedList struct {
 }
 
 // Past is forge.Forge's. The forge cannot be asked for a branch's: all are read, once, and later
-// what changed since. They are brought up to date after each List, and where a branch is
-// asked for again.
+// what changed since. They are brought up to date for the first question after a List or a change
+// of ours, and where a branch is asked for again.
 func (f *Forge) Past(ctx context.Context, base, branch string) ([]forge.Proposal, error) {
 	list := f.closed[base]
 	if list == nil || len(list.asked) == 0 || list.asked[branch] {
@@ -134,13 +134,11 @@ func (f *Forge) oldest(ctx context.Context, list *closedList, base, branch strin
 	resp, err := f.ask(ctx, http.MethodGet, "/pulls/"+url.PathEscape(base)+"/"+strings.Join(parts, "/"), nil, &pr)
 	p, ok := mine(&pr)
 	switch {
-	case is(resp, http.StatusNotFound):
-		return forge.Proposal{}, false, nil
-	case err != nil:
+	case err != nil && !is(resp, http.StatusNotFound):
 		return forge.Proposal{}, false, err
-	case !ok || p.State == forge.Open || p.Base != base || p.Branch != branch:
-		return forge.Proposal{}, false, nil
+	case err != nil || !ok || p.State == forge.Open || p.Base != base || p.Branch != branch:
+		p = forge.Proposal{} // what ends later is among the latest
 	}
 	list.first[branch] = p
-	return p, true, nil
+	return p, p.Number != 0, nil
 }

@@ -18,6 +18,7 @@ func (f *Forge) Propose(ctx context.Context, d forge.Draft) (forge.Proposal, err
 	if err != nil {
 		return forge.Proposal{}, err
 	}
+	f.look()
 	m := making{f, c, d, sdk.CreatePullRequestOption{Head: d.Branch, Base: d.Base, Title: d.Title, Body: d.Body}, nil, nil}
 	if d.Draft {
 		m.asks.Title = unready + d.Title
@@ -126,7 +127,7 @@ func (m *making) ask(number int) error {
 	var assigned []string
 	for _, name := range m.wanted.Assignees {
 		all := append(assigned[:len(assigned):len(assigned)], name)
-		_, resp, err := m.c.EditIssue(m.Owner, m.Repo, int64(number), sdk.EditIssueOption{Assignees: all})
+		_, resp, err := m.c.EditPullRequest(m.Owner, m.Repo, int64(number), sdk.EditPullRequestOption{Assignees: all})
 		if err == nil {
 			assigned = all
 		} else if err := m.leave("assignee "+name, m.failed(resp, err)); err != nil {

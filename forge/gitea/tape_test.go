@@ -195,6 +195,9 @@ func (p *tape) record(e *exchange, req *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
+	if resp.StatusCode >= 500 {
+		p.t.Logf("Gitea answers %d to %s: %s", resp.StatusCode, e.key(), answer)
+	}
 	e.Status, e.Header = resp.StatusCode, map[string]string{}
 	clean := strings.NewReplacer(p.real.URL, "https://gitea.example")
 	for _, name := range []string{"Content-Type", "X-Total-Count", "Link", "Etag", "Last-Modified", "Retry-After", "Www-Authenticate"} {

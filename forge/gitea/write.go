@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	sdk "code.gitea.io/sdk/gitea"
+
+	"github.com/towpath/towpath/forge"
 )
 
 // Edit is forge.Forge's. A draft's title keeps its beginning, whatever people wrote there.
@@ -34,7 +36,14 @@ func (f *Forge) Comment(ctx context.Context, number int, key, text string) error
 	hidden := "<!-- towpath:" + key + " -->"
 	there, resp, err := c.ListIssueComments(f.Owner, f.Repo, int64(number), sdk.ListIssueCommentOptions{})
 	if err != nil {
-		return f.failed(resp, err)
+		err = f.failed(resp, err)
+		if kindOf(err) == forge.Unreachable {
+			// Gitea fails inside where there is no such pull request.
+			if _, none := f.get(ctx, number); kindOf(none) == forge.NotFound {
+				return none
+			}
+		}
+		return err
 	}
 	for _, comment := range there {
 		if strings.Contains(comment.Body, hidden) {
@@ -47,6 +56,7 @@ func (f *Forge) Comment(ctx context.Context, number int, key, text string) error
 
 // Close is forge.Forge's.
 func (f *Forge) Close(ctx context.Context, number int) error {
+	f.look()
 	pr, err := f.get(ctx, number)
 	if err != nil || pr.State != sdk.StateOpen {
 		return err
