@@ -38,6 +38,7 @@ type gitLab struct {
 	noLabels  bool   // nor make labels
 	reviewers int    // that the plan allows; 0: any
 	mergeable string // overrides detailed_merge_status
+	keepsOpen bool   // whatever is said
 }
 
 type merge struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -18,11 +19,7 @@ const enough = 30 // of what is past, the newest
 // one conditional request each.
 func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal, error) {
 	var found []forge.Proposal
-	err := pages(f, "list merge requests", func(at gl.ListOptions) ([]*gl.BasicMergeRequest, *gl.Response, error) {
-		return f.api.MergeRequests.ListProjectMergeRequests(f.project, &gl.ListProjectMergeRequestsOptions{
-			ListOptions: at, State: gl.Ptr("opened"), Scope: gl.Ptr("all"), TargetBranch: &base,
-		}, gl.WithContext(ctx))
-	}, func(m *gl.BasicMergeRequest) (more bool, err error) {
+	err := f.mergeRequests(ctx, gl.ListProjectMergeRequestsOptions{State: gl.Ptr("opened"), TargetBranch: &base}, func(m *gl.BasicMergeRequest) (more bool, err error) {
 		p, own, err := f.proposal(m)
 		if own && p.State == forge.Open && p.Base == base && strings.HasPrefix(p.Branch, prefix) {
 			found = append(found, p)
@@ -63,17 +60,29 @@ func (f *Forge) Past(ctx context.Context, base, branch string) ([]forge.Proposal
 // ofBranch shows those of a branch of the project itself onto base, newest first, until it is
 // told that there need be no more.
 func (f *Forge) ofBranch(ctx context.Context, base, branch, state string, show func(*gl.BasicMergeRequest, forge.Proposal) (more bool, err error)) error {
-	return pages(f, "list merge requests of a branch", func(at gl.ListOptions) ([]*gl.BasicMergeRequest, *gl.Response, error) {
-		return f.api.MergeRequests.ListProjectMergeRequests(f.project, &gl.ListProjectMergeRequestsOptions{
-			ListOptions: at, State: &state, Scope: gl.Ptr("all"), SourceBranch: &branch, TargetBranch: &base,
-		}, gl.WithContext(ctx))
-	}, func(m *gl.BasicMergeRequest) (more bool, err error) {
+	which := gl.ListProjectMergeRequestsOptions{State: &state, SourceBranch: &branch, TargetBranch: &base}
+	return f.mergeRequests(ctx, which, func(m *gl.BasicMergeRequest) (more bool, err error) {
 		p, own, err := f.proposal(m)
 		if err != nil || !own || p.Base != base || p.Branch != branch {
 			return true, err
 		}
 		return show(m, p)
 	})
+}
+
+// mergeRequests shows some, of whomever. The library's own call for it panics where an
+// answer is a list of null.
+func (f *Forge) mergeRequests(ctx context.Context, which gl.ListProjectMergeRequestsOptions, show func(*gl.BasicMergeRequest) (more bool, err error)) error {
+	which.Scope = gl.Ptr("all")
+	return pages(f, "list merge requests", func(at gl.ListOptions) (items []*gl.BasicMergeRequest, resp *gl.Response, err error) {
+		which.ListOptions = at
+		req, err := f.api.NewRequest(http.MethodGet, "projects/"+gl.PathEscape(f.project)+"/merge_requests", &which, []gl.RequestOptionFunc{gl.WithContext(ctx)})
+		if err != nil {
+			return nil, nil, err
+		}
+		resp, err = f.api.Do(req, &items)
+		return items, resp, err
+	}, show)
 }
 
 // proposal is a merge request in the contract's words, and whether its branch is in the

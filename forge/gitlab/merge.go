@@ -76,6 +76,7 @@ func (f *Forge) whyNot(ctx context.Context, number int, head string, status int,
 		return failed
 	case p.State == forge.Closed:
 		no.What += "; it is closed"
+		no.Fix = "nobody's, or whoever closed it: reopen it if it was to be merged: " + p.URL
 	case status == http.StatusUnauthorized:
 		no.Kind, no.Fix = forge.Forbidden, fmt.Sprintf(
 			"the operator's: give the token's user the right to merge into %s of %s (a protected branch says who is allowed to merge), and the token the scope api", p.Base, f.project)

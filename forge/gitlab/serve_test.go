@@ -120,7 +120,7 @@ func (g *gitLab) update(w http.ResponseWriter, r *http.Request, m *merge) {
 	if body, ok := in["description"]; ok {
 		m.body = g.carryOut(m, body.(string))
 	}
-	if text(in, "state_event") == "close" && m.state == "opened" {
+	if text(in, "state_event") == "close" && m.state == "opened" && !g.keepsOpen {
 		g.end(m, "closed")
 	}
 	g.answer(w, r, 200, g.single(m))

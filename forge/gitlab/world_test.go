@@ -25,6 +25,7 @@ type world struct {
 	url   string // of the API
 	token string
 	under *gitlab.Forge
+	seen  func(*http.Request) // every request
 	// before sees every request that has a valid credential, and may answer it.
 	before func(w http.ResponseWriter, r *http.Request) (answered bool)
 }
@@ -53,6 +54,9 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	w.requests++
 	w.mu.Unlock()
+	if w.seen != nil {
+		w.seen(r)
+	}
 	if r.Header.Get("Private-Token") != w.token || r.Header.Get("Authorization") != "" {
 		w.says(rw, r, 401, "401 Unauthorized")
 		return

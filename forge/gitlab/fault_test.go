@@ -1,0 +1,403 @@
+package gitlab_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/forge"
+)
+
+const branch = "towpath/main/web-1234"
+
+// An operation is one of the contract, on merge request !1.
+type operation struct {
+	name string
+	do   func(context.Context, forge.Forge) error
+}
+
+func operations() []operation {
+	head := strings.Repeat("0", 40)
+	return []operation{
+		{"list", func(ctx context.Context, f forge.Forge) error { _, err := f.List(ctx, "main", "towpath/"); return err }},
+		{"past", func(ctx context.Context, f forge.Forge) error { _, err := f.Past(ctx, "main", branch); return err }},
+		{"propose", func(ctx context.Context, f forge.Forge) error {
+			_, err := f.Propose(ctx, forge.Draft{Branch: branch, Base: "main", Title: "x"})
+			return err
+		}},
+		{"propose to a reviewer", func(ctx context.Context, f forge.Forge) error {
+			_, err := f.Propose(ctx, forge.Draft{Branch: branch, Base: "main", Title: "x", Reviewers: []string{"reviewer"}})
+			return err
+		}},
+		{"edit", func(ctx context.Context, f forge.Forge) error { return f.Edit(ctx, 1, "x", "y") }},
+		{"comment", func(ctx context.Context, f forge.Forge) error { return f.Comment(ctx, 1, "key", "text") }},
+		{"close", func(ctx context.Context, f forge.Forge) error { return f.Close(ctx, 1) }},
+		{"checks", func(ctx context.Context, f forge.Forge) error { _, err := f.Checks(ctx, head); return err }},
+		{"merge", func(ctx context.Context, f forge.Forge) error { return f.Merge(ctx, 1, head) }},
+		{"auto-merge", func(ctx context.Context, f forge.Forge) error { return f.AutoMerge(ctx, 1, head) }},
+	}
+}
+
+// everywhere has GitLab answer every request in one way, and does every operation.
+func everywhere(t *testing.T, answer func(w http.ResponseWriter, r *http.Request), check func(t *testing.T, w *world, e *forge.Error)) {
+	t.Helper()
+	for _, op := range operations() {
+		t.Run(op.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.before = func(rw http.ResponseWriter, r *http.Request) bool { answer(rw, r); return true }
+			err := op.do(t.Context(), w.under)
+			var e *forge.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("%v is no *forge.Error", err)
+			}
+			if e.What == "" || e.Fix == "" || e.Forge != strings.TrimSuffix(w.url, "/api/v4/") || strings.ContainsAny(e.Error()+e.Fix, "\n\r") {
+				t.Errorf("%#v does not say what happened where, and what to do, on one line", e)
+			}
+			if strings.Contains(e.Error()+e.Fix, w.token) {
+				t.Error("the token is shown")
+			}
+			check(t, w, e)
+		})
+	}
+}
+
+func jsonSays(status int, body string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}
+}
+
+// fault: F-06
+func TestTooManyRequests(t *testing.T) {
+	everywhere(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusTooManyRequests)
+		fmt.Fprint(w, "Retry later\n")
+	}, func(t *testing.T, w *world, e *forge.Error) {
+		if e.Kind != forge.RateLimited || e.RetryAfter != 7*time.Second {
+			t.Errorf("%v is %s for %s", e, e.Kind, e.RetryAfter)
+		}
+		closed(t, w)
+	})
+}
+
+// closed checks that GitLab is not asked before its time, for this project alone.
+func closed(t *testing.T, w *world) {
+	t.Helper()
+	before := w.Requests()
+	if _, err := w.under.List(t.Context(), "main", ""); !isKind(err, forge.RateLimited) || w.Requests() != before {
+		t.Errorf("after %d more requests: %v", w.Requests()-before, err)
+	}
+	w.client(2).List(t.Context(), "main", "")
+	if w.Requests() != before+1 {
+		t.Error("another project was not asked for")
+	}
+}
+
+// fault: F-06
+func TestLastRequestOfAMinute(t *testing.T) {
+	w := newWorld(t)
+	w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+		rw.Header().Set("RateLimit-Limit", "2000") // the library would begin to wait
+		rw.Header().Set("RateLimit-Remaining", "0")
+		rw.Header().Set("RateLimit-Reset", fmt.Sprint(time.Now().Add(time.Hour).Unix()))
+		return false
+	}
+	if found, err := w.under.List(t.Context(), "main", ""); err != nil || len(found) != 0 {
+		t.Fatalf("listed %v, %v", found, err)
+	}
+	closed(t, w)
+}
+
+// fault: F-11
+func TestAnswersThatAreNone(t *testing.T) {
+	page := "<!DOCTYPE html><html><body>Sign in</body></html>"
+	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
+		"a web page": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprint(w, page)
+		},
+		"a web page that says it is JSON": jsonSays(200, page),
+		"an error with 200":               jsonSays(200, `{"message":"500 Internal Server Error"}`),
+		"an error with 200, and more":     jsonSays(200, `{"error":"insufficient_scope","hint":"x"}`),
+		"null":                            jsonSays(200, `null`),
+		"a list of null":                  jsonSays(200, `[null]`),
+		"a list of a list":                jsonSays(200, `[[]]`),
+		"a number":                        jsonSays(200, `5`),
+		"an empty object":                 jsonSays(200, `{}`),
+		"nothing":                         jsonSays(200, ``),
+		"half of it":                      jsonSays(200, `[{"iid": 1, "title`),
+		"20 MiB": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `["`)
+			for range 20 {
+				if _, err := fmt.Fprint(w, strings.Repeat("x", 1<<20)); err != nil {
+					return
+				}
+			}
+			fmt.Fprint(w, `"]`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, answer, func(t *testing.T, w *world, e *forge.Error) {
+				if e.Kind != forge.Invalid {
+					t.Errorf("%v is %s, want Invalid", e, e.Kind)
+				}
+			})
+		})
+	}
+}
+
+// Nothing is asked twice: what passes is asked for again by whoever wants it.
+func TestGitLabIsDown(t *testing.T) {
+	everywhere(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusBadGateway)
+		fmt.Fprint(w, "<html><title>GitLab is not responding</title></html>")
+	}, func(t *testing.T, w *world, e *forge.Error) {
+		if e.Kind != forge.Unreachable || w.Requests() != 1 {
+			t.Errorf("%v is %s after %d requests", e, e.Kind, w.Requests())
+		}
+	})
+}
+
+// fault: F-12
+func TestTokenLosesItsScope(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request)
+		kind   forge.Kind
+		fix    []string
+	}{
+		{"scope", jsonSays(403, `{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api"}`), forge.Forbidden, []string{"scope api"}},
+		{"role", jsonSays(403, `{"message":"403 Forbidden"}`), forge.Forbidden, []string{"Developer", "scope api"}},
+		{"expired", jsonSays(401, `{"error":"invalid_token","error_description":"Token is expired. You can either do re-authorization or token refresh."}`), forge.Unauthorized, []string{"Developer", "scope api"}},
+		{"not a member", jsonSays(404, `{"message":"404 Project Not Found"}`), forge.NotFound, []string{project, "Developer"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			everywhere(t, c.answer, func(t *testing.T, w *world, e *forge.Error) {
+				if e.Kind != c.kind {
+					t.Errorf("%v is %s, want %s", e, e.Kind, c.kind)
+				}
+				for _, word := range c.fix {
+					if !strings.Contains(e.Fix, word) {
+						t.Errorf("fix %q does not name %q", e.Fix, word)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The scope is back: nothing is remembered of the time without.
+//
+// fault: F-12
+func TestTokenIsGivenItsScopeBack(t *testing.T) {
+	w := newWorld(t)
+	w.Push(branch)
+	w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet {
+			return false
+		}
+		jsonSays(403, `{"error":"insufficient_scope","error_description":"x","scope":"api"}`)(rw, r)
+		return true
+	}
+	if _, err := w.under.Propose(t.Context(), draft()); !isKind(err, forge.Forbidden) {
+		t.Fatalf("propose: %v", err)
+	}
+	if found, err := w.under.List(t.Context(), "main", "towpath/"); err != nil || len(found) != 0 {
+		t.Fatalf("listed %v, %v", found, err)
+	}
+	w.before = nil
+	if _, err := w.under.Propose(t.Context(), draft()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// GitLab, or what stands before it, says back what it was sent.
+func TestTokenThatIsSaidBack(t *testing.T) {
+	for _, status := range []int{200, 400, 401, 403, 404, 409, 500} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			everywhere(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := json.Marshal(map[string]any{"message": "your headers were " + fmt.Sprint(r.Header) + "\nand\u202e that was wrong"})
+				jsonSays(status, string(body))(w, r)
+			}, func(*testing.T, *world, *forge.Error) {})
+		})
+	}
+}
+
+// fault: F-07
+func TestHowListsGoOn(t *testing.T) {
+	const many = 7
+	for _, c := range []struct {
+		name string
+		turn func(h http.Header, page string)
+		kind forge.Kind // empty: all are found
+	}{
+		{"by both headers", func(http.Header, string) {}, ""},
+		{"by Link alone", func(h http.Header, _ string) { h.Del("X-Next-Page") }, ""},
+		{"by X-Next-Page alone", func(h http.Header, _ string) { h.Del("Link") }, ""},
+		{"by none", func(h http.Header, _ string) {
+			for _, name := range []string{"Link", "X-Next-Page", "X-Page", "X-Per-Page"} {
+				h.Del(name)
+			}
+		}, ""},
+		{"by a Link without a relation", func(h http.Header, _ string) { h["Link"] = []string{"<x>; rel", "<y>;"} }, ""},
+		{"at another origin", func(h http.Header, _ string) {
+			h.Del("X-Next-Page")
+			h.Set("Link", `<https://evil.example/api/v4/x?page=2>; rel="next"`)
+		}, forge.Invalid},
+		{"at a page that is no number", func(h http.Header, _ string) {
+			h.Del("X-Next-Page")
+			h.Set("Link", `<?page=x>; rel="next"`)
+		}, forge.Invalid},
+		{"in a circle", func(h http.Header, page string) { h.Set("X-Next-Page", page) }, forge.Invalid},
+		{"back at the first", func(h http.Header, page string) {
+			if page == "3" {
+				h.Set("X-Next-Page", "1")
+			}
+		}, forge.Invalid},
+		{"without an end", func(h http.Header, page string) {
+			n := 0
+			fmt.Sscan(page, &n)
+			h.Set("X-Next-Page", fmt.Sprint(n+1))
+		}, forge.Invalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range many {
+				w.Push(fmt.Sprint("towpath/", i))
+				w.Open(fmt.Sprint("towpath/", i), "main", "x", "")
+			}
+			w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+				w.ServeHTTP(turned{rw, func(h http.Header) { c.turn(h, r.URL.Query().Get("page")) }}, r)
+				return true
+			}
+			for range 2 { // the second time GitLab says that nothing changed
+				found, err := w.under.List(t.Context(), "main", "towpath/")
+				if c.kind != "" {
+					if !isKind(err, c.kind) {
+						t.Errorf("%v, want %s", err, c.kind)
+					}
+				} else if err != nil || len(found) != many {
+					t.Errorf("found %d, %v, want %d", len(found), err, many)
+				}
+			}
+		})
+	}
+}
+
+type turned struct {
+	http.ResponseWriter
+	turn func(http.Header)
+}
+
+func (t turned) WriteHeader(status int) {
+	t.turn(t.Header())
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// One that was there comes back behind a page that is as it was: GitLab says of that page that it has not
+// changed, by its body alone.
+//
+// fault: F-07
+func TestReopenedBehindAFullPage(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"towpath/a", "towpath/b", "towpath/c"} {
+		w.Push(name)
+		w.Open(name, "main", "x", "")
+	}
+	w.Close(1)
+	for _, want := range []int{2, 3} {
+		found, err := w.under.List(t.Context(), "main", "towpath/")
+		if err != nil || len(found) != want {
+			t.Errorf("found %d, %v, want %d", len(found), err, want)
+		}
+		w.Reopen(1)
+	}
+}
+
+// Strangers write long: a page of what they wrote is too large to be read at once.
+//
+// fault: F-11
+func TestLongDescriptionsOfStrangers(t *testing.T) {
+	w := newWorld(t)
+	w.Push(branch)
+	mine := w.Open(branch, "main", "x", "")
+	for i := range 12 {
+		w.Stranger(fmt.Sprint("x", i), "main", "x", strings.Repeat("x", 1<<20))
+	}
+	f := w.client(100)
+	found, err := f.List(t.Context(), "main", "towpath/")
+	if err != nil || len(found) != 1 || found[0].Number != mine {
+		t.Errorf("found %v, %v, want !%d", found, err, mine)
+	}
+}
+
+// A stranger opens and closes many of a branch of the same name, so that what a person closed is not on the first page.
+func TestPastBehindStrangers(t *testing.T) {
+	w := newWorld(t)
+	w.Push(branch)
+	mine := w.Open(branch, "main", "x", "")
+	w.Close(mine)
+	for range 9 {
+		w.Close(w.Stranger(branch, "main", "x", ""))
+	}
+	past, err := w.under.Past(t.Context(), "main", branch)
+	if err != nil || len(past) != 1 || past[0].Number != mine {
+		t.Errorf("past are %v, %v, want !%d", past, err, mine)
+	}
+}
+
+func TestPastIsBounded(t *testing.T) {
+	w := newWorld(t)
+	for range 200 {
+		w.Close(w.Open(branch, "main", "x", ""))
+	}
+	past, err := w.client(10).Past(t.Context(), "main", branch)
+	if err != nil || len(past) < 30 || past[0].Number != 200 || w.Requests() > 3 {
+		t.Errorf("%d past after %d requests, %v", len(past), w.Requests(), err)
+	}
+}
+
+// One that is being merged is neither open nor merged: taking it for merged would look for its
+// changes in Git too early, and taking it for none would open another.
+func TestWhileItIsMerged(t *testing.T) {
+	w := newWorld(t)
+	w.Push(branch)
+	n := w.Open(branch, "main", "x", "")
+	w.locked(func() { w.merges[n-1].state = "locked" })
+	if past, err := w.under.Past(t.Context(), "main", branch); !isKind(err, forge.Unreachable) {
+		t.Errorf("past are %v, %v", past, err)
+	}
+	w.Merge(n, "merge")
+	if past, err := w.under.Past(t.Context(), "main", branch); err != nil || len(past) != 1 || past[0].State != forge.Merged {
+		t.Errorf("past are %v, %v", past, err)
+	}
+}
+
+func isKind(err error, kind forge.Kind) bool {
+	var e *forge.Error
+	return errors.As(err, &e) && e.Kind == kind
+}
+
+func draft() forge.Draft {
+	return forge.Draft{Branch: branch, Base: "main", Title: "team1/web:prod 1.4.2 → 1.4.3", Body: "A body."}
+}
+
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
