@@ -14,6 +14,12 @@ func TestGitea(t *testing.T) {
 	t.Run("contract", func(t *testing.T) {
 		forgetest.Run(t, func(t *testing.T) forgetest.World { return newWorld(t, real, all) })
 	})
+	for name, test := range map[string]func(*testing.T, *world){
+		"push to a protected branch": protectedBranch,
+		"branch gone meanwhile":      goneMeanwhile,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, newWorld(t, real, all)) })
+	}
 }
 
 // start starts the real one; nil: there is none.
