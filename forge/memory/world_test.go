@@ -1,4 +1,4 @@
-package forgetest
+package memory_test
 
 import (
 	"crypto/sha1"
@@ -7,13 +7,16 @@ import (
 	"testing"
 
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/forge/forgetest"
 	"github.com/towpath/towpath/forge/memory"
 )
 
-// Memory is a World of a forge in memory.
-func Memory(t *testing.T) World {
-	w := &inMemory{t: t, kept: memory.New(), branches: map[string]int{Base: 1}, checks: map[string]map[string]forge.Checks{}}
-	w.kept.Unknown = []string{Nobody}
+func TestContract(t *testing.T) { forgetest.Run(t, newWorld) }
+
+// newWorld is a forge in memory, and as much of Git as it asks for.
+func newWorld(t *testing.T) forgetest.World {
+	w := &inMemory{t: t, kept: memory.New(), branches: map[string]int{forgetest.Base: 1}, checks: map[string]map[string]forge.Checks{}}
+	w.kept.Unknown = []string{forgetest.Nobody}
 	w.kept.CRLF = true
 	w.kept.Heads = w.head
 	w.kept.Hook = func(string) (bool, error) { w.requests++; return true, nil }

@@ -1,5 +1,0 @@
-package forgetest
-
-import "testing"
-
-func TestMemory(t *testing.T) { Run(t, Memory) }
