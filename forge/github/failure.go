@@ -118,14 +118,18 @@ func (l *line) invalid(n need, got string) *forge.Error {
 		Fix: "check the API's address, " + publicAPI + " or https://HOST/api/v3/ of an Enterprise server, and any proxy on the way; it is tried again"}
 }
 
-const hurriedWait = time.Minute // where GitHub does not say how long; its own advice
+const (
+	hurriedWait = time.Minute // where GitHub does not say how long; its own advice
+	fixHurry    = "nobody's: it is asked again when the time is over"
+	fixRules    = "the repository's settings and rules decide this: do what GitHub says"
+)
 
 func (l *line) judge(n need, r *refusal) *forge.Error {
 	e := wire.Refusal(r.Response, r.said)
 	e.Forge, e.What = l.origin, "could not "+n.to+": it "+e.What
 	switch {
 	case r.hurried():
-		e.Kind, e.RetryAfter, e.Fix = forge.RateLimited, hurriedWait, "nobody's: it is asked again when the time is over"
+		e.Kind, e.RetryAfter, e.Fix = forge.RateLimited, hurriedWait, fixHurry
 	case r.says("archived", "suspended"):
 		e.Kind, e.Fix = forge.Refused, "make the repository or the App's installation active again, or take the repository out of towpath's configuration"
 	case r.says("ip allow list"):
@@ -139,7 +143,7 @@ func (l *line) judge(n need, r *refusal) *forge.Error {
 	case e.Kind == forge.NotFound:
 		e.Fix = "check the names of owner and repository; GitHub says the same to a token that may not see it: " + n.allow()
 	case e.Kind == forge.Refused:
-		e.Fix = "the repository's settings and rules decide this: do what GitHub says"
+		e.Fix = fixRules
 	}
 	return e
 }

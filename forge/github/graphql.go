@@ -55,10 +55,10 @@ func (f *Forge) graph(ctx context.Context, query string, variables map[string]an
 func (e *graphError) error(f *Forge) error {
 	out := &forge.Error{Kind: forge.Refused, Forge: f.origin,
 		What: "could not leave the merge to GitHub: " + forPeople(e.said),
-		Fix:  "the repository's settings and rules decide this: follow what GitHub says"}
+		Fix:  fixRules}
 	switch {
 	case e.kind == "RATE_LIMITED" || e.says("rate limit"):
-		out.Kind, out.RetryAfter, out.Fix = forge.RateLimited, hurriedWait, "nobody's move: it goes on when GitHub allows more requests"
+		out.Kind, out.RetryAfter, out.Fix = forge.RateLimited, hurriedWait, fixHurry
 	case e.kind == "FORBIDDEN", e.says("resource not accessible"), e.kind == "INSUFFICIENT_SCOPES":
 		out.Kind, out.Fix = forge.Forbidden, merging.allow()
 	case e.kind == "NOT_FOUND":
