@@ -179,7 +179,11 @@ func TestDeadlines(t *testing.T) {
 		want    time.Duration
 	}{
 		{"no header", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 15 * time.Second},
-		{"no body", func(w http.ResponseWriter, r *http.Request) {
+		{"nothing of the body", func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}, 15 * time.Second},
+		{"half of the body", func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, `[`)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()

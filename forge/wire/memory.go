@@ -17,7 +17,7 @@ const (
 type memory struct {
 	mu    sync.Mutex // over all below
 	known map[question]*answer
-	order []question // longest unused first
+	order []question // longest unused first: what did not change is kept anew
 	bytes int
 }
 
@@ -43,7 +43,6 @@ func (m *memory) prepare(req *http.Request, by secrets) *answer {
 	if was == nil {
 		return nil
 	}
-	m.order = append(slices.DeleteFunc(m.order, func(o question) bool { return o == q }), q)
 	if tag := was.header.Get("Etag"); tag != "" {
 		h.Set("If-None-Match", tag)
 	} else {

@@ -156,6 +156,21 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// What is asked for again and again stays, however much else is asked for once.
+func TestMemoryKeepsWhatIsUsed(t *testing.T) {
+	shelf := &shelf{text: "a"}
+	s := httptest.NewServer(shelf)
+	t.Cleanup(s.Close)
+	c := client(t, wire.Options{API: s.URL})
+	for i := range 100 {
+		get(t, c, s.URL+"/list")
+		get(t, c, fmt.Sprintf("%s/%d", s.URL, i))
+	}
+	if shelf.full != 101 {
+		t.Errorf("sent %d times in full, want 101", shelf.full)
+	}
+}
+
 func TestUnaskedNotModified(t *testing.T) {
 	s := api(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
 	_, err := client(t, wire.Options{API: s.URL}).Get(s.URL)
