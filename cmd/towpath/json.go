@@ -77,9 +77,10 @@ type sinceJSON struct {
 
 type heldJSON struct {
 	Site    siteJSON  `json:"site"`
-	Why     string    `json:"why"`    // taken back, left out, changed since, flip-flop or too long
+	Why     string    `json:"why"`    // taken back, left out, changed since, flip-flop, too long or declined
 	Commit  string    `json:"commit"` // that did it; empty: the history is too long to tell
 	Subject string    `json:"subject,omitempty"`
+	URL     string    `json:"url,omitempty"` // of the proposal that was declined
 	Until   time.Time `json:"until,omitzero"`
 }
 
@@ -184,7 +185,7 @@ func changeOf(c reconcile.SiteChange) siteJSON {
 func heldOf(held reconcile.Held) []heldJSON {
 	out := []heldJSON{}
 	for _, h := range held {
-		out = append(out, heldJSON{changeOf(h.Change), string(h.Why), string(h.By), h.About.Subject, h.Until.UTC()})
+		out = append(out, heldJSON{changeOf(h.Change), string(h.Why), string(h.By), h.About.Subject, h.URL, h.Until.UTC()})
 	}
 	return out
 }

@@ -38,7 +38,7 @@ func TestDocumentedFields(t *testing.T) {
 	problems := regexp.MustCompile("(?m)^\\| `problems\\[\\]`.*").FindString(plan)
 	sites := status[strings.LastIndex(status, "\nA site: "):]
 	// Words of the document that are no fields: values, keys of files, and what is said in passing.
-	other := regexp.MustCompile(`^(annotation|deploymentconfig|buildconfig|marker|ref|digest|tag@digest|taken back|left out|changed since|flip-flop|too long|min-age|windows|status|spec|spec\.dockerImageRepository|trigger|towpath .*|\.towpath\.yaml|now|interval|retry|follow|never|recorded|adopted|not asked|no spec|unusable|malformed|--.*|\?stream.*|waiting)$`)
+	other := regexp.MustCompile(`^(annotation|deploymentconfig|buildconfig|marker|ref|digest|tag@digest|taken back|left out|changed since|flip-flop|too long|declined|min-age|windows|status|spec|spec\.dockerImageRepository|trigger|towpath .*|\.towpath\.yaml|now|interval|retry|follow|never|recorded|adopted|not asked|no spec|unusable|malformed|--.*|\?stream.*|waiting)$`)
 	for name, c := range map[string]struct {
 		text  string
 		shape any

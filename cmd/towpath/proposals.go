@@ -170,9 +170,13 @@ func (a *app) printDid(w io.Writer, rep reconcile.Report) {
 	}
 }
 
-// printStuck says which proposals do not get on, and what to do about it.
-func (a *app) printStuck(w io.Writer, rep reconcile.Report) {
-	stuck := slices.DeleteFunc(a.venue.proposals(rep), func(p web.Proposal) bool { return !isStuck(reconcile.ReviewState(p.State)) })
+// printStuck says which proposals do not get on, and what to do about it. In a rehearsal all
+// wait.
+func (a *app) printStuck(w io.Writer, rep reconcile.Report, dry bool) {
+	stuck := slices.DeleteFunc(a.venue.proposals(rep), func(p web.Proposal) bool {
+		state := reconcile.ReviewState(p.State)
+		return !isStuck(state) || dry && state == reconcile.InLine
+	})
 	for _, line := range proposalLines(stuck) {
 		fmt.Fprintln(w, line)
 	}

@@ -52,10 +52,20 @@ func heldWhy(h reconcile.Hold) string {
 		return fmt.Sprintf("was given %s three times within a day%s; it stays%s", image, lastTaken(h), untilWords(h.Until))
 	case reconcile.Changed:
 		return fmt.Sprintf("%s changed it after its tag had come to %s; it stays until the tag moves", commitWords(h.By, h.About), image)
+	case reconcile.Declined:
+		return fmt.Sprintf("the proposal to move it to %s was declined%s; it stays until the tag moves, or somebody opens that again", image, byPage(h.URL))
 	case reconcile.TooLong:
 		return fmt.Sprintf("the history is too long, or cut off, to tell whether a person took %s back; raise hold-depth, or decide it with towpath follow --resume", image)
 	}
 	return fmt.Sprintf("%s took %s back; it stays until the tag moves", commitWords(h.By, h.About), image)
+}
+
+// byPage names the proposal that was declined, where its page is known.
+func byPage(url string) string {
+	if url == "" {
+		return ""
+	}
+	return " (" + printable(url) + ")"
 }
 
 // lastTaken names the commit that took an image away last, where it is known.

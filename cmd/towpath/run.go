@@ -63,11 +63,16 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 		for _, w := range rep.Planned {
 			fmt.Fprintf(a.stdout, "would commit: %s\n", printable(w.Subject()))
 		}
+		for _, p := range rep.Proposals {
+			if p.State == reconcile.InLine {
+				fmt.Fprintf(a.stdout, "would propose: %s\n", printable(p.Title))
+			}
+		}
 	}
 	printLeft(a.stdout, rep)
 	printProblems(a.stderr, rep.Problems)
 	printFailing(a.stderr, rep)
-	a.printStuck(a.stderr, rep)
+	a.printStuck(a.stderr, rep, r.Dry)
 	printStays(a.stderr, rep)
 	switch {
 	case err != nil:

@@ -45,9 +45,9 @@ func thousands(n int) string {
 }
 
 func heldLines(held reconcile.Held) []string {
-	alike := func(h reconcile.Hold) string { return string(h.By) + string(h.Why) }
+	alike := func(h reconcile.Hold) string { return string(h.By) + h.URL + string(h.Why) }
 	return few(held, alike, func(h reconcile.Hold) string { return "held: " + heldLine(h) }, func(n string, h reconcile.Hold) string {
-		return fmt.Sprintf("held: and %s more: %s%s", n, h.Why, byWords(h.By, h.About))
+		return fmt.Sprintf("held: and %s more: %s%s", n, h.Why, byWords(h.By, h.About)+byPage(h.URL))
 	})
 }
 

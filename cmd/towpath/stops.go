@@ -42,6 +42,9 @@ func stopsOf(rep reconcile.Report) []stop {
 		if h.By != "" {
 			s.more = append(s.more, "commit", h.By.Short(), "subject", h.About.Subject)
 		}
+		if h.URL != "" {
+			s.more = append(s.more, "url", h.URL)
+		}
 		if !h.Until.IsZero() {
 			s.more = append(s.more, "until", h.Until.UTC())
 		}
@@ -66,6 +69,8 @@ func heldNews(why reconcile.HoldReason) string {
 		return "held: a person changed this site after its tag had come to this image"
 	case reconcile.FlipFlop:
 		return "held: this site got the same image three times within a day"
+	case reconcile.Declined:
+		return "held: the proposal to move this site to this image was declined"
 	case reconcile.TooLong:
 		return "held: the history is too long, or cut off, to tell whether a person took this image back"
 	}
