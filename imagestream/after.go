@@ -89,6 +89,9 @@ func placeOf(tag string, tags []TagStatus) int {
 // after reports false where the event says nothing new.
 func (t TagStatus) after(e Event, o Options) (TagStatus, bool) {
 	changed := false
+	if !e.At.IsZero() {
+		o.Now = e.At
+	}
 	if e.Item != nil {
 		before := t.Items
 		moved := t.move(*e.Item, o)

@@ -178,6 +178,8 @@ type Event struct {
 	// Source goes with Item; nil takes a recorded one away (reference tags and
 	// aliases have none).
 	Source *Source
+	// At is when it was learned, where that was not at Options.Now.
+	At time.Time
 	// Failure is why the import failed.
 	Failure *Failure
 	// Clear says that a recorded failure is over. An Item that moves the record clears

@@ -22,10 +22,9 @@ func (r *Reconciler) counted(ctx context.Context, c *Catalog, now time.Time) (*C
 // inquiries is how many branches the forge is asked about in one pass, at most.
 const inquiries = 25
 
-// inquire asks the forge what people made of earlier proposals of the lanes that have something to
-// propose now, and of the branches that nobody has a use for; each once, until a proposal of
-// it comes to an end. It reports whether it learned anything.
-func (r *Reconciler) inquire(ctx context.Context, recorded *Recorded, wanted []SiteChange, now time.Time) (learned bool, err error) {
+// declines asks what people made of earlier proposals of the lanes that have something to propose now,
+// and reports whether that is news.
+func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []SiteChange, now time.Time) (news bool, err error) {
 	d := r.desk
 	if d == nil {
 		return false, nil
@@ -37,7 +36,7 @@ func (r *Reconciler) inquire(ctx context.Context, recorded *Recorded, wanted []S
 		}
 		branch := branchName(recorded.cat.Config.BranchPrefix(), r.Branch, l)
 		if _, ok := d.lanes[branch]; !ok {
-			learned = learned || len(d.past[branch]) > 0
+			news = news || len(d.past[branch]) > 0
 			d.lanes[branch] = l
 		}
 		branches = append(branches, branch)
@@ -50,15 +49,17 @@ func (r *Reconciler) inquire(ctx context.Context, recorded *Recorded, wanted []S
 	for _, c := range wanted {
 		note(recorded.laneOfSite(c.Site))
 	}
-	for branch := range d.heads {
-		if _, open := d.open[branch]; !open {
-			branches = append(branches, branch)
-		}
-	}
+	learned, err := r.inquire(ctx, branches, now)
+	return news || learned, err
+}
+
+// inquire asks the forge what people made of earlier proposals of branches, each once until
+// another of it comes to an end, and reports whether they made anything of any.
+func (r *Reconciler) inquire(ctx context.Context, branches []string, now time.Time) (learned bool, err error) {
+	d, asked := r.desk, 0
 	if r.Forge == nil || !d.heard || d.err != nil {
-		return learned, nil
+		return false, nil
 	}
-	asked := 0
 	for _, branch := range branches {
 		if _, known := d.past[branch]; known || asked == inquiries {
 			continue

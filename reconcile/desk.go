@@ -66,7 +66,7 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		return false, nil
 	}
 	dir := branchDir(c.Config.BranchPrefix(), r.Branch)
-	if r.desk.dir != dir {
+	if r.desk == nil || r.desk.dir != dir {
 		r.desk = newDesk(dir)
 		r.desk.prefix = c.Config.BranchPrefix()
 	}
@@ -77,18 +77,29 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 			return false, fmt.Errorf("reading the branches of proposals: %w", err)
 		}
 		maps.DeleteFunc(heads, func(name string, _ gitstore.Rev) bool { return !d.isOurs(name) })
-		news = !maps.Equal(heads, d.heads)
+		if news = !maps.Equal(heads, d.heads); news {
+			d.asked = time.Time{} // somebody made something of a branch, or of its proposal
+		}
 		d.heads, d.looked = heads, now
 	}
-	if r.Forge == nil || now.Before(d.retry) || !d.asked.IsZero() && now.Sub(d.asked) < forgePoll {
+	if r.Forge == nil || now.Before(d.retry) {
 		return news, nil
 	}
-	list, err := r.Forge.List(ctx, r.Branch, dir)
-	if err != nil {
-		return news, d.failed(ctx, err, now)
+	if d.asked.IsZero() || now.Sub(d.asked) >= forgePoll {
+		list, err := r.Forge.List(ctx, r.Branch, dir)
+		if err != nil {
+			return news, d.failed(ctx, err, now)
+		}
+		d.works(now)
+		news = d.took(list) || news
 	}
-	d.works(now)
-	return d.took(list) || news, nil
+	learned, err := r.inquire(ctx, d.orphans(), now)
+	return news || learned, err
+}
+
+// orphans are the branches of which no proposal is open.
+func (d *desk) orphans() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(d.heads)), func(branch string) bool { _, open := d.open[branch]; return open })
 }
 
 func newDesk(dir string) *desk {
@@ -162,18 +173,12 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog) (pending, error) 
 		if err := r.draw(ctx, c, branch); err != nil {
 			return nil, err
 		}
-		now := d.drawn[branch]
-		if !now.ours() || d.over(branch) {
-			continue
-		}
-		if k, ok := d.kept[branch]; ok && k.head == now.head {
-			maps.Copy(all, k.pending)
-		} else {
+		if now := d.drawn[branch]; now.ours() && !d.over(branch) && d.kept[branch].head != now.head {
 			maps.Copy(all, now.pending)
 		}
 	}
-	for branch, k := range d.kept {
-		if _, open := d.open[branch]; k.head == "" && d.heads[branch] == "" && !open {
+	for branch, k := range d.kept { // what was merged or declined of it meanwhile is left out by those who count it
+		if head := d.heads[branch]; head == "" || head == k.head && d.drawn[branch].ours() {
 			maps.Copy(all, k.pending)
 		}
 	}
@@ -280,12 +285,20 @@ func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot
 		for _, doc := range is.docs {
 			for _, st := range doc.Status.Tags {
 				if tag := c.tagOf(ch.Path, doc, st.Tag); len(st.Items) > 0 && !sameRecord(before[tag], &st) {
-					found[tag] = imagestream.Event{Tag: st.Tag, Item: &st.Items[0], Source: st.Source, Clear: true}
+					found[tag] = imagestream.Event{Tag: st.Tag, Item: &st.Items[0], Source: st.Source, At: learned(st), Clear: true}
 				}
 			}
 		}
 	}
 	return found, nil
+}
+
+// learned is when the newest image of a tag, or where it came from, went on record.
+func learned(t imagestream.TagStatus) time.Time {
+	if t.Source != nil {
+		return t.Source.Since
+	}
+	return t.Items[0].Created
 }
 
 func (c *Catalog) tagOf(path string, d imagestream.Document, tag string) imagestream.TagRef {

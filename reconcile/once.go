@@ -111,7 +111,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	answers := mem.owing()                   // and all that was not written yet
 	recorded := r.record(over, answers, now) // status changes, and the record as it will stand
 	wanted := r.follow(recorded)             // sites that differ from the record
-	if asked, err := r.inquire(ctx, recorded, wanted, now); err != nil {
+	if asked, err := r.declines(ctx, recorded, wanted, now); err != nil {
 		return Report{}, err
 	} else if asked { // what people declined
 		if over, err = r.counted(ctx, cat, now); err != nil {

@@ -78,12 +78,15 @@ func union(list, more []string) []string {
 	return list
 }
 
-// resolved is what a proposal puts on record.
-func (p Proposal) resolved() pending {
+// resolved is what a proposal puts on record, as it was learned by now.
+func (p Proposal) resolved(now time.Time) pending {
 	found := pending{}
 	for _, w := range p.Chain {
 		for _, c := range w.Streams {
 			for _, e := range c.Events {
+				if e.At.IsZero() {
+					e.At = now
+				}
 				found[imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}] = e
 			}
 		}

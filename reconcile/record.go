@@ -152,7 +152,6 @@ func (c *Catalog) records(s *Stream) bool {
 // none.
 func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *StatusChange {
 	s = s.merged()
-	events = slices.DeleteFunc(events, func(e imagestream.Event) bool { return r.declined(s, e) })
 	ch := r.changes[s.Name]
 	if ch == nil && len(events) > 0 {
 		ch = &StatusChange{Stream: s, Options: r.options}
@@ -161,7 +160,10 @@ func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *Sta
 	}
 	if ch != nil {
 		for _, e := range events {
-			ch.Events = append(slices.DeleteFunc(ch.Events, func(old imagestream.Event) bool { return e.Item != nil && old.Item != nil && old.Tag == e.Tag }), e)
+			ch.Events = slices.DeleteFunc(ch.Events, func(old imagestream.Event) bool { return e.Item != nil && old.Item != nil && old.Tag == e.Tag })
+			if !r.declined(s, e) {
+				ch.Events = append(ch.Events, e)
+			}
 		}
 		ch.LeftOut += leftOut
 	}

@@ -148,7 +148,7 @@ func (r *Reconciler) propose(ctx context.Context, snap gitstore.Snapshot, wanted
 	for _, p := range wanted {
 		delete(todo, p.Branch)
 		v.act(ctx, p.Branch, &p, kept[p.Branch])
-		keeps[p.Branch] = keep{v.heads[p.Branch], p.resolved()}
+		keeps[p.Branch] = keep{v.heads[p.Branch], p.resolved(v.now)}
 	}
 	for _, branch := range slices.Sorted(maps.Keys(todo)) {
 		if k, ok := v.desk.kept[branch]; ok && kept[branch] {
@@ -350,7 +350,7 @@ func (v *review) push(ctx context.Context, rev *Reviewed, p Proposal) error {
 		return err
 	}
 	v.mem.pushes = append(v.mem.pushes, v.now)
-	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{tip.Rev(), p.seals(), p.resolved()}
+	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{tip.Rev(), p.seals(), p.resolved(v.now)}
 	delete(v.later, p.Branch)
 	if _, open := v.desk.open[p.Branch]; open {
 		if err := v.edit(ctx, rev, p); err != nil {

@@ -29,9 +29,10 @@ type sides struct{ before, after *Catalog }
 
 // giving is that sites of a tag are given an image.
 type giving struct {
-	under *Catalog
-	tag   imagestream.TagRef
-	image trigger.Image
+	under   *Catalog
+	tag     imagestream.TagRef
+	image   trigger.Image
+	company string
 }
 
 // change is a site on both sides of a step.
@@ -223,9 +224,10 @@ func (s *step) unknown(at home) (bool, error) {
 	return s.broken(old, at.under)
 }
 
-// gives reports whether the commit gave an image to others that followed the tag of a site then.
+// gives reports whether the commit gave an image to others that followed the tag of a site then, and
+// would have been proposed with it.
 func (s *step) gives(image trigger.Image, site *Site) (bool, error) {
-	it := giving{s.h.under(site), site.Follows, image}
+	it := giving{s.h.under(site), site.Follows, image, site.company()}
 	if gave, known := s.gave[it]; known {
 		return gave, nil
 	}
@@ -237,9 +239,17 @@ func (s *step) gives(image trigger.Image, site *Site) (bool, error) {
 		s.gave = map[giving]bool{}
 	}
 	s.gave[it] = slices.ContainsFunc(touched, func(c change) bool {
-		return !c.before.Has(image, c.before.style()) && c.after.Has(image, c.after.style())
+		return c.after.company() == it.company && !c.before.Has(image, c.before.style()) && c.after.Has(image, c.after.style())
 	})
 	return s.gave[it], nil
+}
+
+// company is what sites of a tag have in common that are proposed together.
+func (s *Site) company() string {
+	if s.Settings.Group == "namespace" {
+		return s.Settings.Triggers + " " + s.ID.Namespace
+	}
+	return s.Settings.Triggers + " by " + s.Settings.Group
 }
 
 // touched are the sites that follow a tag, that both sides have, and whose files the step
