@@ -2,10 +2,12 @@ package gitlab_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/forge/gitlab"
+	"github.com/towpath/towpath/forge/wire"
 )
 
 const branch = "towpath/main/web-1234"
@@ -171,6 +175,45 @@ func TestGitLabIsDown(t *testing.T) {
 	})
 }
 
+// Nobody is there: that is found out once, too.
+func TestNobodyListens(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	tries := 0
+	f, err := gitlab.New(gitlab.Options{
+		Options: wire.Options{API: gone.URL + "/api/v4/", Token: func(context.Context) (string, error) { tries++; return rand.Text(), nil }},
+		Project: project,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.List(t.Context(), "main", ""); !isKind(err, forge.Unreachable) || tries != 1 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}
+
+// An answer about another merge request, from whatever stands between, is none about this.
+//
+// fault: F-11
+func TestAnswersAboutAnother(t *testing.T) {
+	for _, op := range operations() {
+		if op.name == "list" || op.name == "past" || op.name == "checks" || op.name == "comment" || strings.HasPrefix(op.name, "propose") {
+			continue
+		}
+		w := newWorld(t)
+		w.Push(branch)
+		w.Open(branch, "main", "x", "")
+		w.Open("other", "main", "x", "")
+		w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+			w.answer(rw, r, 200, w.single(w.merges[1]))
+			return true
+		}
+		if err := op.do(t.Context(), w.under); !isKind(err, forge.Invalid) {
+			t.Errorf("%s: %v", op.name, err)
+		}
+	}
+}
+
 // fault: F-12
 func TestTokenLosesItsScope(t *testing.T) {
 	for _, c := range []struct {
@@ -179,7 +222,7 @@ func TestTokenLosesItsScope(t *testing.T) {
 		kind   forge.Kind
 		fix    []string
 	}{
-		{"scope", jsonSays(403, `{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api"}`), forge.Forbidden, []string{"scope api"}},
+		{"scope", jsonSays(403, `{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api"}`), forge.Forbidden, []string{"scope is too small", "scope api"}},
 		{"role", jsonSays(403, `{"message":"403 Forbidden"}`), forge.Forbidden, []string{"Developer", "scope api"}},
 		{"expired", jsonSays(401, `{"error":"invalid_token","error_description":"Token is expired. You can either do re-authorization or token refresh."}`), forge.Unauthorized, []string{"Developer", "scope api"}},
 		{"not a member", jsonSays(404, `{"message":"404 Project Not Found"}`), forge.NotFound, []string{project, "Developer"}},

@@ -107,6 +107,7 @@ func TestChecks(t *testing.T) {
 		{"one that is new to us", []status{{name: "a", status: "quantum"}, {name: "b", status: "success"}}, nil, forge.Pending},
 		{"waits", []status{{status: "waiting_for_resource"}}, nil, forge.Pending},
 		{"ran again and is good", []status{{id: 1, status: "failed"}, {id: 2, status: "success"}}, nil, forge.Green},
+		{"ran again, and the newest comes first", []status{{id: 2, status: "success"}, {id: 1, status: "failed"}}, nil, forge.Green},
 		{"ran again and is bad", []status{{id: 1, status: "success"}, {id: 2, status: "failed"}}, nil, forge.Red},
 		{"bad on another ref", []status{{id: 1, ref: "a", status: "failed"}, {id: 2, ref: "b", status: "success"}}, nil, forge.Red},
 		{"the file is broken", nil, []pipeline{{id: 1, status: "failed"}}, forge.Red},

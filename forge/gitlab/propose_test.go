@@ -120,6 +120,11 @@ func TestWhatIsLeftOut(t *testing.T) {
 				}
 				return
 			}
+			for _, l := range p.Labels {
+				if !slices.Contains(d.Labels, l) {
+					t.Errorf("it was given label %q", l)
+				}
+			}
 			if !isKind(err, forge.Partly) {
 				t.Fatalf("%v, want Partly", err)
 			}

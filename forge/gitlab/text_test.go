@@ -1,6 +1,7 @@
 package gitlab_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -132,6 +133,25 @@ func TestNotesOfGitLabItself(t *testing.T) {
 	}
 	if got := w.Comments(1); len(got) != 1 || !strings.HasPrefix(got[0], "text\n") {
 		t.Errorf("comments are %q", got)
+	}
+}
+
+// What a person merged or closed is not closed again.
+func TestCloseOfWhatIsNotOpen(t *testing.T) {
+	for _, state := range []string{"merged", "closed"} {
+		w := newWorld(t)
+		w.Push(branch)
+		w.Open(branch, "main", "x", "")
+		w.locked(func() { w.end(w.merges[0], state) })
+		w.before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet {
+				t.Errorf("%s: %s was sent", state, r.Method)
+			}
+			return false
+		}
+		if err := w.under.Close(t.Context(), 1); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
