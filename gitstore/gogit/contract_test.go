@@ -2,6 +2,7 @@ package gogit_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -41,28 +42,60 @@ func served(t *testing.T, r *gittest.Repo, cacheDir string) (*gittest.Server, *g
 // filters lets a repository's servers leave out files, as the hosted ones do.
 func filters(r *gittest.Repo) { r.Git("config", "uploadpack.allowFilter", "true") }
 
+// refuse lets a hook say no to one branch.
+func refuse(r *gittest.Repo) func(branch string) (allow func()) {
+	return func(branch string) func() {
+		r.Hook("update", fmt.Sprintf(`if [ "$1" = "refs/heads/%s" ]; then echo not that one >&2; exit 1; fi`, branch))
+		return func() { r.Hook("update", "") }
+	}
+}
+
+// lineCut hangs up on the next push.
+func lineCut(srv *gittest.Server) func(landed bool) {
+	return func(landed bool) {
+		fault := gittest.Cut(0, 1)
+		if !landed {
+			hungUp := make(chan struct{})
+			close(hungUp)
+			fault = gittest.Hang(hungUp)
+		}
+		srv.Fail(1, gittest.Push, fault)
+	}
+}
+
+// killed ends the server's process in the next push.
+func killed(r *gittest.Repo) func(landed bool) {
+	return func(landed bool) {
+		for name, last := range map[string]bool{"post-receive": true, "pre-receive": false} {
+			if last == landed {
+				r.Hook(name, "rm $0; kill -9 $PPID")
+			}
+		}
+	}
+}
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	t.Run("http in memory", func(t *testing.T) {
 		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 			r := gittest.NewRepo(t, files)
-			_, s := served(t, r, "")
-			return storetest.Fixture{Store: s, World: storetest.Git(r)}
+			srv, s := served(t, r, "")
+			return storetest.Fixture{Store: s, World: storetest.Git(r), Lose: lineCut(srv), Refuse: refuse(r)}
 		})
 	})
 	t.Run("http with a cache", func(t *testing.T) {
 		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 			r := gittest.NewRepo(t, files)
-			_, s := served(t, r, t.TempDir())
-			return storetest.Fixture{Store: s, World: storetest.Git(r)}
+			srv, s := served(t, r, t.TempDir())
+			return storetest.Fixture{Store: s, World: storetest.Git(r), Lose: lineCut(srv), Refuse: refuse(r)}
 		})
 	})
 	t.Run("http with filters", func(t *testing.T) {
 		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 			r := gittest.NewRepo(t, files)
 			filters(r)
-			_, s := served(t, r, t.TempDir())
-			return storetest.Fixture{Store: s, World: storetest.Git(r)}
+			srv, s := served(t, r, t.TempDir())
+			return storetest.Fixture{Store: s, World: storetest.Git(r), Lose: lineCut(srv), Refuse: refuse(r)}
 		})
 	})
 	t.Run("local", func(t *testing.T) {

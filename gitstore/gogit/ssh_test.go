@@ -138,7 +138,7 @@ func TestContractOverSSH(t *testing.T) {
 	d := startSSHD(t, "AcceptEnv GIT_PROTOCOL")
 	storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 		r := gittest.NewRepo(t, files)
-		return storetest.Fixture{Store: open(t, d.options(t, r)), World: storetest.Git(r)}
+		return storetest.Fixture{Store: open(t, d.options(t, r)), World: storetest.Git(r), Lose: killed(r), Refuse: refuse(r)}
 	})
 }
 
