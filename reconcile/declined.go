@@ -142,10 +142,18 @@ func (r *Reconciler) underReview(recorded *Recorded, made []SiteChange, later []
 	return made, still
 }
 
-// named gives proposals the names of their branches.
+// named gives proposals the names of their branches, and says what of them a person resumed.
 func (r *Reconciler) named(ps []Proposal) {
 	for i := range ps {
-		ps[i].Branch = branchName(r.desk.prefix, r.Branch, ps[i].lane)
+		p := &ps[i]
+		p.Branch = branchName(r.desk.prefix, r.Branch, p.lane)
+		for _, w := range p.Chain {
+			for _, c := range w.Sites {
+				if r.Resume != nil && r.Resume(c.Site) {
+					p.resumed = append(p.resumed, siteMove(c))
+				}
+			}
+		}
 	}
 }
 

@@ -20,7 +20,8 @@ type Proposal struct {
 	Draft                        bool
 	Merge                        string // as config.Settings has it
 
-	lane lane
+	lane    lane
+	resumed []Move // of these, what a person asks for although it was held or declined
 }
 
 // A Move is an image that a proposal would bring to one place.
@@ -69,7 +70,7 @@ func (p *Proposal) take(s config.Settings) {
 	}
 }
 
-func union(list, more []string) []string {
+func union[T comparable](list, more []T) []T {
 	for _, m := range more {
 		if !slices.Contains(list, m) {
 			list = append(list, m)

@@ -403,7 +403,8 @@ func (v *review) edit(ctx context.Context, rev *Reviewed, p Proposal) error {
 func (v *review) body(now string, p Proposal, head gitstore.Rev) string {
 	l := readLetter(now)
 	l.ours, l.section = true, p.section(address{v.Repo, v.Branch})
-	l.marker = marker{Head: head, Title: p.title(), Moves: p.Moves, Resumed: l.marker.Resumed}
+	resumed := slices.DeleteFunc(union(slices.Clone(p.resumed), l.marker.Resumed), func(m Move) bool { return !slices.Contains(p.Moves, m) })
+	l.marker = marker{Head: head, Title: p.title(), Moves: p.Moves, Resumed: resumed}
 	return l.String()
 }
 
