@@ -85,6 +85,32 @@ func TestMergedByItselfAgainAfterAPush(t *testing.T) {
 	w.Await(1, forge.Merged)
 }
 
+// GitLab is told once: a second word may be taken for a change of mind.
+func TestMergedByItselfIsSaidOnce(t *testing.T) {
+	w := newWorld(t)
+	old := w.Push(branch)
+	head := w.Push(branch)
+	w.Open(branch, "main", "x", "")
+	w.Require("build")
+	w.Check(head, "build", forge.Pending)
+	said := 0
+	w.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			said++
+		}
+		return false
+	}
+	for range 2 {
+		if err := w.under.AutoMerge(t.Context(), 1, head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "said", said, 1)
+	if err := w.under.AutoMerge(t.Context(), 1, old); !errors.Is(err, forge.ErrMoved) {
+		t.Errorf("of another head: %v", err)
+	}
+}
+
 func TestChecks(t *testing.T) {
 	head := strings.Repeat("a", 40)
 	for _, c := range []struct {

@@ -155,6 +155,22 @@ func TestCloseOfWhatIsNotOpen(t *testing.T) {
 	}
 }
 
+// fault: F-11
+func TestCommentThatIsNotThere(t *testing.T) {
+	w := newWorld(t)
+	w.Push(branch)
+	w.Open(branch, "main", "x", "")
+	w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			jsonSays(201, `{}`)(rw, r)
+		}
+		return r.Method == http.MethodPost
+	}
+	if err := w.under.Comment(t.Context(), 1, "key", "text"); !isKind(err, forge.Invalid) {
+		t.Errorf("comment: %v", err)
+	}
+}
+
 func TestClosedInVain(t *testing.T) {
 	w := newWorld(t)
 	w.Push(branch)
