@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -113,6 +114,8 @@ func (b *bringing) follow(c SiteChange) {
 	switch {
 	case len(b.sites) == 1 && !b.recorded:
 		b.old = held
+	case b.old.image == held.image && held.image != "":
+		b.old.upstream = cmp.Or(b.old.upstream, held.upstream)
 	case b.old != held:
 		b.old = side{} // they differ
 	}
@@ -173,7 +176,11 @@ func (p Proposal) title() string {
 	default:
 		subject = movesOf(sites).subject(room)
 	}
-	return inertLine(last.prefix + subject)
+	sides := strings.Split(last.prefix+subject, " → ")
+	for i, side := range sides {
+		sides[i] = inertLine(side)
+	}
+	return strings.Join(sides, " → ")
 }
 
 // recordSubject is the title where nothing follows.
@@ -225,14 +232,18 @@ func (p Proposal) summary(all []*bringing) string {
 		}
 	}
 	text := fmt.Sprintf("%s %s: %s.", what, is, itself)
+	follow := fmt.Sprintf("the %d sites that follow are changed", sites)
+	if sites == 1 {
+		follow = "the site that follows is changed"
+	}
 	switch {
 	case fresh == 0:
-		return text + fmt.Sprintf(" It is on record already. This changes the %s that follow.", count(sites, "site"))
+		return text + " It is on record already. Now " + follow + "."
 	case sites == 0:
 		return text + " This puts it on record, in the `status` of the streams, and nothing else: what follows moves afterwards."
 	}
-	return text + fmt.Sprintf(" First it goes on record, in the `status` of the streams; then the %s that follow are changed."+
-		" The commits come in that order, and any way to merge keeps it: no site holds what is not on record.", count(sites, "site"))
+	return text + fmt.Sprintf(" First it goes on record, in the `status` of the streams; then %s."+
+		" The commits come in that order, and any way to merge keeps it: no site holds what is not on record.", follow)
 }
 
 // tableOf says of each tag what it was and is.
@@ -333,7 +344,7 @@ func (p Proposal) choices(at address) string {
 	takeBack := "reopen this one"
 	hold := "`paused: true` in a rule of `" + ConfigPath + "` stops a path or a namespace, imports and all"
 	if !p.StatusOnly() {
-		takeBack = "reopen this one, or run " + code("towpath follow --resume "+p.firstSite())
+		takeBack = "reopen this one, or run " + span("towpath follow --resume "+p.firstSite())
 		hold = "`\"paused\": true` in the trigger or the marker of a site stops that site; " + hold
 	}
 	return "**What you can do**\n\n" + strings.Join([]string{
@@ -346,11 +357,11 @@ func (p Proposal) choices(at address) string {
 		"\n\nThis part is kept up to date. What you write above or below it stays, and so does a title of yours."
 }
 
-// firstSite is the first of them, as a command takes it.
+// firstSite is the first of them that a command takes as it is shown.
 func (p Proposal) firstSite() string {
 	for _, w := range p.Chain {
-		if i := slices.IndexFunc(w.Sites, func(c SiteChange) bool { return c.Site.Path != "" }); i >= 0 {
-			return w.Sites[i].Site.Path
+		if i := slices.IndexFunc(w.Sites, func(c SiteChange) bool { return inert(c.Site.Path) == c.Site.Path }); i >= 0 {
+			return quoted(w.Sites[i].Site.Path)
 		}
 	}
 	return "PATH"
