@@ -130,8 +130,11 @@ func repositoryPath(p Place, path string) (string, bool) {
 	}
 	last := &parts[len(parts)-1]
 	*last = strings.TrimSuffix(*last, ".git")
+	if strings.HasSuffix(*last, ".git") {
+		return "", false // no forge has such a name, and its page would be taken for another's address
+	}
 	for _, part := range parts {
-		if !isName(part) || part == ".git" {
+		if !isName(part) {
 			return "", false
 		}
 	}

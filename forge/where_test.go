@@ -71,7 +71,7 @@ func hostile() []string {
 		`https://github.com/owner/na"me`, "https://github.com/owner/na'me", "https://github.com/owner/<b>", "https://github.com/owner/na`me",
 		`https://github.com\owner\name`, `https://github.com/owner/na\me`, "https://github.com/owner/na|me", "https://github.com/owner/näme",
 		"https://gıthub.com/owner/name", "https://github.com/owner/na\u202eme", "https://github.com/owner/\xffname", "https://github.com/owner",
-		"https://github.com/owner/.git", "https://github.com/owner/", "https://github.com/a/b/c", "https://github..com/owner/name",
+		"https://github.com/owner/.git", "https://git.example/owner/name.git.git", "https://github.com/owner/", "https://github.com/a/b/c", "https://github..com/owner/name",
 		"https://.github.com/owner/name", "https://github.com./owner/name", "https://-x.example/owner/name", "https:///owner/name",
 		"https://[::1]:3000/owner/name", "https://git.example:/owner/name", "https://git.example:0/owner/name", "https://git.example:65536/owner/name",
 		"https://git.example:+80/owner/name", "https://git.example:080/owner/name", "https://git_x.example/owner/name", " https://github.com/owner/name",
