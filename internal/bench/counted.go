@@ -45,6 +45,10 @@ func (c *counted) Push(ctx context.Context, branch string, base gitstore.Snapsho
 	return c.snapshot(c.Store.Push(ctx, branch, bareSnapshot(base), chain...))
 }
 
+func (c *counted) Replace(ctx context.Context, branch string, old gitstore.Rev, base gitstore.Snapshot, chain ...gitstore.Commit) (gitstore.Snapshot, error) {
+	return c.snapshot(c.Store.Replace(ctx, branch, old, bareSnapshot(base), chain...))
+}
+
 func (c *counted) snapshot(s gitstore.Snapshot, err error) (gitstore.Snapshot, error) {
 	if s == nil || err != nil {
 		return nil, err
