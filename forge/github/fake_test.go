@@ -31,12 +31,13 @@ var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 
 // A hub is GitHub's API of one repository, with its words, headers and shapes.
 type hub struct {
-	t      testing.TB
-	srv    *httptest.Server
-	token  string
-	fault  func(w http.ResponseWriter, r *http.Request) bool // answers instead, if it says so
-	seen   []string                                          // requests, in order
-	agents []string
+	t       testing.TB
+	srv     *httptest.Server
+	token   string
+	fault   func(w http.ResponseWriter, r *http.Request) bool // answers instead, if it says so
+	rewrite func(r *http.Request)                             // spoils a request, where it is set
+	seen    []string                                          // requests, in order
+	agents  []string
 
 	mu       sync.Mutex
 	pageSize int // at most
@@ -137,6 +138,9 @@ func (h *hub) routes() http.Handler {
 		if r.Header.Get("Authorization") != "Bearer "+h.token {
 			refuse(w, 401, "Bad credentials", "")
 			return
+		}
+		if h.rewrite != nil {
+			h.rewrite(r)
 		}
 		mux.ServeHTTP(w, r)
 	})

@@ -275,15 +275,19 @@ func TestPagesLeadNowhereElse(t *testing.T) {
 	if err != nil || len(h.seen) != 3 {
 		t.Errorf("%v after %d pages, want 3", err, len(h.seen))
 	}
-	for name, next := range map[string]func(int) string{
-		"in a circle":      func(int) string { return "https://api.github.com/pulls?page=1" },
-		"without a number": func(int) string { return "https://api.github.com/pulls?page_token=abc" },
-		"without an end":   func(page int) string { return fmt.Sprintf("https://api.github.com/pulls?page=%d", page+1) },
+	// Each is tried with three sizes of pages.
+	for name, c := range map[string]struct {
+		next  func(int) string
+		pages int
+	}{
+		"in a circle":      {func(int) string { return "https://api.github.com/pulls?page=1" }, 3},
+		"without a number": {func(int) string { return "https://api.github.com/pulls?page_token=abc" }, 3},
+		"without an end":   {func(page int) string { return fmt.Sprintf("https://api.github.com/pulls?page=%d", page+1) }, 3 * 200},
 	} {
-		h, err := pages(next)
+		h, err := pages(c.next)
 		e := wantKind(t, err, forge.Invalid)
-		if !strings.Contains(e.What, "a list") || len(h.seen) > 3*200 {
-			t.Errorf("%s: %v after %d requests", name, err, len(h.seen))
+		if !strings.Contains(e.What, "a list") || len(h.seen) != c.pages {
+			t.Errorf("%s: %v after %d requests, want %d", name, err, len(h.seen), c.pages)
 		}
 	}
 }
@@ -380,5 +384,30 @@ func TestNoTokenIsRepeated(t *testing.T) {
 		if text := fmt.Sprintf("%v %+v %#v", err, err, err); err == nil || strings.Contains(text, h.token) || strings.ContainsAny(err.Error(), "\n\x1b") {
 			t.Errorf("%s: %s", method, text)
 		}
+	}
+}
+
+// TestFiltersAreNotHeeded has a server answer with everything whatever was asked for.
+//
+// fault: F-11
+func TestFiltersAreNotHeeded(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.push("release")
+	for _, name := range []string{branch, "feature/x"} {
+		h.push(name)
+		h.open(name, "release", "x", "", repoID)
+		h.open(name, "main", "x", "", repoID)
+	}
+	h.rewrite = func(r *http.Request) { r.URL.RawQuery = "state=open&per_page=100" }
+	h.pageSize = 100
+	f := h.forge()
+	if found, err := f.List(t.Context(), "main", forgetest.Prefix); err != nil || len(found) != 1 || found[0].Number != 2 {
+		t.Errorf("listed are %+v, %v; want number 2", found, err)
+	}
+	h.rewrite = func(r *http.Request) { r.URL.RawQuery = "state=all&per_page=100" }
+	h.end(h.pulls[3], false) // feature/x onto main
+	if found, err := f.Past(t.Context(), "main", branch); err != nil || len(found) != 0 {
+		t.Errorf("past are %+v, %v; want none, for it is open", found, err)
 	}
 }

@@ -90,6 +90,7 @@ func TestOneThingIsLost(t *testing.T) {
 		"a team from elsewhere":    {forge.Draft{Reviewers: []string{"elsewhere/core", somebody}}, "the reviewer elsewhere/core", nil, []string{somebody}, nil, nil},
 		"that team alone":          {forge.Draft{Reviewers: []string{"elsewhere/core"}}, "the reviewer elsewhere/core", nil, nil, nil, nil},
 		"its author":               {forge.Draft{Reviewers: []string{botLogin}}, "the reviewer " + botLogin, nil, nil, nil, nil},
+		"a stranger to assign":     {forge.Draft{Assignees: []string{somebody, forgetest.Nobody}}, "without the assignee " + forgetest.Nobody, nil, nil, nil, []string{somebody}},
 		"an assignee":              {forge.Draft{Assignees: []string{"OctoCat"}}, "", nil, nil, nil, []string{"OctoCat"}},
 	} {
 		h := newHub(t)
@@ -107,6 +108,9 @@ func TestOneThingIsLost(t *testing.T) {
 			t.Fatalf("%s: it is %+v", name, p)
 		}
 		got := h.pulls[0]
+		if !slices.Equal(p.Labels, c.labels) {
+			t.Errorf("%s: the labels are said to be %q, want %q", name, p.Labels, c.labels)
+		}
 		if diff := cmp.Diff([][]string{c.labels, c.people, c.teams, c.someone}, [][]string{got.labels, got.reviewers, got.teams, got.assignees}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -337,6 +341,30 @@ func TestAutoMergeWithNothingToWaitFor(t *testing.T) {
 	}
 	if err := h.forge().AutoMerge(t.Context(), p.Number, p.Head); err != nil {
 		t.Errorf("of what is merged: %v", err)
+	}
+}
+
+// TestAutoMergeIsOnAlready asks for nothing twice, and does not trust what stands for another head.
+func TestAutoMergeIsOnAlready(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.required = "ci/build"
+	p, err := propose(t, h, forge.Draft{Title: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := h.forge().AutoMerge(t.Context(), p.Number, p.Head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := slices.DeleteFunc(slices.Clone(h.seen), func(s string) bool { return s != "POST /api/graphql" })
+	if len(asked) != 1 || !h.pulls[0].auto {
+		t.Errorf("it was turned on %d times, want once", len(asked))
+	}
+	h.push(branch)
+	if err := h.forge().AutoMerge(t.Context(), p.Number, p.Head); err != forge.ErrMoved {
+		t.Errorf("somebody pushed: %v, want ErrMoved", err)
 	}
 }
 

@@ -74,8 +74,10 @@ func (f *Forge) of(ctx context.Context, state, base, branch string) ([]forge.Pro
 	if err != nil {
 		return nil, f.fail(ctx, reading, err)
 	}
-	// GitHub lists everything where it does not understand the filter.
-	return slices.DeleteFunc(all, func(p forge.Proposal) bool { return p.Branch != branch }), nil
+	// GitHub lists everything where it does not understand a filter.
+	return slices.DeleteFunc(all, func(p forge.Proposal) bool {
+		return p.Branch != branch || (p.State == forge.Open) != (state == "open")
+	}), nil
 }
 
 // list reads the pages of a list, and leaves out what is not of this repository's own
