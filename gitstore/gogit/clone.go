@@ -166,8 +166,9 @@ func (c *clone) advance(ctx context.Context, ref string, tip plumbing.Hash) erro
 }
 
 // asideDepth is how much of a branch beside the home is fetched: as a rule, what is its own
-// and the commit of the home that it is built on.
-const asideDepth = 16
+// and the commit of the home that it is built on. Every commit below costs its trees; whoever
+// asks for them gets them.
+const asideDepth = 4
 
 // aside fetches a branch that is built on some commit of the home's, perhaps an old one, of
 // whose history nothing is here. So no commit is said to be here, after which the server

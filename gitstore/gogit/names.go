@@ -40,10 +40,11 @@ func refOf(branch string) string {
 // shortOf is a ref as people name it.
 func shortOf(ref string) string { return strings.TrimPrefix(ref, heads) }
 
-// checkRef returns the ref of a branch, or of a full name, that may be read.
+// checkRef returns the ref of a branch, or of a full name, that may be read. What stands
+// behind refs/heads/, refs/pull/ and the like is held to the same rules as a branch.
 func checkRef(repo, name string) (string, error) {
 	ref := refOf(name)
-	if usableBranch(name) && (ref == "HEAD" || strings.Count(ref, "/") > 1) {
+	if parts := strings.SplitN(ref, "/", 3); usableBranch(ref) && (ref == "HEAD" || len(parts) == 3 && usableBranch(parts[2])) {
 		return ref, nil
 	}
 	return "", unusable(repo, name)
