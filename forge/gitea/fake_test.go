@@ -26,6 +26,7 @@ type fake struct {
 	forgejo bool                            // no filter by base
 	mute    bool                            // no totals
 	most    int                             // rows on a page, whatever is asked for; 0: as asked
+	total   string                          // of the lists among answers; empty: it is not said
 	before  func(page int)                  // is called before a page is answered
 	answers map[string]func() (int, string) // by method and path
 
@@ -99,6 +100,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if answer := f.answers[what]; answer != nil {
 		status, text := answer()
+		if f.total != "" {
+			w.Header().Set("X-Total-Count", f.total)
+		}
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(text))
 		return

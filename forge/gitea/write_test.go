@@ -175,31 +175,52 @@ func TestAutoMergeTakesItBack(t *testing.T) {
 	}
 }
 
+// statuses is a page of good ones.
+func statuses(page int) string {
+	var rows []string
+	for i := range 50 {
+		rows = append(rows, fmt.Sprintf(`{"id":%d,"status":"success"}`, page*100+i))
+	}
+	return `{"state":"success","statuses":[` + strings.Join(rows, ",") + `]}`
+}
+
 // TestChecksOnPages has the one that is not good on the last page.
 func TestChecksOnPages(t *testing.T) {
 	for state, checks := range map[string]forge.Checks{
 		"success": forge.Green, "skipped": forge.Green, "pending": forge.Pending, "failure": forge.Red, "error": forge.Red, "warning": forge.Red,
 	} {
-		f := newFake(t)
-		pages := 0
-		f.answers["GET /commits/"+head+"/status"] = func() (int, string) {
-			pages++
-			var rows []string
-			for i := range 50 {
-				rows = append(rows, fmt.Sprintf(`{"id":%d,"status":"success"}`, pages*100+i))
+		for _, total := range []string{"", "101"} {
+			f := newFake(t)
+			f.total = total
+			pages := 0
+			f.answers["GET /commits/"+head+"/status"] = func() (int, string) {
+				pages++
+				switch pages {
+				case 3:
+					return 200, fmt.Sprintf(`{"state":%q,"statuses":[{"id":1,"status":%q}]}`, state, state)
+				case 4:
+					return 200, `{"state":"","statuses":[]}`
+				}
+				return 200, statuses(pages)
 			}
-			switch pages {
-			case 3:
-				return 200, fmt.Sprintf(`{"state":%q,"statuses":[{"id":1,"status":%q}]}`, state, state)
-			case 4:
-				return 200, `{"state":"","statuses":[]}`
+			got, err := f.forge.Checks(t.Context(), head)
+			if err != nil || got != checks {
+				t.Errorf("%s on the last page (of %s): %s (%v), want %s", state, total, got, err, checks)
 			}
-			return 200, `{"state":"success","statuses":[` + strings.Join(rows, ",") + `]}`
+			if total != "" && pages > 3 {
+				t.Errorf("it was asked for %d pages, want 3", pages)
+			}
 		}
-		got, err := f.forge.Checks(t.Context(), head)
-		if err != nil || got != checks {
-			t.Errorf("%s on the last page: %s (%v), want %s", state, got, err, checks)
-		}
+	}
+}
+
+// TestChecksWithoutEnd calls nothing good that it has not seen the end of.
+func TestChecksWithoutEnd(t *testing.T) {
+	f := newFake(t)
+	pages := 0
+	f.answers["GET /commits/"+head+"/status"] = func() (int, string) { pages++; return 200, statuses(pages) }
+	if got, err := f.forge.Checks(t.Context(), head); err != nil || got != forge.Pending || pages > maxStatusPages {
+		t.Errorf("%s (%v) after %d pages, want pending", got, err, pages)
 	}
 }
 
