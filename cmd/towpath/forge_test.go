@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,5 +233,45 @@ func TestOpenForgeProblems(t *testing.T) {
 	}
 	if r, err := (&app{}).openForge(op, venue{kind: "none"}); err != nil || r.Forge != nil {
 		t.Errorf("no forge: %v, %v", r.Forge, err)
+	}
+}
+
+// Each forge is asked at its API, with the token that the operator names, as it is at that moment.
+func TestForgeIsAsked(t *testing.T) {
+	for kind, header := range map[string]string{"github": "Authorization", "gitlab": "Private-Token", "gitea": "Authorization"} {
+		var asked []*http.Request
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r)
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, "[]")
+		}))
+		defer server.Close()
+		path := map[string]string{"github": "/api/v3/", "gitlab": "/api/v4/", "gitea": "/api/v1/"}[kind]
+		file := filepath.Join(t.TempDir(), "token")
+		op := operatorOf(t, fmt.Sprintf("repo: https://git.example/acme/streams.git\nforge: {kind: %s, api: '%s%s', token-file: '%s'}\n", kind, server.URL, path, file))
+		v, err := venueOf(op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := (&app{getenv: func(string) string { return "" }}).openForge(op, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the token is replaced in between
+			token := fmt.Sprintf("t-%x", rand.Uint64())
+			if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			asked = nil
+			list, err := r.List(t.Context(), "main", "towpath/")
+			if err != nil || len(list) != 0 || len(asked) == 0 {
+				t.Errorf("%s: %v, %v, %d requests", kind, list, err, len(asked))
+			}
+			for _, q := range asked {
+				if !strings.HasPrefix(q.URL.Path, path) || !strings.HasSuffix(q.Header.Get(header), token) || !strings.HasPrefix(q.UserAgent(), "towpath/") || strings.Contains(q.URL.String(), token) {
+					t.Errorf("%s: asked %s as %s", kind, q.URL.Path, q.UserAgent())
+				}
+			}
+		}
 	}
 }
