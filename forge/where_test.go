@@ -75,7 +75,7 @@ func hostile() []string {
 		"https://.github.com/owner/name", "https://github.com./owner/name", "https://-x.example/owner/name", "https:///owner/name",
 		"https://[::1]:3000/owner/name", "https://git.example:/owner/name", "https://git.example:0/owner/name", "https://git.example:65536/owner/name",
 		"https://git.example:+80/owner/name", "https://git.example:080/owner/name", "https://git_x.example/owner/name", " https://github.com/owner/name",
-		"https://github.com/owner/name.git/..", "https://" + strings.Repeat("a", 64) + ".example/owner/name", "https://git.example/owner/" + strings.Repeat("n", 300),
+		"https://github.com/owner/name.git/..", "https://" + strings.Repeat("a", 64) + ".example/owner/name", "https://" + strings.Repeat("abcdefghi.", 26) + "example/owner/name", "https://git.example/owner/" + strings.Repeat("n", 300),
 		"https://git.example/" + strings.Repeat("n/", 2000) + "n",
 	}
 }
