@@ -68,7 +68,7 @@ func (r *Reconciler) inquire(ctx context.Context, branches []string, now time.Ti
 		if err != nil {
 			return learned, d.failed(ctx, err, now)
 		}
-		d.past[branch] = past
+		d.past[branch], d.pastAt[branch] = past, now
 		learned = learned || len(past) > 0
 		asked++
 	}

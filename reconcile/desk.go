@@ -35,6 +35,7 @@ type desk struct {
 	asked  time.Time                   // when it was asked last; zero: ask now
 	open   map[string]forge.Proposal   // by branch
 	past   map[string][]forge.Proposal // by branch, as far as somebody wanted to know
+	pastAt map[string]time.Time        // …and when
 	ended  []Reviewed                  // that came to an end since the last report
 	err    error                       // the forge's last failure
 	fails  int
@@ -106,7 +107,7 @@ func newDesk(dir string) *desk {
 	return &desk{
 		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, kept: map[string]keep{}, lanes: map[string]lane{},
 		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, later: map[string]time.Time{}, broken: map[string]error{},
-		open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{},
+		open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
 	}
 }
 

@@ -238,9 +238,31 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 		say(Turned, "", v.broken[branch].Error())
 	case s.forge && v.quiet() && todo != remove:
 		say(InLine, "", v.awaits(s))
+	case !s.open && (todo == push || todo == begin) && v.outdated(ctx, branch):
+		say(InLine, "", "people have answered meanwhile")
+		v.acts++
 	default:
 		v.do(ctx, todo, rev, p)
 	}
+}
+
+// outdated asks once more what was made of earlier proposals of a branch before another one is
+// opened, and reports whether that is news: another process may have opened one, and a person closed it.
+func (v *review) outdated(ctx context.Context, branch string) bool {
+	if v.Forge == nil || v.pastAt[branch].Equal(v.now) {
+		return false
+	}
+	past, err := v.Forge.Past(ctx, v.Branch, branch)
+	if err != nil {
+		v.desk.failed(ctx, err, v.now)
+		return true
+	}
+	news := !slices.EqualFunc(past, v.past[branch], func(a, b forge.Proposal) bool { return a.Number == b.Number && a.State == b.State })
+	v.past[branch], v.pastAt[branch] = past, v.now
+	if news {
+		v.Reconciler.next = v.now
+	}
+	return news
 }
 
 // quiet reports whether the forge is not asked now.
