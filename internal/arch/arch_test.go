@@ -30,6 +30,7 @@ var floors = map[string]int{
 	"gitstore/gogit": 4, "gitstore/memory": 4, "gitstore/storetest": 4, "gitstore/gittest": 4,
 	"registry/remote": 4, "registry/memory": 4, "registry/registrytest": 4, "registry/integrated": 4,
 
+	"forge/gitea/giteatest": 4,
 	"forge/wire": 4, "forge/memory": 4, "forge/forgetest": 4,
 	"forge/github": 5, "forge/gitlab": 5, "forge/gitea": 5, // on wire
 
@@ -71,6 +72,7 @@ var may = map[string]struct {
 	"forge/github":          {[]string{"forge", "forge/wire", "gitstore"}, "a forge knows no other; of Git what a commit is, to have one made and signed"},
 	"forge/gitlab":          {[]string{"forge", "forge/wire"}, "a forge knows no other"},
 	"forge/gitea":           {[]string{"forge", "forge/wire"}, "a forge knows no other"},
+	"forge/gitea/giteatest": {nil, "a real forge for tests"},
 	"examples":              {nil, "files for people to copy"},
 	"internal/seeds":        {nil, "for tests alone"},
 	"internal/spent":        {nil, "for tests alone"},
