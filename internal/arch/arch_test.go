@@ -31,7 +31,7 @@ var floors = map[string]int{
 	"registry/remote": 4, "registry/memory": 4, "registry/registrytest": 4, "registry/integrated": 4,
 
 	"forge/gitea/giteatest": 4,
-	"forge/wire": 4, "forge/memory": 4, "forge/forgetest": 4,
+	"forge/wire":            4, "forge/memory": 4, "forge/forgetest": 4,
 	"forge/github": 5, "forge/gitlab": 5, "forge/gitea": 5, // on wire
 
 	"examples":    4,
