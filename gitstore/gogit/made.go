@@ -88,7 +88,6 @@ func (s *Store) check(ctx context.Context, ref string, back plumbing.Hash, tip *
 	case !errors.As(wrong, &other):
 		return fmt.Errorf("the push landed, but what the forge made cannot be checked: %w", wrong)
 	}
-	delete(s.last, ref)
 	e := &gitstore.Error{
 		Kind: gitstore.Corrupt, Repo: s.repo,
 		What: "the forge made another commit than it was asked for; the branch is back where it was",

@@ -32,10 +32,7 @@ func (s Signing) openPGP(key []byte, passphrase string, now time.Time) (seal, er
 			return nil, s.wrongPassphrase()
 		}
 	}
-	config := &pgp.Config{
-		Time:         func() time.Time { return now },
-		SigningKeyId: signing.PublicKey.KeyId,
-	}
+	config := &pgp.Config{Time: func() time.Time { return now }} // for which it chooses the same key
 	return func(raw []byte, when time.Time) (string, error) {
 		if _, ok := owner.SigningKeyById(when, signing.PublicKey.KeyId); !ok {
 			return "", s.invalid(owner, when)

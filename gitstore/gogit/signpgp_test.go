@@ -167,47 +167,86 @@ func TestSignedWithOpenPGP(t *testing.T) {
 	})
 }
 
-// A key that gpg made and exported works, too.
-func TestSignedWithGPGsKey(t *testing.T) {
+// A gpgHome is where gpg keeps keys that it made, each under a passphrase.
+type gpgHome struct {
+	*testing.T
+	dir, passphrase string
+}
+
+func newGPGHome(t *testing.T) gpgHome {
+	t.Helper()
 	if _, err := exec.LookPath("gpg"); err != nil {
 		t.Skip("gpg is not here: apt-get install gnupg")
 	}
-	home, passphrase := t.TempDir(), "fake-"+rand.Text()
-	gpg := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command("gpg", append([]string{"--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase-fd", "0"}, args...)...)
-		cmd.Stdin = strings.NewReader(passphrase)
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("gpg %v: %v", args, err)
-		}
-		return string(out)
+	h := gpgHome{t, t.TempDir(), "fake-" + rand.Text()}
+	t.Cleanup(func() { exec.Command("gpgconf", "--homedir", h.dir, "--kill", "all").Run() })
+	return h
+}
+
+func (h gpgHome) gpg(args ...string) string {
+	h.Helper()
+	cmd := exec.Command("gpg", append([]string{"--homedir", h.dir, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase-fd", "0"}, args...)...)
+	cmd.Stdin = strings.NewReader(h.passphrase)
+	out, err := cmd.Output()
+	if err != nil {
+		h.Fatalf("gpg %v: %v", args, err)
 	}
-	t.Cleanup(func() { exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run() })
-	gpg("--quick-generate-key", bot.Name+" <"+bot.Email+">", "ed25519", "cert", "never")
-	fingerprint := ""
-	for line := range strings.Lines(gpg("--with-colons", "--list-keys")) {
+	return string(out)
+}
+
+// generate makes a key and a subkey.
+func (h gpgHome) generate(use, subkey, subkeyUse string) {
+	h.Helper()
+	h.gpg("--quick-generate-key", bot.Name+" <"+bot.Email+">", "ed25519", use, "never")
+	for line := range strings.Lines(h.gpg("--with-colons", "--list-keys")) {
 		if f, ok := strings.CutPrefix(line, "fpr:"); ok {
-			fingerprint = strings.Trim(f, ":\n")
+			h.gpg("--quick-add-key", strings.Trim(f, ":\n"), subkey, subkeyUse, "1y")
+			return
 		}
 	}
-	gpg("--quick-add-key", fingerprint, "ed25519", "sign", "1y")
-	for name, export := range map[string]string{"whole": "--export-secret-keys", "subkeys alone": "--export-secret-subkeys"} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			s := newStage(t, signing(gogit.Signing{
-				Format: "openpgp", KeyFile: write(t, filepath.Join(dir, "key.asc"), gpg("--armor", export)),
-				PassphraseFile: write(t, filepath.Join(dir, "passphrase"), passphrase+"\n"),
-			}))
-			s.trustGPG(gpg("--armor", "--export"))
-			if _, err := s.store.Push(t.Context(), "main", s.snapshot(), gitstore.Commit{
-				Message: "ours", Author: bot, When: time.Now(), Edits: []gitstore.Edit{{Path: "readme", Content: []byte("ours\n")}},
-			}); err != nil {
-				t.Fatal(err)
-			}
-			s.wantSeal("/dev/null", "U", "N")
-		})
+	h.Fatal("gpg lists no key")
+}
+
+// signing exports the key.
+func (h gpgHome) signing(export string) gogit.Signing {
+	h.Helper()
+	dir := h.TempDir()
+	return gogit.Signing{
+		Format: "openpgp", KeyFile: write(h.T, filepath.Join(dir, "key.asc"), h.gpg("--armor", export)),
+		PassphraseFile: write(h.T, filepath.Join(dir, "passphrase"), h.passphrase+"\n"),
 	}
+}
+
+// pushNow pushes a commit of this moment.
+func (s *stage) pushNow() error {
+	_, err := s.store.Push(s.Context(), "main", s.snapshot(), gitstore.Commit{
+		Message: "ours", Author: bot, When: time.Now(), Edits: []gitstore.Edit{{Path: "readme", Content: []byte("ours\n")}},
+	})
+	return err
+}
+
+// A key that gpg made and exported works, too, with the secret of its subkey alone.
+func TestSignedWithGPGsKey(t *testing.T) {
+	h := newGPGHome(t)
+	h.generate("cert", "ed25519", "sign")
+	for _, export := range []string{"--export-secret-keys", "--export-secret-subkeys"} {
+		s := newStage(t, signing(h.signing(export)))
+		s.trustGPG(h.gpg("--armor", "--export"))
+		if err := s.pushNow(); err != nil {
+			t.Fatalf("%s: %v", export, err)
+		}
+		s.wantSeal("/dev/null", "U", "N")
+	}
+}
+
+// fault: G-27
+func TestSecretThatWasNotExported(t *testing.T) {
+	h := newGPGHome(t)
+	h.generate("sign", "cv25519", "encr")
+	bad := badKey{"", h.signing("--export-secret-subkeys"), "lacks the secret part"}
+	s := newStage(t, signing(bad.signing))
+	wantUnsigned(s, s.pushNow(), bad)
+	s.wantLog("first")
 }
 
 func badPGPKeys(t *testing.T) []badKey {
