@@ -151,6 +151,10 @@ func TestMarksThatAreGone(t *testing.T) {
 	if !got.ours || got.marker.Head != l.marker.Head || !strings.HasSuffix(got.before, l.section) {
 		t.Errorf("without a beginning: got %+v", got)
 	}
+	quoted := "> <!-- towpath:begin -->\nmy words\n\n"
+	if got := readLetter(quoted + body[strings.Index(body, "<!-- towpath:end"):]); !got.ours || !strings.HasSuffix(got.before, "my words") {
+		t.Errorf("below a quote of a beginning: got %+v", got)
+	}
 	endless := body[:strings.Index(body, "<!-- towpath:end")] + l.after
 	if got := readLetter(endless); got.ours || got.before != endless || got.String() != endless {
 		t.Errorf("without an end: got %+v", got)
