@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -330,9 +331,9 @@ func TestReplaceOvertaken(t *testing.T) {
 //
 // fault: G-23
 func TestBranchesAmongMany(t *testing.T) {
-	s := newStage(t)
+	s := newStage(t, func(o *gogit.Options) { o.Limits.Refs = 16 << 10 })
 	base := s.snapshot()
-	manyRefs(s.repo, 5000)
+	manyRefs(s.repo, 1000) // of which the list is longer
 	s.server.Log()
 	if _, err := s.store.Branches(t.Context(), "towpath/"); err != nil {
 		t.Fatal(err)
@@ -473,9 +474,21 @@ func TestDeleteOnDisk(t *testing.T) {
 			prepare(r)
 			want := r.Git("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)")
 			want = strings.Replace(want, "refs/heads/t/a/b "+tip+" \n", "", 1)
+			packed, _ := os.ReadFile(filepath.Join(r.Dir, "packed-refs")) // none is empty
+			lines := strings.SplitAfter(string(packed), "\n")
+			lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasSuffix(line, " refs/heads/t/a/b\n") })
 			s := open(t, gogit.Options{Repo: r.Dir})
 			if err := s.Delete(t.Context(), "t/a/b", gitstore.Rev(tip)); err != nil {
 				t.Fatal(err)
+			}
+			packed, _ = os.ReadFile(filepath.Join(r.Dir, "packed-refs"))
+			if diff := cmp.Diff(strings.Join(lines, ""), string(packed)); diff != "" {
+				t.Errorf("packed-refs (-want +got)\n%s", diff)
+			}
+			for _, dir := range []string{"refs/heads/t/a", "logs/refs/heads/t/a"} {
+				if _, err := os.Stat(filepath.Join(r.Dir, dir)); err == nil {
+					t.Errorf("left behind: %s", dir)
+				}
 			}
 			if diff := cmp.Diff(want, r.Git("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)")); diff != "" {
 				t.Errorf("refs (-want +got)\n%s", diff)
