@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,23 +15,41 @@ import (
 
 func newPlan(a *app) *cobra.Command {
 	var explained bool
-	var output string
+	var output, base, head string
 	c := &cobra.Command{
-		Use: "plan", Short: "Show what a run would commit, and why", Args: cobra.NoArgs,
+		Use: "plan [--head REF]", Short: "Show what a run would commit, and why", Args: cobra.NoArgs,
 		Long: `Ask the registries as run would, and print the commits that run would make as
 unified diffs, with the reason of each site. Below stand the sites that stay as they are:
 held (a person took the image back), deferred (until their window opens, or the image is old
-enough), left alone (there is no image yet) and paused. Nothing is written. Exits 4 when there are changes.`,
+enough), left alone (there is no image yet) and paused. Nothing is written. Exits 4 when there are changes.
+
+With --head, look at what merging REF into --base gives, and print what is different with it:
+problems that it brings or mends, tags and the images that they would be, sites that would
+follow. REF is a branch, a ref such as refs/pull/12/head or, of a repository on this machine, HEAD.
+A stranger may have written it: registries are asked without any credential, 200 times at the
+most, and only for what it changes. Exits 3 when it brings problems, 4 when it changes an image.`,
 		Example: `  towpath plan --repo https://git.example/team/streams
   towpath plan --explain --repo .        every tag: what is on record, what the registry says,
                                          what its policy chose and passed over, and why
-  towpath plan -o json | jq .commits`,
+  towpath plan -o json | jq .commits
+  towpath plan --base main --head refs/pull/12/head -o markdown > comment.md
+  towpath plan --repo . --base refs/remotes/origin/main --head HEAD`,
 	}
 	c.Flags().BoolVar(&explained, "explain", false, "say of every tag what is on record and what is done about it")
-	c.Flags().StringVarP(&output, "output", "o", "text", "`text|json`")
+	c.Flags().StringVarP(&output, "output", "o", "text", "`text|json|markdown`")
+	c.Flags().StringVar(&head, "head", "", "look at what merging `REF` would do")
+	c.Flags().StringVar(&base, "base", "", "the branch or `REF` that it is merged into (default --branch)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := oneOf("-o", output, "text", "json"); err != nil {
+		if err := oneOf("-o", output, "text", "json", "markdown"); err != nil {
 			return err
+		}
+		switch {
+		case explained && (head != "" || output == "markdown"):
+			return usage("--explain goes without --head, and with -o text or json")
+		case head != "":
+			return a.planHead(c.Context(), base, head, output)
+		case base != "":
+			return usage("%w", hint{errors.New("--base says what --head is merged into"), "name a --head, or the branch with --branch"})
 		}
 		r, _, err := a.open(c.Context())
 		if err != nil {
@@ -44,7 +63,8 @@ enough), left alone (there is no image yet) and paused. Nothing is written. Exit
 		if err != nil {
 			return failed(err)
 		}
-		if output == "json" {
+		switch output {
+		case "json":
 			p := planOf(rep, r.Catalog())
 			if explained {
 				p.Explain = explain(rep, r.Catalog())
@@ -52,7 +72,9 @@ enough), left alone (there is no image yet) and paused. Nothing is written. Exit
 			if err := writeJSON(a.stdout, p); err != nil {
 				return failed(err)
 			}
-		} else {
+		case "markdown":
+			fmt.Fprint(a.stdout, outlookOf(rep, r.Catalog()).markdown())
+		default:
 			a.printPlan(rep, r.Catalog(), explained)
 		}
 		switch {
@@ -72,9 +94,6 @@ func oneOf(flag, word string, known ...string) error {
 		if word == k {
 			return nil
 		}
-	}
-	if word == "markdown" {
-		return usage("%s markdown: not yet", flag)
 	}
 	return usage("%s %s: say %s", flag, word, strings.Join(known, " or "))
 }

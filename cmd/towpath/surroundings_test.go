@@ -155,49 +155,6 @@ func TestGitHookExample(t *testing.T) {
 	}
 }
 
-// TestCIExamples runs the commands of examples/ci.
-func TestCIExamples(t *testing.T) {
-	var github struct {
-		Name        string
-		On          json.RawMessage // "on" is true to some readers
-		True        json.RawMessage `json:"true"`
-		Permissions map[string]string
-		Jobs        map[string]struct {
-			RunsOn string `json:"runs-on"`
-			Steps  []struct {
-				Uses, Run string
-				With      map[string]any
-			}
-		}
-	}
-	decodeYAML(t, "examples/ci/.github/workflows/towpath.yaml", &github)
-	var gitlab map[string]struct {
-		Image        string
-		Rules        []map[string]string
-		BeforeScript []string `json:"before_script"`
-		Script       []string
-	}
-	decodeYAML(t, "examples/ci/.gitlab-ci.yml", &gitlab)
-
-	var lines []string
-	for _, step := range github.Jobs["validate"].Steps {
-		lines = append(lines, step.Run)
-	}
-	lines = append(append(lines, gitlab["towpath"].BeforeScript...), gitlab["towpath"].Script...)
-	ran := 0
-	for _, line := range lines {
-		if pkg, ok := strings.CutPrefix(line, "go install "); ok {
-			installs(t, strings.TrimSuffix(pkg, "@latest"))
-		} else if line != "" {
-			checks(t, line)
-			ran++
-		}
-	}
-	if ran != 2 {
-		t.Errorf("%d commands were run: %q", ran, lines)
-	}
-}
-
 var (
 	blocks   = regexp.MustCompile("(?ms)^```(sh|yaml|json)\n(.*?)^```$")
 	modeline = regexp.MustCompile(`^# yaml-language-server: \$schema=(\S+)\n`)
