@@ -88,6 +88,15 @@ func openWire(api string) bool {
 	return err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && (notAddress != nil || !addr.IsLoopback())
 }
 
+// originOf is an API without its path, as errors of forges name it.
+func originOf(api string) string {
+	u, err := url.Parse(api)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 func sameOrigin(a, b string) bool {
 	x, err := url.Parse(a)
 	if err != nil {
@@ -127,7 +136,7 @@ const maxToken = 64 << 10 // bytes of its file
 // token is asked before each request, so that one that was replaced is used at once.
 func (s tokenSource) token(api string, getenv func(string) string) func(context.Context) (string, error) {
 	bad := func(fix, format string, args ...any) error {
-		return &forge.Error{Kind: forge.Unauthorized, Forge: strings.TrimSuffix(api, "/"), What: fmt.Sprintf(format, args...), Fix: fix}
+		return &forge.Error{Kind: forge.Unauthorized, Forge: originOf(api), What: fmt.Sprintf(format, args...), Fix: fix}
 	}
 	return func(context.Context) (string, error) {
 		text, where := getenv(s.variable), "the variable "+s.variable
