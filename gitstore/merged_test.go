@@ -1,6 +1,7 @@
 package gitstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -249,5 +250,35 @@ func TestMergedApart(t *testing.T) {
 		if _, _, err := gitstore.Merged(t.Context(), main, head); !errors.Is(err, broken) {
 			t.Errorf("%s fails: got %v", op, err)
 		}
+	}
+}
+
+// A strict snapshot has no files but its own.
+type strict struct{ gitstore.Snapshot }
+
+func (s strict) Read(ctx context.Context, id gitstore.BlobID) ([]byte, error) {
+	changes, err := s.Changes(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		if c.New.Blob == id {
+			return s.Snapshot.Read(ctx, id)
+		}
+	}
+	return nil, fmt.Errorf("%s does not hold %s", s.Rev(), id)
+}
+
+// Each file is read where it is.
+func TestMergedReads(t *testing.T) {
+	f := newFork(t, map[string]string{"a": "1", "b": "1", "c": "1"})
+	f.edit("main", map[string]string{"a": "m", "c": "m"})
+	f.edit("head", map[string]string{"b": "h", "c": "h"})
+	view, _, err := gitstore.Merged(t.Context(), strict{f.at("main")}, strict{f.at("head")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"a": "m", "b": "h", "c": "h"}, f.files(view)); diff != "" {
+		t.Errorf("files (-want +got)\n%s", diff)
 	}
 }
