@@ -241,7 +241,7 @@ func TestLetterFits(t *testing.T) {
 }
 
 func TestStatusStaysApartFromSites(t *testing.T) {
-	m := marker{Moves: append(manyMoves(20, 20), moveOf("team1/web:0000", "i", "streams.yaml", ""))}
+	m := marker{Moves: append(manyMoves(25, 30), moveOf("team1/web:0000", "i", "streams.yaml", ""))}
 	got, err := readMarker(m.fitted(longestMarker))
 	if err != nil || !got.names(moveOf("team1/web:0000", "i", "streams.yaml", "")) || got.names(moveOf("team1/web:0000", "i", "streams.yaml", "x")) {
 		t.Errorf("got %v, %v", got.Moves[0], err)
