@@ -108,27 +108,20 @@ func (a *App) renew(ctx context.Context) error {
 		}
 		a.installation = found.GetID()
 	}
-	got, resp, err := a.api.Apps.CreateInstallationToken(ctx, a.installation, &github.InstallationTokenOptions{Repositories: []string{a.o.Repo}})
+	got, _, err := a.api.Apps.CreateInstallationToken(ctx, a.installation, &github.InstallationTokenOptions{Repositories: []string{a.o.Repo}})
 	if r, ok := refused(err); ok && r.StatusCode == http.StatusNotFound {
 		a.installation = a.o.Installation // it may have been installed anew
 	}
 	if err != nil {
 		return a.failure(ctx, "get a token for the App", err)
 	}
-	// How long it lives is told by their clock, and ours may be another.
-	life := min(got.GetExpiresAt().Sub(theirs(resp.Header, a.now())), maxLife)
+	// The end is told by their clock. Where that is ahead of ours, it is sooner than it seems.
+	life := min(got.GetExpiresAt().Sub(a.now()), maxLife)
 	if got.GetToken() == "" || life <= minLeft {
 		return a.failure(ctx, "get a token for the App", odd("a token that is empty or over already"))
 	}
 	a.token, a.expires, a.retry = got.GetToken(), a.now().Add(life), time.Time{}
 	return nil
-}
-
-func theirs(h http.Header, now time.Time) time.Time {
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		return date
-	}
-	return now
 }
 
 // signed is what an App shows instead of a token: who it is, signed with its key.

@@ -3,14 +3,17 @@ package github_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/towpath/towpath/forge/github"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/gittest"
 )
@@ -131,24 +134,27 @@ func TestCommitBesideAnOddName(t *testing.T) {
 func TestCommitIsNotTakenOnTrust(t *testing.T) {
 	t.Parallel()
 	other := strings.Repeat("ab", 20)
-	for path, answer := range map[string]string{
-		"/git/blobs":   `{"sha":"` + other + `"}`,
-		"/git/trees":   `{"sha":"` + other + `","tree":[]}`,
-		"/git/commits": `{"sha":"` + other + `","message":"x","tree":{"sha":"` + other + `"},"parents":[]}`,
+	for ask, answer := range map[string]string{
+		"GET /git/commits":  `{"sha":"` + other + `","message":"first","tree":{"sha":"` + other + `"},"parents":[]}`,
+		"POST /git/blobs":   `{"sha":"` + other + `"}`,
+		"POST /git/trees":   `{"sha":"` + other + `","tree":[]}`,
+		"POST /git/commits": `{"sha":"` + other + `","message":"x","tree":{"sha":"` + other + `"},"parents":[{"sha":"PARENT"}]}`,
 	} {
-		h := newGitHub(t, map[string]string{"dir/a.yaml": "1\n"})
+		// Git sorts dir.x before dir, which is a directory.
+		h := newGitHub(t, map[string]string{"dir/a.yaml": "1\n", "dir.x": "2\n"})
+		method, path, _ := strings.Cut(ask, " ")
 		h.fault = func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, path) {
+			if r.Method != method || !strings.Contains(r.URL.Path, path) {
 				return false
 			}
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusCreated)
-			fmt.Fprint(w, answer)
+			fmt.Fprint(w, strings.ReplaceAll(answer, "PARENT", h.git.Tip()))
 			return true
 		}
 		_, err := h.forge().Commit(t.Context(), gitstore.Rev(h.git.Tip()), commitOf("x", edit("dir/a.yaml", "2\n")))
 		if e := gitError(t, err); e.Kind != gitstore.Corrupt || !strings.Contains(e.What, "than was") {
-			t.Errorf("%s: %v is %s, want Corrupt", path, e, e.Kind)
+			t.Errorf("%s: %v is %s, want Corrupt", ask, e, e.Kind)
 		}
 	}
 }
@@ -186,41 +192,32 @@ func TestCommitSaysWhoseMoveItIs(t *testing.T) {
 	}
 }
 
-// TestBlobsAreFewAtATime holds the first of them until there are four.
+// TestBlobsAreFewAtATime holds all that are sent until no more come.
 func TestBlobsAreFewAtATime(t *testing.T) {
 	t.Parallel()
-	h := newGitHub(t, map[string]string{"a.yaml": "1\n"})
-	var (
-		mu      sync.Mutex
-		now, at int
-		four    = make(chan struct{})
-		done    sync.Once
-	)
-	h.fault = func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/git/blobs") {
-			return false
+	synctest.Test(t, func(t *testing.T) {
+		h := &holding{release: make(chan struct{})}
+		done := make(chan error)
+		go func() { done <- github.SendBlobs(t.Context(), h, 12) }()
+		synctest.Wait()
+		if n := h.held.Load(); n != 4 {
+			t.Errorf("%d are sent at the same time, want 4", n)
 		}
-		mu.Lock()
-		now++
-		at = max(at, now)
-		if now == 4 {
-			done.Do(func() { close(four) })
+		close(h.release)
+		if err := <-done; err == nil {
+			t.Error("an answer without a blob's id is taken for one")
 		}
-		mu.Unlock()
-		<-four
-		mu.Lock()
-		now--
-		mu.Unlock()
-		return false
-	}
-	var edits []gitstore.Edit
-	for i := range 12 {
-		edits = append(edits, edit(fmt.Sprintf("f%d.yaml", i), fmt.Sprint(i)))
-	}
-	if _, err := h.forge().Commit(t.Context(), gitstore.Rev(h.git.Tip()), commitOf("x", edits...)); err != nil {
-		t.Fatal(err)
-	}
-	if at != 4 {
-		t.Errorf("%d were sent at the same time, want 4", at)
-	}
+	})
+}
+
+// holding keeps requests until they are released, and has nothing to say to them.
+type holding struct {
+	held    atomic.Int64
+	release chan struct{}
+}
+
+func (h *holding) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.held.Add(1)
+	<-h.release
+	return &http.Response{StatusCode: http.StatusCreated, Body: io.NopCloser(strings.NewReader("{}")), Request: r, Header: http.Header{}}, nil
 }
