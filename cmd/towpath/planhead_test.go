@@ -315,20 +315,25 @@ func TestHeadAsksNothingForTheBase(t *testing.T) {
 	}
 }
 
-// A head that is a merge commit is judged by what it does, as the commit that a forge makes of it
-// would be: here it takes an image back.
+// A head that is a merge commit, as CI checks it out, is judged by what it does, as the one
+// commit that a forge makes of it would be: here it brings an image, and leaves a site out.
 func TestHeadIsOneCommit(t *testing.T) {
-	h := newHarbour(t, map[string]string{"streams/web.yaml": streamOf("web", "quay.io/team1/web:1"),
-		"values.yaml": "image: quay.io/team1/web:0 # {\"$imagestream\": \"demo/web:stable\"}\n"})
+	site := "image: quay.io/team1/web:0 # {\"$imagestream\": \"demo/web:stable\"}\n"
+	h := newHarbour(t, map[string]string{"streams/web.yaml": streamOf("web", "quay.io/team1/web:1"), "a.yaml": site, "b.yaml": site})
 	h.images.push(t, "team1/web:1", "one")
 	h.towpath(exitDone, "run", "--once")
 	base := h.repo.Tip()
-	h.repo.Commit(map[string]string{"values.yaml": "image: quay.io/team1/web:0 # {\"$imagestream\": \"demo/web:stable\"}\n"}, "back")
+	h.images.push(t, "team1/web:1", "two")
+	h.towpath(exitDone, "import", "demo/web:stable")
+	h.towpath(exitDone, "run", "--once")
+	brought := map[string]string{"streams/web.yaml": h.repo.Read("streams/web.yaml"), "a.yaml": h.repo.Read("a.yaml")}
+	h.repo.Move(base)
+	h.repo.Commit(brought, "theirs")
 	merge := h.repo.Git("commit-tree", "-p", base, "-p", h.repo.Tip(), "-m", "merge", h.repo.Tip()+"^{tree}")
 	h.repo.Move(base)
 	h.repo.Git("branch", "theirs", merge)
-	out, log := h.towpath(exitDone, "plan", "--head", "theirs")
-	if !strings.Contains(out, "held: values.yaml:1: ") || !strings.Contains(out, "took quay.io/team1/web@sha256:one back") {
+	out, log := h.towpath(exitChanges, "plan", "--head", "theirs")
+	if !strings.Contains(out, "held: b.yaml:1: ") || !strings.Contains(out, "moved others to quay.io/team1/web@sha256:two, and left this one out") {
 		t.Errorf("got\n%s%s", out, log)
 	}
 }
