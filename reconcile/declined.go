@@ -12,7 +12,7 @@ import (
 
 // counted is the catalog that counts what waits for its review as on record.
 func (r *Reconciler) counted(ctx context.Context, c *Catalog, now time.Time) (*Catalog, error) {
-	p, err := r.resolved(ctx, c)
+	p, err := r.resolved(ctx, c, now)
 	if err != nil || len(p) == 0 {
 		return c, err
 	}
@@ -112,6 +112,9 @@ func (r *Reconciler) declined(recorded *Recorded, held Held, wanted []SiteChange
 		if open := no[l].open; open != nil && (marker{Moves: open.Resumed}).names(siteMove(h.Change)) {
 			continue
 		}
+		if h.Why == Changed && no[l].brought(h.Change) {
+			continue // it was not a person: an older proposal was merged after the record had moved on
+		}
 		has[h.Change.Site] = true
 		all = append(all, h)
 	}
@@ -125,6 +128,13 @@ func (r *Reconciler) declined(recorded *Recorded, held Held, wanted []SiteChange
 		}
 	}
 	return all
+}
+
+// brought reports whether what a site holds came by a proposal that was merged.
+func (a answered) brought(c SiteChange) bool {
+	is := siteMove(c)
+	is.Image = c.Site.Digest()
+	return slices.ContainsFunc(a.past, func(e ended) bool { return e.merged && is.Image != "" && e.names(is) })
 }
 
 // underReview takes those changes that wait for their time, but are under review already, back among

@@ -47,6 +47,9 @@ type drawn struct {
 	head    gitstore.Rev
 	seals   []string // of its commits; none where they are not as towpath made them
 	pending pending
+	err     error     // why it cannot be read
+	fails   int       // …how often in a row
+	again   time.Time // …and when it is tried again
 }
 
 func (d drawn) ours() bool { return len(d.seals) > 0 }
@@ -80,6 +83,7 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		maps.DeleteFunc(heads, func(name string, _ gitstore.Rev) bool { return !d.isOurs(name) })
 		if news = !maps.Equal(heads, d.heads); news {
 			d.asked = time.Time{} // somebody made something of a branch, or of its proposal
+			maps.DeleteFunc(d.past, func(branch string, _ []forge.Proposal) bool { return heads[branch] != d.heads[branch] })
 		}
 		d.heads, d.looked = heads, now
 	}
@@ -134,8 +138,8 @@ func (d *desk) took(list []forge.Proposal) (news bool) {
 		was, ok := d.open[branch]
 		news = news || !ok || was.Number != p.Number || was.Title != p.Title || was.Body != p.Body || was.Head != p.Head
 	}
-	for branch := range d.open {
-		if _, ok := open[branch]; !ok {
+	for branch, was := range d.open {
+		if open[branch].Number != was.Number {
 			news = true
 			delete(d.past, branch) // somebody made something of it
 		}
@@ -164,18 +168,18 @@ func (d *desk) failed(ctx context.Context, err error, now time.Time) error {
 func (d *desk) works(now time.Time) { d.err, d.fails, d.retry, d.asked = nil, 0, time.Time{}, now }
 
 // resolved is what the proposals put on record that are under review, or soon will be.
-func (r *Reconciler) resolved(ctx context.Context, c *Catalog) (pending, error) {
+func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (pending, error) {
 	d := r.desk
 	if d == nil || c.Invalid || c.Config.Paused() {
 		return nil, nil
 	}
 	all := pending{}
 	for _, branch := range slices.Sorted(maps.Keys(d.heads)) {
-		if err := r.draw(ctx, c, branch); err != nil {
-			return nil, err
+		if r.draw(ctx, c, branch, now); ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		if now := d.drawn[branch]; now.ours() && !d.over(branch) && d.kept[branch].head != now.head {
-			maps.Copy(all, now.pending)
+		if got := d.drawn[branch]; got.ours() && !d.over(branch) && d.kept[branch].head != got.head {
+			maps.Copy(all, got.pending)
 		}
 	}
 	for branch, k := range d.kept { // what was merged or declined of it meanwhile is left out by those who count it
@@ -193,11 +197,12 @@ func (d *desk) over(branch string) bool {
 	return !open && len(past) > 0 && (past[0].Head == string(d.heads[branch]) || readLetter(past[0].Body).marker.Head == d.heads[branch])
 }
 
-// draw reads what a branch holds, unless that is known.
-func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string) error {
-	head := r.desk.heads[branch]
-	if r.desk.drawn[branch].head == head {
-		return nil
+// draw reads what a branch holds, unless that is known. One that cannot be read keeps nothing else from
+// working.
+func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now time.Time) {
+	d, head := r.desk, r.desk.heads[branch]
+	if was := d.drawn[branch]; was.head == head && (was.err == nil || now.Before(was.again)) {
+		return
 	}
 	got := drawn{head: head}
 	snap, err := r.Store.Snapshot(ctx, branch)
@@ -205,13 +210,13 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string) error 
 		got.seals, got.pending, err = c.readChain(ctx, snap)
 	}
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) && (e.Kind == gitstore.NoBranch || e.OfOneFile()) {
-		err = nil // it is gone again, or nobody's that we know
+		err = nil // it is gone again, or no work of towpath's
 	}
-	if err != nil {
-		return fmt.Errorf("reading branch %s: %w", branch, err)
+	if got.err = err; err != nil {
+		got.seals, got.pending, got.again = nil, nil, now.Add(jitter(doubled(passingFirst, passingMost, d.drawn[branch].fails+1)))
+		got.fails = d.drawn[branch].fails + 1
 	}
-	r.desk.drawn[branch] = got
-	return nil
+	d.drawn[branch] = got
 }
 
 // longestChain is how many commits a proposal's branch has at most.

@@ -28,3 +28,6 @@ func Reread(r *Reconciler) (files int, err error) {
 	}
 	return files, nil
 }
+
+// Proposes are the moves that a body's marker names.
+func Proposes(body string) []Move { return readLetter(body).marker.Moves }

@@ -22,6 +22,7 @@ type situation struct {
 	forge  bool // proposals are opened at a forge, and it answers
 
 	branch bool // it is there
+	unread bool // …and cannot be read
 	ours   bool // …as towpath made it
 	same   bool // …and holds what is wanted
 	open   bool // a proposal is open
@@ -60,6 +61,7 @@ const (
 // next decides what is done.
 //
 //	wanted  branch             proposal   becomes
+//	-       cannot be read     -          nothing yet
 //	yes     -                  -          pushed and opened; beyond the most that may be open: waits
 //	yes     ours, as wanted    -          opened: somebody died in between, or there is no forge
 //	yes     ours, otherwise    -          pushed and opened
@@ -76,6 +78,8 @@ const (
 //	no      a person's         -          left
 func (s situation) next() deed {
 	switch {
+	case s.unread:
+		return await
 	case s.open && !s.branch:
 		return stay
 	case s.open && !s.ours && !s.told:
@@ -86,6 +90,8 @@ func (s situation) next() deed {
 		return stay
 	case s.open && !s.wanted:
 		return withdraw
+	case s.open && !s.same && !s.known:
+		return await
 	case s.open && !s.same:
 		return push
 	case s.open && !s.fits:
@@ -168,7 +174,7 @@ func (v *review) situation(branch string, p *Proposal, kept bool) situation {
 	d, head := v.drawn[branch], v.heads[branch]
 	s := situation{
 		wanted: p != nil, kept: kept, forge: v.Forge != nil, room: len(v.desk.open) < v.most(),
-		branch: head != "", ours: d.head == head && d.ours(), open: isOpen,
+		branch: head != "", unread: head != "" && d.head == head && d.err != nil, ours: d.head == head && d.ours(), open: isOpen,
 	}
 	if !s.forge {
 		s.known, s.room = true, len(v.heads) < v.most() || s.branch
@@ -178,9 +184,10 @@ func (v *review) situation(branch string, p *Proposal, kept bool) situation {
 		s.ours = s.ours || m.Head == head && head != "" && d.head == head
 		s.told = m.Frozen == head
 		s.fits = p != nil && v.sent(open, *p, head)
-	} else if past, ok := v.past[branch]; ok {
+	}
+	if past, ok := v.past[branch]; ok {
 		s.known = true
-		if len(past) > 0 {
+		if len(past) > 0 && !isOpen {
 			l := readLetter(past[0].Body)
 			s.stale = past[0].Head == string(head) || l.marker.Head == head
 			switch {
@@ -222,6 +229,9 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 	switch at := v.later[branch]; {
 	case todo == stay || todo == edit && v.quiet():
 		v.standing(ctx, &rev, s, p)
+	case todo == await && s.unread:
+		rev.Fix = fixOf(v.drawn[branch].err)
+		say(Turned, "", v.drawn[branch].err.Error())
 	case todo == await:
 		if p != nil {
 			say(InLine, "", v.awaits(s))
@@ -238,7 +248,7 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 		say(Turned, "", v.broken[branch].Error())
 	case s.forge && v.quiet() && todo != remove:
 		say(InLine, "", v.awaits(s))
-	case !s.open && (todo == push || todo == begin) && v.outdated(ctx, branch):
+	case (todo == push || todo == begin) && v.outdated(ctx, branch):
 		say(InLine, "", "people have answered meanwhile")
 		v.acts++
 	default:
@@ -246,8 +256,8 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 	}
 }
 
-// outdated asks once more what was made of earlier proposals of a branch before another one is
-// opened, and reports whether that is news: another process may have opened one, and a person closed it.
+// outdated asks once more what was made of earlier proposals of a branch before it is pushed, and
+// reports whether that is news: another process may have opened one, and a person closed it.
 func (v *review) outdated(ctx context.Context, branch string) bool {
 	if v.Forge == nil || v.pastAt[branch].Equal(v.now) {
 		return false
@@ -372,7 +382,7 @@ func (v *review) push(ctx context.Context, rev *Reviewed, p Proposal) error {
 		return err
 	}
 	v.mem.pushes = append(v.mem.pushes, v.now)
-	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{tip.Rev(), p.seals(), p.resolved(v.now)}
+	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{head: tip.Rev(), seals: p.seals(), pending: p.resolved(v.now)}
 	delete(v.later, p.Branch)
 	if _, open := v.desk.open[p.Branch]; open {
 		if err := v.edit(ctx, rev, p); err != nil {

@@ -143,13 +143,10 @@ func (m *marina) step() {
 	case 8:
 		f := open[m.rand.IntN(len(open))]
 		m.say("close #%d", f.Number)
-		if m.person[f.Branch] == "" && f.Head != "" {
-			tree := m.store.Tree(f.Branch)
-			for _, n := range []string{"a", "b", "c"} {
-				for _, w := range m.words {
-					if strings.Contains(tree[n+".yaml"].Content, registrymemory.Digest(w)) && !strings.Contains(m.text(n+".yaml"), registrymemory.Digest(w)) && strings.Contains(f.Body, registrymemory.Digest(w)[:19]) {
-						m.declined[n+w] = true
-					}
+		for _, move := range reconcile.Proposes(f.Body) {
+			for _, w := range m.words {
+				if move.Site != "" && move.Image == registrymemory.Digest(w) {
+					m.declined[strings.TrimSuffix(move.Path, ".yaml")+w] = true
 				}
 			}
 		}
@@ -235,8 +232,15 @@ func (m *marina) calm() {
 		for range 3 {
 			for i, line := range m.lines {
 				time.Sleep(20 * time.Minute)
-				if _, err := line.Settle(m.t.Context(), reconcile.Hint{Scheduled: true}); err != nil {
+				rep, err := line.Settle(m.t.Context(), reconcile.Hint{Scheduled: true})
+				if err != nil {
 					m.fail("walk %d: %v", i, err)
+				}
+				for _, p := range rep.Proposals {
+					m.say("walk %d: #%d %s %s %s", i, p.Number, p.State, p.Did, p.Why)
+				}
+				for _, h := range rep.Held {
+					m.say("  %s %s %s %s", h.Change.Site.Path, h.Why, h.About.Subject, h.URL)
 				}
 			}
 			m.safe()
