@@ -105,6 +105,9 @@ func newKey(t testing.TB) *rsa.PrivateKey {
 	return key
 }
 
+// oneKey is made once: it takes its time.
+var oneKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 func writeKey(t testing.TB, path, kind string, der []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
@@ -123,11 +126,13 @@ type app struct {
 
 func newApp(t testing.TB, o github.AppOptions) *app {
 	t.Helper()
-	key := newKey(t)
+	key, err := oneKey()
+	if err != nil {
+		t.Fatal(err)
+	}
 	a := &app{server: newAppServer(t, key), file: filepath.Join(t.TempDir(), "app.pem"), clock: start}
 	writeKey(t, a.file, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
 	o.API, o.ID, o.KeyFile, o.Owner, o.Repo = a.server.srv.URL, appID, a.file, owner, repo
-	var err error
 	if a.App, err = github.NewApp(o); err != nil {
 		t.Fatal(err)
 	}
