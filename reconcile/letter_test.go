@@ -155,6 +155,10 @@ func TestMarksThatAreGone(t *testing.T) {
 	if got := readLetter(quoted + body[strings.Index(body, "<!-- towpath:end"):]); !got.ours || !strings.HasSuffix(got.before, "my words") {
 		t.Errorf("below a quote of a beginning: got %+v", got)
 	}
+	again := body + "\n\nmy words\n\n<!-- towpath:end " + packed(`{"v": 1, "head": "abc"}`) + " -->"
+	if got := readLetter(again); got.marker.Head != "abc" || !strings.HasSuffix(got.before, "my words") {
+		t.Errorf("a second end: got %+v", got)
+	}
 	endless := body[:strings.Index(body, "<!-- towpath:end")] + l.after
 	if got := readLetter(endless); got.ours || got.before != endless || got.String() != endless {
 		t.Errorf("without an end: got %+v", got)
