@@ -337,3 +337,22 @@ func TestHeadIsOneCommit(t *testing.T) {
 		t.Errorf("got\n%s%s", out, log)
 	}
 }
+
+// A pull request is read where it is, by the ref that the forge gives it.
+func TestHeadOverHTTP(t *testing.T) {
+	repo := opened(t, map[string]string{"web.yaml": goodStream}, map[string]string{"bad.yaml": moreWrong})
+	repo.Git("branch", "-D", "theirs")
+	server := gittest.Serve(t, repo)
+	operator := filepath.Join(t.TempDir(), "operator.yaml")
+	if err := os.WriteFile(operator, fmt.Appendf(nil, "git: {username: %s, password-file: %s}\n", server.User, server.PasswordFile()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, log bytes.Buffer
+	args := []string{"plan", "--head", "refs/pull/7/head", "--repo", server.Repo(repo), "--config", operator}
+	if code := Main(t.Context(), args, &out, &log, func(string) string { return "" }); code != exitProblems {
+		t.Errorf("exit code %d: %s", code, log.String())
+	}
+	if want := "merging this would bring 1 problem\n"; out.String() != want || !strings.Contains(log.String(), "bad.yaml:4:8: ") {
+		t.Errorf("got\n%s%s", out.String(), log.String())
+	}
+}
