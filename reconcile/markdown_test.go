@@ -118,6 +118,9 @@ func TestBlock(t *testing.T) {
 			t.Errorf("%q: got %v", s, kinds)
 		}
 	}
+	if kinds, _ := parts(t, block("sh", "a\n````\n# b")); len(kinds) != 2 || kinds[ast.KindFencedCodeBlock] != 1 {
+		t.Errorf("a fence within: got %v", kinds)
+	}
 }
 
 func TestQuoted(t *testing.T) {

@@ -34,7 +34,7 @@ func recordOf(tag, oldFrom, oldDigest, newFrom, newDigest string, old, after ima
 		s.Status.Tags = []imagestream.TagStatus{st}
 		s.inStatus = byName(s.Status.Tags, recordName)
 	}
-	e := imagestream.Event{Tag: ref.Tag, Item: &imagestream.Item{Image: newDigest, Reference: "quay.io/x@" + newDigest, Created: resolvedAt}}
+	e := imagestream.Event{Tag: ref.Tag, Item: &imagestream.Item{Image: newDigest, Reference: "quay.io/x@" + newDigest, Created: resolvedAt.In(time.FixedZone("", 3600))}}
 	if newFrom != "" {
 		e.Source = &imagestream.Source{From: newFrom, Labels: after}
 	}
@@ -275,6 +275,16 @@ func TestSectionIsBounded(t *testing.T) {
 	few := proposed(voice{}, nil, sites[:50]).section(here)
 	if strings.Contains(few, "- and ") || strings.Count(few, "\n- `") != 50 {
 		t.Errorf("50 sites are not 50 lines")
+	}
+}
+
+// A command is shown as it works, or with a word to fill in.
+func TestResumeCommand(t *testing.T) {
+	for path, want := range map[string]string{"deploy/web.yaml": "`towpath follow --resume deploy/web.yaml`", "a #1/web.yaml": "`towpath follow --resume PATH`", "x$(id)`": "`towpath follow --resume PATH`"} {
+		p := proposed(voice{}, nil, []SiteChange{changeOf(path, "team1/web:prod", "", "quay.io/team1/web:1")})
+		if got := p.section(here); !strings.Contains(got, "or run "+want+".") {
+			t.Errorf("%q: got\n%s", path, got)
+		}
 	}
 }
 
