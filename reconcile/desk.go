@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ const forgePoll = 30 * time.Second
 // glance looks at the branches of proposals and at the forge's list of those that are open, and
 // reports whether either is news. That the forge cannot be asked is no error: all the rest goes on.
 func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (news bool, err error) {
-	if c.Invalid || c.Config.Paused() || !c.Config.Proposes() && r.desk.empty() {
+	if c.Invalid || c.Config.Paused() {
 		return false, nil
 	}
 	dir := branchDir(c.Config.BranchPrefix(), r.Branch)
@@ -75,6 +76,9 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		r.desk.prefix = c.Config.BranchPrefix()
 	}
 	d := r.desk
+	if !c.Config.Proposes() && d.empty() && !d.looked.IsZero() {
+		return false, nil // nor were there any when the process began
+	}
 	if d.looked.IsZero() || now.Sub(d.looked) >= r.Poll {
 		heads, err := r.Store.Branches(ctx, dir)
 		if err != nil {
@@ -87,7 +91,7 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		}
 		d.heads, d.looked = heads, now
 	}
-	if r.Forge == nil || now.Before(d.retry) {
+	if r.Forge == nil || now.Before(d.retry) || !c.Config.Proposes() && d.empty() {
 		return news, nil
 	}
 	if d.asked.IsZero() || now.Sub(d.asked) >= forgePoll {
@@ -115,7 +119,7 @@ func newDesk(dir string) *desk {
 	}
 }
 
-func (d *desk) empty() bool { return d == nil || len(d.heads) == 0 && len(d.open) == 0 }
+func (d *desk) empty() bool { return len(d.heads) == 0 && len(d.open) == 0 }
 
 // isOurs reports whether a name is one that towpath gives to branches for the branch that is watched.
 func (d *desk) isOurs(name string) bool {
@@ -317,4 +321,23 @@ func sameRecord(a, b *imagestream.TagStatus) bool {
 		return false
 	}
 	return a.Items[0] == b.Items[0] && (a.Source == b.Source || a.Source != nil && b.Source != nil && a.Source.Same(b.Source))
+}
+
+// lies are the proposals as they lie there, whatever is to be done about them.
+func (d *desk) lies() (all []Reviewed) {
+	for branch, p := range d.open {
+		m := readLetter(p.Body).marker
+		rev := Reviewed{Branch: branch, Number: p.Number, URL: p.URL, Title: p.Title, State: UnderReview, Moves: m.Moves}
+		if m.Frozen != "" && m.Frozen == d.heads[branch] {
+			rev.State, rev.Why = Frozen, aPersons
+		}
+		all = append(all, rev)
+	}
+	for branch := range d.heads {
+		if _, open := d.open[branch]; !open && !d.heard {
+			all = append(all, Reviewed{Branch: branch, State: Pushed})
+		}
+	}
+	slices.SortFunc(all, func(a, b Reviewed) int { return cmp.Compare(a.Branch, b.Branch) })
+	return all
 }

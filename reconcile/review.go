@@ -238,7 +238,7 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 		}
 	case todo == leave:
 		if s.open {
-			say(Frozen, "", "somebody else committed to its branch")
+			say(Frozen, "", aPersons)
 		}
 	case todo == refuse:
 		rev.Fix = fmt.Sprintf("merge what branch %s holds, or delete it", branch)
@@ -275,6 +275,8 @@ func (v *review) outdated(ctx context.Context, branch string) bool {
 	return news
 }
 
+const aPersons = "somebody else committed to its branch"
+
 // quiet reports whether the forge is not asked now.
 func (v *review) quiet() bool {
 	return v.Forge != nil && (!v.heard || v.err != nil || v.now.Before(v.retry))
@@ -284,7 +286,7 @@ func (v *review) quiet() bool {
 func (v *review) awaits(s situation) string {
 	switch {
 	case v.quiet():
-		return "the forge does not answer"
+		return "the forge cannot be asked"
 	case !s.known:
 		return "the forge is still to be asked about earlier ones"
 	}
@@ -462,7 +464,7 @@ func (v *review) freeze(ctx context.Context, rev *Reviewed) error {
 		return err
 	}
 	v.desk.open[rev.Branch] = open
-	rev.State, rev.Did, rev.Why = Frozen, "left alone", "somebody else committed to its branch"
+	rev.State, rev.Did, rev.Why = Frozen, "left alone", aPersons
 	return nil
 }
 

@@ -61,6 +61,9 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	if err != nil {
 		return nil, Report{}, err
 	}
+	if _, err := r.glance(ctx, cat, now); err != nil {
+		return nil, Report{}, err
+	}
 	mem := r.memory(now)
 	recorded := Record(cat, nil, now)
 	wanted := Follow(recorded)
@@ -70,6 +73,9 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	}
 	rep := r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now)
 	_, rep.Deferred = Guard(held.Without(wanted), now)
+	if r.desk != nil {
+		rep.Proposals, rep.ForgeErr = r.desk.lies(), r.desk.err
+	}
 	return cat, rep, nil
 }
 

@@ -174,5 +174,5 @@ func judgeRefusal(e *refusal) verdict {
 			fix: "allow towpath's user to force-push to its own branches: take them out of the branch protection; where git itself says no: git config receive.denyNonFastForwards false, in the server's repository"}
 	}
 	return verdict{kind: gitstore.Denied, what: "the server refuses the push",
-		fix: "allow towpath's user to push to the branch, or watch another branch: --branch"}
+		fix: "let people review what it wants: below defaults: in .towpath.yaml write status: proposal and triggers: proposal; or allow towpath's user to push to the branch"}
 }
