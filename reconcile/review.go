@@ -420,7 +420,7 @@ func (v *review) begin(ctx context.Context, rev *Reviewed, p Proposal) error {
 func (v *review) edit(ctx context.Context, rev *Reviewed, p Proposal) error {
 	open := v.desk.open[p.Branch]
 	title, body := open.Title, v.body(open.Body, p, v.heads[p.Branch])
-	if was := readLetter(open.Body).marker.Title; was == "" || was == title {
+	if was := readLetter(open.Body).marker.Title; was == title {
 		title = p.title()
 	}
 	if err := v.Forge.Edit(ctx, open.Number, title, body); err != nil {
