@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,25 +31,33 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 	if d == nil {
 		return false, nil
 	}
-	var branches []string
-	note := func(l lane) {
+	first := map[string]time.Time{} // by branch: when the first of its images was resolved
+	note := func(l lane, since time.Time) {
 		if l.straight() {
 			return
 		}
-		branch := branchName(recorded.cat.Config.BranchPrefix(), r.Branch, l)
+		branch := branchName(d.prefix, r.Branch, l)
 		if _, ok := d.lanes[branch]; !ok {
 			news = news || len(d.past[branch]) > 0
 			d.lanes[branch] = l
 		}
-		branches = append(branches, branch)
+		if at, ok := first[branch]; !ok || since.Before(at) {
+			first[branch] = since
+		}
 	}
 	for _, c := range recorded.Changes {
 		for _, e := range c.Events {
-			note(recorded.laneOf(imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}))
+			if e.Item != nil {
+				note(recorded.laneOf(imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}), e.Item.Created)
+			}
 		}
 	}
 	for _, c := range wanted {
-		note(recorded.laneOfSite(c.Site))
+		note(recorded.laneOfSite(c.Site), c.Since)
+	}
+	branches := slices.SortedFunc(maps.Keys(first), func(a, b string) int { return cmp.Or(first[a].Compare(first[b]), cmp.Compare(a, b)) })
+	if len(d.open) >= recorded.cat.Config.MaxOpen() { // of those that wait nobody needs to know yet
+		branches = slices.DeleteFunc(branches, func(branch string) bool { _, open := d.open[branch]; return !open })
 	}
 	learned, err := r.inquire(ctx, branches, now)
 	return news || learned, err
@@ -57,12 +67,17 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 // another of it comes to an end, and reports whether they made anything of any.
 func (r *Reconciler) inquire(ctx context.Context, branches []string, now time.Time) (learned bool, err error) {
 	d, asked := r.desk, 0
+	d.more = false
 	if r.Forge == nil || !d.heard || d.err != nil {
 		return false, nil
 	}
 	for _, branch := range branches {
-		if _, known := d.past[branch]; known || asked == inquiries {
+		if _, known := d.past[branch]; known {
 			continue
+		}
+		if asked == inquiries {
+			d.more = true
+			break
 		}
 		past, err := r.Forge.Past(ctx, r.Branch, branch)
 		if err != nil {
@@ -181,6 +196,10 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	r.report.Proposals, r.report.acts = r.propose(ctx, snap, wanted, kept, now)
 	r.report.ForgeErr = r.desk.err
 	r.next = earliest(r.next, r.desk.retry)
+	if r.desk.more {
+		r.next = now // there is more to ask
+		r.report.acts++
+	}
 }
 
 // unclear are the branches whose open proposals stay as they are: some of what they would do waits for

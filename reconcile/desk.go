@@ -37,6 +37,7 @@ type desk struct {
 	open   map[string]forge.Proposal   // by branch
 	past   map[string][]forge.Proposal // by branch, as far as somebody wanted to know
 	pastAt map[string]time.Time        // …and when
+	more   bool                        // branches are left of which that is still to be asked
 	ended  []Reviewed                  // that came to an end since the last report
 	err    error                       // the forge's last failure
 	fails  int

@@ -287,7 +287,7 @@ func (v *review) awaits(s situation) string {
 	switch {
 	case v.quiet():
 		return "the forge cannot be asked"
-	case !s.known:
+	case s.room && !s.known:
 		return "the forge is still to be asked about earlier ones"
 	}
 	return fmt.Sprintf("%s are open, and max-open of %s allows no more", count(len(v.desk.open), "proposal"), ConfigPath)
@@ -410,7 +410,6 @@ func (v *review) begin(ctx context.Context, rev *Reviewed, p Proposal) error {
 		return err
 	}
 	v.desk.open[p.Branch] = got
-	delete(v.past, p.Branch)
 	rev.State, rev.Did, rev.Number, rev.URL, rev.Title = UnderReview, "opened", got.Number, got.URL, got.Title
 	return cmp.Or(v.arm(ctx, got, p), err)
 }

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -308,6 +309,47 @@ func TestReviewRequests(t *testing.T) {
 		}
 		if asked[forgememory.OpList] > 11 || len(asked) > 1 {
 			t.Errorf("in five minutes it asked %v", asked)
+		}
+	})
+}
+
+// Of very many, as many are opened as may be, in one go; of those that wait the forge is not asked.
+func TestReviewMany(t *testing.T) {
+	files, lines := map[string]string{".towpath.yaml": "version: 1\nmax-open: 40\ndefaults: {status: proposal, triggers: proposal}\n"}, ""
+	for i := range 100 {
+		name := fmt.Sprintf("s%03d", i)
+		files["streams/"+name+".yaml"] = quayStream(name)
+		files["apps/"+name+".yaml"] = strings.Replace(follower(name, " "), "web:stable", name+":stable", 1)
+		lines += "quay.io/team1/" + name + ":1.4 aaa\n"
+	}
+	quayside(t, files, func(q *quay) {
+		if err := q.registry.Set(lines); err != nil {
+			q.t.Fatal(err)
+		}
+		f, past := forgememory.New(), 0
+		f.Heads = func(branch string) string { return string(q.store.Tip(branch)) }
+		f.Hook = func(op string) (bool, error) {
+			if op == forgememory.OpPast {
+				past++
+			}
+			return true, nil
+		}
+		for range 2 {
+			q.restart()
+			q.line.Forge, q.line.Yes, past = f, true, 0
+			q.walk()
+			if n := len(f.All()); n != 40 || past > 75 {
+				q.t.Errorf("%d are open, and it asked %d times what became of others", n, past)
+			}
+		}
+		waiting := 0
+		for _, p := range q.last.Proposals {
+			if p.State == reconcile.InLine {
+				waiting++
+			}
+		}
+		if waiting != 60 {
+			q.t.Errorf("%d wait, want 60", waiting)
 		}
 	})
 }
