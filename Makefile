@@ -23,7 +23,8 @@ test: tools ## Run every test
 # CI replays what this records. A Gitea is built once, into the user's cache; it needs gcc.
 test-forge: tools ## Run the forge's tests against a real Gitea, and record its answers
 	@gitea=$$(GO="$(GO)" forge/gitea/testdata/server/build.sh) && \
-	  TOWPATH_GITEA="$$gitea" $(GO) test -count=1 -timeout 30m ./forge/gitea/...
+	  TOWPATH_GITEA="$$gitea" $(GO) test -count=1 -timeout 30m ./forge/gitea/... && \
+	  TOWPATH_GITEA="$$gitea" $(GO) test -count=1 -tags gitea -timeout 10m -run TestGitea ./cmd/towpath
 
 check: fmt vet lint tidy static race ## All that a change must pass, race tests last
 
@@ -36,6 +37,7 @@ fmt:
 
 vet:
 	$(GO) vet ./...
+	$(GO) vet -tags gitea ./cmd/towpath
 
 lint:
 	$(GO) run $(STATICCHECK) ./...
