@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/go-github/v89/github"
@@ -40,19 +41,22 @@ func (f *Forge) Comment(ctx context.Context, number int, key, text string) error
 	return f.fail(ctx, commenting, err)
 }
 
-// said tells whether a comment with the mark is there.
-func (f *Forge) said(ctx context.Context, number int, mark string) (bool, error) {
-	found := false
-	err := pages(func(page int) (*github.Response, error) {
-		all, resp, err := f.api.Issues.ListComments(ctx, f.owner, f.repo, number,
-			&github.IssueListCommentsOptions{ListOptions: github.ListOptions{Page: page, PerPage: 100}})
-		for _, c := range all {
-			found = found || strings.Contains(c.GetBody(), mark)
-		}
-		if found {
-			return nil, err
-		}
-		return resp, err
+// said tells whether a comment with the mark is there. Comments are in the order of their numbers: a page that
+// is full is read on from even where GitHub said, when it was read first, that it is the last.
+func (f *Forge) said(ctx context.Context, number int, mark string) (found bool, err error) {
+	err = sized(listSizes[0], func(size int) error {
+		return pages(func(page int) (*github.Response, error) {
+			all, resp, err := f.api.Issues.ListComments(ctx, f.owner, f.repo, number,
+				&github.IssueListCommentsOptions{ListOptions: github.ListOptions{Page: page, PerPage: size}})
+			found = slices.ContainsFunc(all, func(c *github.IssueComment) bool { return strings.Contains(c.GetBody(), mark) })
+			if err != nil || found {
+				return nil, err
+			}
+			if len(all) == size && resp.NextPage == 0 {
+				resp.NextPage = page + 1
+			}
+			return resp, nil
+		})
 	})
 	return found, err
 }

@@ -40,7 +40,8 @@ type hub struct {
 	agents  []string
 
 	mu       sync.Mutex
-	pageSize int // at most
+	pageSize int  // at most
+	oldLinks bool // an answer that is what it was says nothing of where its list goes on
 	methods  []string
 	rulings  []string // methods that a rule for the branch forbids
 	drafts   bool
@@ -191,6 +192,9 @@ func (c *call) answer(status int, v any) {
 		c.w.Header().Set("ETag", tag)
 		c.w.Header().Set("Cache-Control", "private, max-age=60, s-maxage=60")
 		if c.r.Header.Get("If-None-Match") == tag {
+			if c.oldLinks {
+				c.w.Header().Del("Link")
+			}
 			c.w.WriteHeader(http.StatusNotModified)
 			return
 		}

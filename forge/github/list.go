@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-github/v89/github"
 
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/forge/wire"
 )
 
 const (
@@ -39,23 +40,30 @@ func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal
 }
 
 // open lists all that are open onto base, by number.
-func (f *Forge) open(ctx context.Context, base string) ([]forge.Proposal, error) {
-	var failure error
-	for _, size := range listSizes[slices.Index(listSizes, f.perPage):] {
-		all, err := f.list(ctx, &github.PullRequestListOptions{State: "open", Base: base, Sort: "created", Direction: "desc",
+func (f *Forge) open(ctx context.Context, base string) (all []forge.Proposal, err error) {
+	err = sized(f.perPage, func(size int) error {
+		all, err = f.list(ctx, &github.PullRequestListOptions{State: "open", Base: base, Sort: "created", Direction: "desc",
 			ListOptions: github.ListOptions{PerPage: size}}, math.MaxInt)
 		if err == nil {
 			f.perPage = size
-			slices.Reverse(all)
-			return all, nil
 		}
-		failure = f.fail(ctx, reading, err)
-		if e, ok := errors.AsType[*forge.Error](failure); !ok || e.Kind != forge.Invalid {
-			return nil, failure
+		return err
+	})
+	if err != nil {
+		return nil, f.fail(ctx, reading, err)
+	}
+	slices.Reverse(all)
+	return all, nil
+}
+
+// sized reads a list in pages of a size, and in smaller ones while they are too large.
+func sized(most int, read func(size int) error) (err error) {
+	for _, size := range listSizes[slices.Index(listSizes, most):] {
+		if err = read(size); !errors.Is(err, wire.ErrTooLarge) {
+			return err
 		}
 	}
-	f.perPage = listSizes[0] // the size was not it
-	return nil, failure
+	return err
 }
 
 // Past lists those of one branch that are over.

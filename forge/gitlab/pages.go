@@ -7,11 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	gl "gitlab.com/gitlab-org/api/client-go"
 
-	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/forge/wire"
 )
 
@@ -28,7 +26,7 @@ func pages[T any](f *Forge, doing string, ask func(gl.ListOptions) ([]*T, *gl.Re
 	for range maxPages {
 		items, resp, err := ask(at)
 		switch {
-		case isTooLarge(err) && at.PerPage > 1:
+		case errors.Is(err, wire.ErrTooLarge) && at.PerPage > 1:
 			at = smaller(at)
 			continue
 		case err != nil:
@@ -78,11 +76,6 @@ func isFull(at gl.ListOptions, resp *gl.Response, items int) bool {
 		size = min(size, resp.ItemsPerPage)
 	}
 	return int64(items) >= size
-}
-
-func isTooLarge(err error) bool {
-	var e *forge.Error
-	return errors.As(err, &e) && e.Kind == forge.Invalid && strings.Contains(e.What, "is larger than")
 }
 
 // smaller is the first of the pages that a page is cut into.

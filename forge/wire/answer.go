@@ -32,8 +32,11 @@ const (
 var (
 	errStalled  = errors.New("the answer stalled")
 	errDeadline = errors.New("the request took longer than a minute")
-	errTooLarge = errors.New("the answer is larger than 8 MiB")
 )
+
+// ErrTooLarge is below the error for an answer that is too large to be read: a smaller part may be
+// asked for.
+var ErrTooLarge = errors.New("the answer is larger than 8 MiB")
 
 // newTransport has no cookies and does not dial yet. A proxy is the environment's.
 func newTransport(roots *x509.CertPool) *http.Transport {
@@ -100,7 +103,7 @@ func (l *line) exchange(req *http.Request) (answer, error) {
 	case err != nil:
 		return answer{}, causeOf(ctx, err)
 	case len(a.body) > limit && a.succeeded():
-		return answer{}, errTooLarge
+		return answer{}, ErrTooLarge
 	}
 	a.body = a.body[:min(len(a.body), limit)]
 	return a, nil

@@ -134,8 +134,10 @@ func (l *line) broken(ctx context.Context, hidden secrets, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, errTooLarge) {
-		return l.invalid(errTooLarge.Error())
+	if errors.Is(err, ErrTooLarge) {
+		e := l.invalid("sent more than is read")
+		e.Err = ErrTooLarge
+		return e
 	}
 	what, fix := "the connection broke", fixWait
 	var (
@@ -177,4 +179,7 @@ func cause(err error, hidden secrets) error {
 
 func (c *plainCause) Error() string { return c.text }
 
-func (c *plainCause) Is(target error) bool { return errors.Is(c.err, target) }
+// Is leaves out what the net package says of its own deadlines: it was not the caller's context.
+func (c *plainCause) Is(target error) bool {
+	return target != context.DeadlineExceeded && target != context.Canceled && errors.Is(c.err, target)
+}

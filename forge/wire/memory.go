@@ -85,16 +85,18 @@ func questionOf(req *http.Request, by secrets) question {
 	return question{req.URL.String(), req.Header.Get("Accept"), by.account}
 }
 
-// again is the answer as it was, with what the forge says of today: its limits, and its clock.
+// again is the answer as it was, with what the forge says of today: its limits, its clock, and where
+// the list goes on. A page is known by its body: one that is full is the same whether or not another follows.
 func (a *answer) again(today http.Header) answer {
 	h := a.header.Clone()
+	paged := isPaged(today)
 	for name := range h {
-		if isDaily(name) {
+		if isDaily(name) || isTotal(name) || paged && isPaging(name) {
 			delete(h, name)
 		}
 	}
 	for name, values := range today {
-		if isDaily(name) {
+		if isDaily(name) || isTotal(name) || paged && isPaging(name) {
 			h[name] = values
 		}
 	}
@@ -103,4 +105,24 @@ func (a *answer) again(today http.Header) answer {
 
 func isDaily(name string) bool {
 	return name == "Date" || name == "Retry-After" || strings.HasPrefix(name, "X-Ratelimit-") || strings.HasPrefix(name, "Ratelimit")
+}
+
+// isTotal reports whether a header counts what is on other pages, which is not what it was because
+// one page is.
+func isTotal(name string) bool { return strings.HasPrefix(name, "X-Total") }
+
+func isPaging(name string) bool {
+	switch name {
+	case "Link", "X-Next-Page", "X-Prev-Page", "X-Page", "X-Per-Page":
+		return true
+	}
+	return false
+}
+
+// isPaged reports whether an answer says where its list goes on, or that it does not. Links are
+// for other things, too.
+func isPaged(h http.Header) bool {
+	return len(h.Values("X-Next-Page")) > 0 || slices.ContainsFunc(h.Values("Link"), func(link string) bool {
+		return strings.Contains(link, "page=")
+	})
 }

@@ -74,6 +74,52 @@ func TestUnchangedIsAnsweredFromMemory(t *testing.T) {
 	}
 }
 
+// A page that is full is the same when another follows it, and its ETag with it.
+// fault: F-07
+func TestUnchangedPageGoesOn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		was, is, want http.Header
+	}{
+		"another follows (GitHub)":    {nil, http.Header{"Link": {`<?page=2>; rel="next"`}}, http.Header{"Link": {`<?page=2>; rel="next"`}}},
+		"another follows (GitLab)":    {http.Header{"X-Next-Page": {""}}, http.Header{"X-Next-Page": {"2"}}, http.Header{"X-Next-Page": {"2"}}},
+		"none follows any more":       {http.Header{"X-Next-Page": {"2"}, "Link": {`<?page=2>; rel="next"`}}, http.Header{"X-Next-Page": {""}}, http.Header{"X-Next-Page": {""}}},
+		"nothing is said of it":       {http.Header{"X-Next-Page": {"2"}}, nil, http.Header{"X-Next-Page": {"2"}}},
+		"a link to something else":    {http.Header{"Link": {`<?page=2>; rel="next"`}}, http.Header{"Link": {`<https://docs.example/>; rel="deprecation"`}}, http.Header{"Link": {`<?page=2>; rel="next"`}}},
+		"one less on others":          {http.Header{"X-Total-Count": {"51"}}, http.Header{"X-Total-Count": {"50"}}, http.Header{"X-Total-Count": {"50"}}},
+		"how many is not said":        {http.Header{"X-Total-Count": {"51"}, "X-Total": {"51"}, "X-Total-Pages": {"2"}}, nil, nil},
+		"what a page is stays so":     {http.Header{"Etag": {"x"}, "X-Kept": {"a"}}, http.Header{"X-Kept": {"b"}}, http.Header{"X-Kept": {"a"}}},
+		"GitHub's of no page is kept": {http.Header{"Link": {`<?page=2>; rel="next"`}}, http.Header{"X-Total": {"3"}}, http.Header{"Link": {`<?page=2>; rel="next"`}, "X-Total": {"3"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			again := false
+			s := api(t, func(w http.ResponseWriter, r *http.Request) {
+				header := tt.was
+				if again {
+					header = tt.is
+				}
+				for name, values := range header {
+					w.Header()[name] = values
+				}
+				w.Header().Set("ETag", `W/"full"`)
+				if again = r.Header.Get("If-None-Match") == `W/"full"`; again {
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+				io.WriteString(w, `[]`)
+			})
+			c := client(t, wire.Options{API: s.URL})
+			get(t, c, s.URL)
+			again = true
+			resp, _ := get(t, c, s.URL)
+			for _, name := range []string{"Link", "X-Next-Page", "X-Total", "X-Total-Count", "X-Total-Pages", "X-Kept"} {
+				if got, want := resp.Header.Values(name), tt.want.Values(name); fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s: got %q, want %q", name, got, want)
+				}
+			}
+		})
+	}
+}
+
 // What one token may see is no answer to another.
 func TestMemoryIsOneTokens(t *testing.T) {
 	shelf := &shelf{text: "a"}
@@ -179,6 +225,7 @@ func TestUnaskedNotModified(t *testing.T) {
 
 // fault: F-07
 func TestPages(t *testing.T) {
+	grown := false
 	s := api(t, func(w http.ResponseWriter, r *http.Request) {
 		n := 0
 		fmt.Sscanf(r.URL.Query().Get("page"), "%d", &n)
@@ -205,6 +252,15 @@ func TestPages(t *testing.T) {
 			w.Header().Set("Link", fmt.Sprintf(`<http://a:b@%s/>; rel="next"`, r.Host))
 		case "/broken":
 			w.Header().Set("Link", `<http://[::%zz>; rel="next"`)
+		case "/grows": // while it is read the second time, from memory, the page that was the last is followed
+			w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
+			if grown && n < 3 || n < 2 {
+				w.Header().Set("Link", fmt.Sprintf(`<%s?page=%d>; rel="next"`, base, n+1))
+			}
+			if r.Header.Get("If-None-Match") != "" {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
 		case "/none":
 			w.Header().Set("Link", `<x; rel="next", rel="next", <x>; rel=prev; title=next`)
 		}
@@ -241,5 +297,18 @@ func TestPages(t *testing.T) {
 	_, err := (&wire.Pages{}).Next(&http.Response{Request: &http.Request{URL: &url.URL{}}})
 	if err != nil {
 		t.Error(err)
+	}
+	for _, want := range []int{3, 4} {
+		n, next := 0, s.URL+"/grows"
+		for pages := (&wire.Pages{}); next != ""; n++ {
+			resp, _ := get(t, c, next)
+			if next, err = pages.Next(resp); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != want {
+			t.Errorf("grown %v: read %d pages, want %d", grown, n, want)
+		}
+		grown = true
 	}
 }

@@ -266,7 +266,9 @@ func TestBomb(t *testing.T) {
 		w.Write(zeros(16 << 20))
 	})
 	_, err := client(t, wire.Options{API: s.URL}).Get(s.URL)
-	fails(t, err, forge.Invalid, "larger than 8 MiB")
+	if e := fails(t, err, forge.Invalid, "larger than 8 MiB"); !errors.Is(e, wire.ErrTooLarge) {
+		t.Errorf("%v does not say that less may be asked for", e)
+	}
 }
 
 // A token that the server repeats, in whatever form, is in no answer and no error.
