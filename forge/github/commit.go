@@ -63,6 +63,7 @@ func (f *Forge) commit(ctx context.Context, parent gitstore.Rev, c gitstore.Comm
 	if len(p.edits) == 0 {
 		return "", refuse("the commit would change nothing", "none is needed: what it says is there already")
 	}
+	p.sendWithin()
 	if err := f.blobs(ctx, p.edits); err != nil {
 		return "", err
 	}
@@ -99,12 +100,15 @@ func (f *Forge) entries(ctx context.Context, id string) ([]*github.TreeEntry, er
 	return t.Entries, nil
 }
 
-// blobs sends the contents, a few at a time.
+// blobs sends the contents that do not go with the tree, a few at a time.
 func (f *Forge) blobs(ctx context.Context, edits []planted) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxBlobs)
 	encoding := "base64"
 	for _, e := range edits {
+		if e.within {
+			continue
+		}
 		g.Go(func() error {
 			content := base64.StdEncoding.EncodeToString(e.Content)
 			b, _, err := f.api.Git.CreateBlob(ctx, f.owner, f.repo, github.Blob{Content: &content, Encoding: &encoding})
@@ -122,8 +126,13 @@ func (f *Forge) tree(ctx context.Context, p *planting) (string, error) {
 	kind := "blob"
 	var entries []*github.TreeEntry
 	for _, e := range p.edits {
-		id := string(e.blob)
-		entries = append(entries, &github.TreeEntry{Path: &e.Path, Mode: &e.mode, Type: &kind, SHA: &id})
+		entry := &github.TreeEntry{Path: &e.Path, Mode: &e.mode, Type: &kind}
+		if text, id := string(e.Content), string(e.blob); e.within {
+			entry.Content = &text
+		} else {
+			entry.SHA = &id
+		}
+		entries = append(entries, entry)
 	}
 	t, _, err := f.api.Git.CreateTree(ctx, f.owner, f.repo, p.root.id, entries)
 	if err != nil {
@@ -179,6 +188,7 @@ func (f *Forge) gitError(err error) error {
 // planted is an edit with what Git knows it by.
 type planted struct {
 	gitstore.Edit
-	mode string
-	blob gitstore.BlobID
+	mode   string
+	blob   gitstore.BlobID
+	within bool // its content goes with the tree
 }

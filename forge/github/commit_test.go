@@ -128,6 +128,64 @@ func TestCommitBesideAnOddName(t *testing.T) {
 	if got := h.git.Git("diff-tree", "-r", "--no-commit-id", "--name-only", string(rev)); got != "a.yaml" {
 		t.Errorf("it changes %q, want a.yaml", got)
 	}
+	// Nor would the tree's id tell what became of a content.
+	if !slices.ContainsFunc(h.seen, func(s string) bool { return strings.HasPrefix(s, "POST ") && strings.HasSuffix(s, "/git/blobs") }) {
+		t.Errorf("no blob was made: %q", h.seen)
+	}
+}
+
+// TestCommitIsFewRequests has GitHub, which allows 80 a minute that make something, make a commit of many
+// files, and finds what it was meant to be.
+//
+// fault: F-06
+func TestCommitIsFewRequests(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	var edits []gitstore.Edit
+	for i := range 60 {
+		name := fmt.Sprintf("dir%d/%02d.yaml", i%3, i)
+		files[name] = "1\n"
+		edits = append(edits, edit(name, fmt.Sprintf("%d: \"ü → \u2028\"\r\n\t<&>\n", i)))
+	}
+	long := strings.Repeat("0123456789abcdef", 40<<10)
+	for name, c := range map[string]struct {
+		more  []gitstore.Edit
+		posts int
+	}{
+		"texts":               {nil, 2},
+		"one that is no text": {[]gitstore.Edit{edit("x", "\xff")}, 3},
+		"with a zero":         {[]gitstore.Edit{edit("x", "a\x00b")}, 3},
+		"with a mark":         {[]gitstore.Edit{edit("x", "\ufeffa")}, 3},
+		"one that is empty":   {[]gitstore.Edit{edit("x", "")}, 3},
+		"two that are long":   {[]gitstore.Edit{edit("x", long), edit("y", long+"\n")}, 3},
+	} {
+		h := newGitHub(t, files)
+		rev, err := h.forge().Commit(t.Context(), gitstore.Rev(h.git.Tip()), commitOf("x", append(edits[:60:60], c.more...)...))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		posts := 0
+		for _, s := range h.seen {
+			if strings.HasPrefix(s, "POST ") {
+				posts++
+			}
+		}
+		if posts != c.posts {
+			t.Errorf("%s: %d requests, want %d", name, posts, c.posts)
+		}
+		want := map[string]string{}
+		for _, e := range append(edits[:60:60], c.more...) {
+			want[e.Path] = string(gitstore.IDOf(e.Content))
+		}
+		got := map[string]string{}
+		for line := range strings.SplitSeq(h.git.Git("ls-tree", "-r", string(rev)), "\n") {
+			of, name, _ := strings.Cut(line, "\t")
+			got[name] = strings.Fields(of)[2]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
 }
 
 // TestCommitIsNotTakenOnTrust has something on the way change what GitHub answers.
@@ -152,7 +210,7 @@ func TestCommitIsNotTakenOnTrust(t *testing.T) {
 			fmt.Fprint(w, strings.ReplaceAll(answer, "PARENT", h.git.Tip()))
 			return true
 		}
-		_, err := h.forge().Commit(t.Context(), gitstore.Rev(h.git.Tip()), commitOf("x", edit("dir/a.yaml", "2\n")))
+		_, err := h.forge().Commit(t.Context(), gitstore.Rev(h.git.Tip()), commitOf("x", edit("dir/a.yaml", "2\n"), edit("dir/b", "\xff")))
 		if e := gitError(t, err); e.Kind != gitstore.Corrupt || !strings.Contains(e.What, "than was") {
 			t.Errorf("%s: %v is %s, want Corrupt", ask, e, e.Kind)
 		}

@@ -60,12 +60,18 @@ func (c *call) makeBlob() {
 func (c *call) makeTree() {
 	var in struct {
 		Base string `json:"base_tree"`
-		Tree []struct{ Path, Mode, Type, SHA string }
+		Tree []struct {
+			Path, Mode, Type, SHA string
+			Content               *string
+		}
 	}
 	c.read(&in)
 	var b strings.Builder
 	fmt.Fprintf(&b, "commit refs/scratch/tree\ncommitter x <x@example.com> 0 +0000\ndata 0\nM 040000 %s \"\"\n", in.Base)
 	for _, e := range in.Tree {
+		if e.Content != nil {
+			e.SHA = c.git.Blob(*e.Content)
+		}
 		fmt.Fprintf(&b, "M %s %s %s\n", e.Mode, e.SHA, strconv.Quote(e.Path))
 	}
 	c.git.GitInput(b.String(), "fast-import", "--quiet", "--force")

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha1"
@@ -9,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/go-github/v89/github"
 
@@ -84,8 +86,30 @@ func (p *planting) plant(ctx context.Context, e gitstore.Edit) error {
 		return nil
 	}
 	g.entries[name] = leaf{was.mode, string(blob)}
-	p.edits = append(p.edits, planted{e, was.mode, blob})
+	p.edits = append(p.edits, planted{Edit: e, mode: was.mode, blob: blob})
 	return nil
+}
+
+// maxWithin is how many bytes of files go with a tree at most.
+const maxWithin = 1 << 20
+
+// sendWithin chooses the files whose contents go with the tree: GitHub allows 80 requests a minute that
+// make something, and a blob is one. As nobody answers with such a blob's id, it is done where the tree's
+// id will tell.
+func (p *planting) sendWithin() {
+	room := maxWithin
+	_, known := p.root.planned()
+	for i := range p.edits {
+		e := &p.edits[i]
+		if known && len(e.Content) <= room && isText(e.Content) {
+			e.within, room = true, room-len(e.Content)
+		}
+	}
+}
+
+// isText reports whether a content is the same after it was a text in JSON, whoever reads that.
+func isText(b []byte) bool {
+	return len(b) > 0 && utf8.Valid(b) && !bytes.ContainsAny(b, "\x00\ufeff")
 }
 
 // blocked refuses to write where something else stands. Through a symbolic link a file would
