@@ -217,7 +217,7 @@ func (r reviewer) lend(to *gogit.Options, op *config.Operator, v venue) error {
 	g := op.Git
 	own := g.TokenFile != "" || g.TokenEnv != "" || g.PasswordFile != "" || g.SSHKeyFile != ""
 	if r.app && v.home && !own {
-		to.Token = r.token
+		to.Token = forGit(r.token)
 	}
 	if g.Commits != "forge" {
 		return nil
@@ -228,4 +228,21 @@ func (r reviewer) lend(to *gogit.Options, op *config.Operator, v venue) error {
 	}
 	to.Commits = maker
 	return nil
+}
+
+// forGit has the failures of a forge's token be Git's: the forge knows whose move it is, and Git's
+// own words for it would be that the network is down.
+func forGit(token func(context.Context) (string, error)) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		text, err := token(ctx)
+		var e *forge.Error
+		if !errors.As(err, &e) {
+			return text, err
+		}
+		kind := gitstore.Unauthorized
+		if e.Kind.Passing() {
+			kind = gitstore.Unreachable
+		}
+		return "", &gitstore.Error{Kind: kind, What: "no token for Git from " + e.Forge + ": " + e.What, Fix: e.Fix, RetryAfter: e.RetryAfter, Err: e.Err}
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,9 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/gogit"
 )
 
@@ -188,6 +191,71 @@ func TestLend(t *testing.T) {
 		if err := r.lend(&to, op, v); err != nil || (to.Token != nil) != want || to.Commits != nil {
 			t.Errorf("%s: lent %v, %v; want %v", text, to.Token != nil, err, want)
 		}
+	}
+}
+
+// What keeps an app from its tokens is said to who waits for Git, with the next step and how long it takes.
+func TestLentTokenFails(t *testing.T) {
+	canary := fmt.Sprintf("canary-%x", rand.Uint64())
+	for want, failed := range map[gitstore.Kind][]forge.Error{
+		gitstore.Unreachable: {
+			{Kind: forge.RateLimited, Forge: "https://api.example", What: "it has asked to wait", Fix: "nobody's", RetryAfter: time.Minute},
+			{Kind: forge.Unreachable, Forge: "https://api.example", What: "no such host", Fix: "nobody's", Err: errors.New("lookup")},
+			{Kind: forge.Invalid, Forge: "https://api.example", What: "a web page", Fix: "look at the proxy"},
+		},
+		gitstore.Unauthorized: {
+			{Kind: forge.Unauthorized, Forge: "https://api.example", What: "the key is no key", Fix: "put the key there"},
+			{Kind: forge.NotFound, Forge: "https://api.example", What: "no installation", Fix: "install the App"},
+			{Kind: forge.Forbidden, Forge: "https://api.example", What: "not allowed", Fix: "install the App"},
+			{Kind: forge.Refused, Forge: "https://api.example", What: "suspended", Fix: "make it active"},
+		},
+	} {
+		for _, e := range failed {
+			got, err := forGit(func(context.Context) (string, error) { return canary, fmt.Errorf("asked: %w", &e) })(t.Context())
+			is := (*gitstore.Error)(nil)
+			if !errors.As(err, &is) || is.Kind != want || is.Fix != e.Fix || is.RetryAfter != e.RetryAfter || is.Err != e.Err || got != "" ||
+				!strings.Contains(is.What, e.What) || !strings.Contains(is.What, e.Forge) {
+				t.Errorf("%s: got %q, %#v; want %s", e.Kind, got, err, want)
+			}
+		}
+	}
+	if got, err := forGit(func(context.Context) (string, error) { return canary, nil })(t.Context()); got != canary || err != nil {
+		t.Errorf("got another token, or %v", err)
+	}
+	if _, err := forGit(func(context.Context) (string, error) { return "", context.Canceled })(t.Context()); err != context.Canceled {
+		t.Errorf("got %v, want the context's", err)
+	}
+}
+
+// An app's failure reaches who reads or writes the repository as it is.
+func TestAppWithoutItsKey(t *testing.T) {
+	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("the server was asked %s", r.URL)
+	}))
+	t.Cleanup(remote.Close)
+	op := operatorOf(t, "repo: "+remote.URL+"/a/b.git\nforge: {kind: github}\n")
+	op.Forge.App = config.App{ID: 1, KeyFile: config.File(filepath.Join(t.TempDir(), "missing.pem"))}
+	v, err := venueOf(op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := (&app{getenv: func(string) string { return "" }}).openForge(op, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := gogit.Options{Repo: op.Repo}
+	if err := r.lend(&to, op, v); err != nil {
+		t.Fatal(err)
+	}
+	store, err := gogit.Open(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	_, err = store.Snapshot(t.Context(), "main")
+	e := (*gitstore.Error)(nil)
+	if !errors.As(err, &e) || e.Kind != gitstore.Unauthorized || !strings.Contains(e.What, "missing.pem") || !strings.Contains(e.Fix, "Generate a private key") {
+		t.Errorf("got %v (%#v)", err, e)
 	}
 }
 
