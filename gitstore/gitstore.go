@@ -65,6 +65,9 @@ type Snapshot interface {
 	// Parent is the first parent's snapshot, nil at the root commit. A store
 	// without the history fetches more of it (16, 128, then 1024 commits).
 	Parent(ctx context.Context) (Snapshot, error)
+	// Parents are all parents' snapshots, the first one first; none at the root commit. History
+	// is fetched as by Parent.
+	Parents(ctx context.Context) ([]Snapshot, error)
 	// About tells who made the commit, when, and its subject line.
 	About() About
 }

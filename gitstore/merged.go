@@ -3,117 +3,153 @@ package gitstore
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
+	"iter"
 	"maps"
 	"slices"
-	"strings"
 )
 
-// maxMerged is how many first parents of each side are looked at for a common one.
-const maxMerged = 1000
-
 // Merged is the tree that merging head into base would give, to be read and never written:
-// what head changed since it and base had their newest common first parent, and base
-// elsewhere. Both are snapshots of one store. Files that both changed, and not to the same, are
-// the conflicts, in path order; they are taken from head. The view's Rev and About are head's,
-// its Parent is base, and its Changes are from nil, from snapshots of the same store, or
-// from another such view. It returns an *Error.
+// what each changed since the newest commit that both hold, as git's own merge, but that it does
+// not follow renames. Both are snapshots of one store. Where both changed the same lines, or a
+// file as a whole and not to the same, are the conflicts, in path order; they are taken from
+// head. The view's Rev and About are head's, its Parent is base, and its Changes are from nil, from
+// snapshots of the same store, or from another such view. It returns an *Error.
 func Merged(ctx context.Context, base, head Snapshot) (view Snapshot, conflicts []string, err error) {
-	fork, err := forkOf(ctx, base, head)
+	m, err := (&walk{maxMerged}).merge(ctx, base, head)
 	if err != nil {
 		return nil, nil, err
 	}
-	ours, err := base.Changes(ctx, fork)
-	if err != nil {
-		return nil, nil, err
-	}
-	theirs, err := head.Changes(ctx, fork)
-	if err != nil {
-		return nil, nil, err
-	}
-	m := &merged{base: base, head: head, over: map[string]replaced{}, blobs: map[BlobID]bool{}}
-	return m, m.take(ours, theirs), nil
+	return m, slices.Sorted(maps.Keys(m.open)), nil
 }
 
-// forkOf is the newest commit that both first-parent histories hold. The younger side goes
-// first, so that no more history is read than there is between them, while clocks are right;
-// whatever they say, the commit that is found is the same one.
-func forkOf(ctx context.Context, base, head Snapshot) (Snapshot, error) {
-	sides := [2]*side{{at: base, seen: map[Rev]bool{}}, {at: head, seen: map[Rev]bool{}}}
-	for {
-		s, other := sides[0], sides[1]
-		if s.at == nil || other.at != nil && other.at.About().When.After(s.at.About().When) {
-			s, other = other, s
-		}
-		if s.at == nil {
-			return nil, unmergeable(base, head, "they have no commit in common", "name a branch that was begun on the base, or rebase it")
-		}
-		if s.seen[s.at.Rev()] = true; other.seen[s.at.Rev()] {
-			return s.at, nil
-		}
-		if len(s.seen) > maxMerged {
-			return nil, unmergeable(base, head, fmt.Sprintf("they have no commit in common among the last %d of each", maxMerged), "rebase the branch on the base, and try again")
-		}
-		next, err := s.at.Parent(ctx)
+// merge merges two commits. Of several bases two are merged first, as git does: what is open
+// between them stays open.
+func (w *walk) merge(ctx context.Context, base, head Snapshot) (*merged, error) {
+	bases, err := w.bases(ctx, base, head)
+	if err != nil {
+		return nil, err
+	}
+	m := &merged{base: base, head: head, over: map[string]replaced{}, open: map[string]bool{}, blobs: map[BlobID]bool{}, made: map[BlobID][]byte{}}
+	switch len(bases) {
+	case 0:
+		return nil, unmergeable(base, head, "they have no commit in common", "name a branch that was begun on the base, or rebase it")
+	case 1:
+		ours, err := base.Changes(ctx, bases[0])
 		if err != nil {
 			return nil, err
 		}
-		s.at = next
+		theirs, err := head.Changes(ctx, bases[0])
+		if err != nil {
+			return nil, err
+		}
+		return m, m.take(ctx, bases[0], three(ours, theirs))
 	}
-}
-
-// A side is a walk down one history.
-type side struct {
-	at   Snapshot // nil below the root
-	seen map[Rev]bool
-}
-
-func unmergeable(base, head Snapshot, what, fix string) error {
-	return &Error{
-		Kind: Unsupported, Repo: "merging " + head.Rev().Short() + " into " + base.Rev().Short(),
-		What: what, Fix: fix,
+	fork, err := w.merge(ctx, bases[0], bases[1])
+	if err != nil {
+		return nil, err
 	}
+	ours, err := fork.until(ctx, base)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := fork.until(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	files := three(ours, theirs)
+	for path := range fork.open {
+		f, changed := files[path]
+		if !changed {
+			f.old, f.ours, f.theirs = fork.over[path].is, fork.over[path].is, fork.over[path].is
+		}
+		f.open = true
+		files[path] = f
+	}
+	return m, m.take(ctx, fork, files)
 }
 
 // A merged is a snapshot of a commit that nobody has made.
 type merged struct {
 	base, head Snapshot
-	over       map[string]replaced // by path: where head has the last word
-	blobs      map[BlobID]bool     // of those files
+	over       map[string]replaced // by path: where it is another than base
+	open       map[string]bool     // the conflicts
+	blobs      map[BlobID]bool     // of head's files
+	made       map[BlobID][]byte   // of files of both
 }
 
 // A replaced file is one of base's and what the merge has in its place; nil is none.
 type replaced struct{ base, is *File }
 
-// take lets head's changes replace base's files, and returns the conflicts.
-func (m *merged) take(ours, theirs []Change) []string {
-	changed := map[string]Change{}
+// A triple is a file in the common commit and on both sides; nil is none.
+type triple struct {
+	old, ours, theirs *File
+	open              bool // what it was is itself open
+}
+
+// three are the files that either side changed.
+func three(ours, theirs []Change) map[string]triple {
+	files := make(map[string]triple, len(ours)+len(theirs))
 	for _, c := range ours {
-		changed[c.Path] = c
+		files[c.Path] = triple{old: c.Old, ours: c.New, theirs: c.Old}
 	}
-	conflicts := map[string]bool{}
 	for _, c := range theirs {
-		was := c.Old // and so base's, where base did not change it
-		if o, both := changed[c.Path]; both {
-			was = o.New
-			if equal(o.New, c.New) {
+		f, both := files[c.Path]
+		if f.theirs = c.New; !both {
+			f.old, f.ours = c.Old, c.Old
+		}
+		files[c.Path] = f
+	}
+	return files
+}
+
+// take puts over base's files what is another in the merge.
+func (m *merged) take(ctx context.Context, fork Snapshot, files map[string]triple) error {
+	for path, f := range files {
+		switch {
+		case equal(f.ours, f.theirs), equal(f.theirs, f.old) && !f.open:
+			continue
+		case equal(f.ours, f.old) && !f.open:
+		default:
+			text, err := m.texts(ctx, fork, f)
+			if err != nil {
+				return err
+			}
+			if text != nil {
+				id := IDOf(text)
+				m.made[id] = text
+				m.over[path] = replaced{f.ours, &File{Path: path, Blob: id}}
 				continue
 			}
-			conflicts[c.Path] = true
+			m.open[path] = true
 		}
-		m.put(c.Path, replaced{was, c.New})
+		m.put(path, replaced{f.ours, f.theirs})
 	}
-	for _, o := range ours {
-		if _, taken := m.over[o.Path]; o.New == nil || taken {
-			continue
+	m.separate(files)
+	return nil
+}
+
+// texts merges a file line by line; nil where it cannot.
+func (m *merged) texts(ctx context.Context, fork Snapshot, f triple) ([]byte, error) {
+	var texts [3][]byte
+	for i, at := range []struct {
+		in Snapshot
+		*File
+	}{{fork, f.old}, {m.base, f.ours}, {m.head, f.theirs}} {
+		if f.open || at.File == nil || at.Skip != "" {
+			return nil, nil
 		}
-		// A file on one side where the other has a directory: a tree holds one of them.
-		for path := range m.inTheWay(o.Path) {
-			conflicts[path], conflicts[o.Path] = true, true
-			m.put(o.Path, replaced{o.New, nil})
+		text, err := at.in.Read(ctx, at.Blob)
+		if e := (*Error)(nil); errors.As(err, &e) && e.OfOneFile() {
+			return nil, nil
 		}
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = text
 	}
-	return slices.Sorted(maps.Keys(conflicts))
+	text, _ := mergeText(texts[0], texts[1], texts[2])
+	return text, nil
 }
 
 func (m *merged) put(path string, r replaced) {
@@ -123,15 +159,49 @@ func (m *merged) put(path string, r replaced) {
 	}
 }
 
-// inTheWay are head's files that cannot be beside a path.
-func (m *merged) inTheWay(path string) map[string]bool {
-	clash := map[string]bool{}
-	for other, r := range m.over {
-		if r.is != nil && (strings.HasPrefix(other, path+"/") || strings.HasPrefix(path, other+"/")) {
-			clash[other] = true
+// separate finds a file on one side where the other has a directory: a tree holds one of
+// them. Head's stays.
+func (m *merged) separate(files map[string]triple) {
+	paths := map[string]bool{}           // of head's files
+	dirs := map[string]map[string]bool{} // with the files of head's below
+	for path, r := range m.over {
+		if r.is == nil {
+			continue
+		}
+		paths[path] = true
+		for dir := range above(path) {
+			if dirs[dir] == nil {
+				dirs[dir] = map[string]bool{}
+			}
+			dirs[dir][path] = true
 		}
 	}
-	return clash
+	for path, f := range files {
+		if _, taken := m.over[path]; f.ours == nil || taken {
+			continue
+		}
+		clash := maps.Clone(dirs[path])
+		for dir := range above(path) {
+			if paths[dir] {
+				clash = map[string]bool{dir: true}
+			}
+		}
+		for other := range clash {
+			m.open[other], m.open[path] = true, true
+			m.put(path, replaced{f.ours, nil})
+		}
+	}
+}
+
+// above are the directories that a path is in.
+func above(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i, c := range path {
+			if c == '/' && !yield(path[:i]) {
+				return
+			}
+		}
+	}
 }
 
 func equal(a, b *File) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -140,7 +210,21 @@ func (m *merged) Rev() Rev                                 { return m.head.Rev()
 func (m *merged) About() About                             { return m.head.About() }
 func (m *merged) Parent(context.Context) (Snapshot, error) { return m.base, nil }
 
+func (m *merged) Parents(context.Context) ([]Snapshot, error) { return []Snapshot{m.base, m.head}, nil }
+
+// until are the changes from the view to a snapshot.
+func (m *merged) until(ctx context.Context, to Snapshot) ([]Change, error) {
+	changes, err := m.Changes(ctx, to)
+	for i, c := range changes {
+		changes[i].Old, changes[i].New = c.New, c.Old
+	}
+	return changes, err
+}
+
 func (m *merged) Read(ctx context.Context, id BlobID) ([]byte, error) {
+	if text, ok := m.made[id]; ok {
+		return text, nil
+	}
 	if m.blobs[id] {
 		return m.head.Read(ctx, id)
 	}

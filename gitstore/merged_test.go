@@ -97,6 +97,10 @@ func TestMerged(t *testing.T) {
 		{"different files", map[string]string{"a": "m", "x": "m"}, map[string]string{"b": "h", "y": "h"}, map[string]string{"a": "m", "b": "h", "dir/c": "1", "x": "m", "y": "h"}, nil},
 		{"the same change", map[string]string{"a": "2", "b": "", "n": "n"}, map[string]string{"a": "2", "b": "", "n": "n"}, map[string]string{"a": "2", "dir/c": "1", "n": "n"}, nil},
 		{"different changes", map[string]string{"a": "m"}, map[string]string{"a": "h"}, map[string]string{"a": "h", "b": "1", "dir/c": "1"}, []string{"a"}},
+		{"different lines", map[string]string{"lines": "1\n2\n3 m\n"}, map[string]string{"lines": "1 h\n2\n3\n"}, map[string]string{"a": "1", "b": "1", "dir/c": "1", "lines": "1 h\n2\n3 m\n"}, nil},
+		{"lines that touch", map[string]string{"lines": "1\n2 m\n3\n"}, map[string]string{"lines": "1 h\n2\n3\n"}, map[string]string{"a": "1", "b": "1", "dir/c": "1", "lines": "1 h\n2\n3\n"}, []string{"lines"}},
+		{"the same and other lines", map[string]string{"lines": "0\n1\n2\n3 m\n"}, map[string]string{"lines": "0\n1\n2\n3\n"}, map[string]string{"a": "1", "b": "1", "dir/c": "1", "lines": "0\n1\n2\n3 m\n"}, nil},
+		{"a file that is no text", map[string]string{"bytes": "\x00\n2\n3 m\n"}, map[string]string{"bytes": "\x00 h\n2\n3\n"}, map[string]string{"a": "1", "b": "1", "dir/c": "1", "bytes": "\x00 h\n2\n3\n"}, []string{"bytes"}},
 		{"deleted by head, changed by base", map[string]string{"a": "m"}, map[string]string{"a": ""}, map[string]string{"b": "1", "dir/c": "1"}, []string{"a"}},
 		{"deleted by base, changed by head", map[string]string{"a": ""}, map[string]string{"a": "h"}, map[string]string{"a": "h", "b": "1", "dir/c": "1"}, []string{"a"}},
 		{"two new files of one name", map[string]string{"n": "m"}, map[string]string{"n": "h"}, map[string]string{"a": "1", "b": "1", "dir/c": "1", "n": "h"}, []string{"n"}},
@@ -106,6 +110,13 @@ func TestMerged(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFork(t, first)
+			for path, content := range map[string]string{"lines": "1\n2\n3\n", "bytes": "\x00\n2\n3\n"} {
+				if c.want[path] != "" {
+					f.edit("main", map[string]string{path: content})
+				}
+			}
+			f.first = f.at("main")
+			f.store.Move("head", f.first.Rev())
 			f.edit("main", c.main)
 			f.edit("head", c.head)
 			view, conflicts := f.merge()
@@ -230,7 +241,7 @@ func TestMergedApart(t *testing.T) {
 		f    *fork
 		head string
 		says string
-	}{"unrelated": {f, "root", "no commit in common"}, "far apart": {far, "head", "1000"}} {
+	}{"unrelated": {f, "root", "no commit in common"}, "far apart": {far, "head", "2000"}} {
 		_, _, err := gitstore.Merged(t.Context(), c.f.at("main"), c.f.at(c.head))
 		var e *gitstore.Error
 		if !errors.As(err, &e) || e.Fix == "" || !strings.Contains(e.Error(), c.says) {
@@ -280,5 +291,35 @@ func TestMergedReads(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"a": "m", "b": "h", "c": "h"}, f.files(view)); diff != "" {
 		t.Errorf("files (-want +got)\n%s", diff)
+	}
+}
+
+// Whoever wrote the texts, merging them ends soon.
+func TestMergedLarge(t *testing.T) {
+	long := func(line func(i int) string) string {
+		var text strings.Builder
+		for i := range 20_000 {
+			text.WriteString(line(i) + "\n")
+		}
+		return text.String()
+	}
+	first := map[string]string{"same": long(func(int) string { return "x" }), "pairs": long(func(i int) string { return fmt.Sprint(i / 2) })}
+	main := map[string]string{"same": first["same"] + "y\n", "pairs": long(func(i int) string { return fmt.Sprint((20_000 - i) / 2) })}
+	head := map[string]string{"same": "z\n" + first["same"], "pairs": long(func(i int) string { return fmt.Sprint(i % 10_000) })}
+	for i := range 5_000 {
+		first[fmt.Sprintf("dir%d/x", i)] = "1"
+		main[fmt.Sprintf("m%d/x", i)] = "1"
+		head[fmt.Sprintf("dir%d/x", i)], head[fmt.Sprintf("h%d/x", i)] = "2", "1"
+	}
+	f := newFork(t, first)
+	f.edit("main", main)
+	f.edit("head", head)
+	view, conflicts := f.merge()
+	if diff := cmp.Diff([]string{"pairs"}, conflicts); diff != "" {
+		t.Errorf("conflicts (-want +got)\n%s", diff)
+	}
+	files := f.files(view)
+	if len(files) != 15_002 || files["same"] != "z\n"+first["same"]+"y\n" || files["pairs"] != head["pairs"] {
+		t.Errorf("%d files, and the texts are others", len(files))
 	}
 }

@@ -166,6 +166,11 @@ func (d *disk) Parent(context.Context) (gitstore.Snapshot, error) {
 	return nil, errors.New("a directory has no history")
 }
 
+func (d *disk) Parents(ctx context.Context) ([]gitstore.Snapshot, error) {
+	_, err := d.Parent(ctx)
+	return nil, err
+}
+
 func (d *disk) About() gitstore.About { return gitstore.About{} }
 
 // edited is a directory in which one file has another content.

@@ -21,7 +21,7 @@ type snapshot struct {
 	objects *objects // where the commit and its tree are
 	commit  commit
 	tip     plumbing.Hash // the branch's tip through which it was reached
-	depth   int           // how many first parents below that
+	depth   int           // how many parents below that
 }
 
 // A commit is what this package reads of a commit object.
@@ -176,7 +176,21 @@ func (s *snapshot) Parent(ctx context.Context) (gitstore.Snapshot, error) {
 	if len(s.commit.parents) == 0 {
 		return nil, nil
 	}
-	id := s.commit.parents[0]
+	return s.parent(ctx, s.commit.parents[0])
+}
+
+func (s *snapshot) Parents(ctx context.Context) (all []gitstore.Snapshot, err error) {
+	for _, id := range s.commit.parents {
+		p, err := s.parent(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func (s *snapshot) parent(ctx context.Context, id plumbing.Hash) (gitstore.Snapshot, error) {
 	c, err := s.objects.commit(id)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		if err := s.store.deepen(ctx, s); err != nil {

@@ -195,3 +195,12 @@ func (c *commit) Parent(ctx context.Context) (gitstore.Snapshot, error) {
 	}
 	return c.parent, nil
 }
+
+// Parents is Parent: nothing is merged in memory.
+func (c *commit) Parents(ctx context.Context) ([]gitstore.Snapshot, error) {
+	parent, err := c.Parent(ctx)
+	if parent == nil || err != nil {
+		return nil, err
+	}
+	return []gitstore.Snapshot{parent}, nil
+}
