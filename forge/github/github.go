@@ -35,7 +35,7 @@ type Forge struct {
 	owner, repo string
 	graphQL     string
 
-	owns    string // who owns the repository by its own word; empty until asked
+	owns    string // who owns the repository by its own word; empty until asked after each List
 	perPage int    // of open pull requests, in a list
 }
 

@@ -138,32 +138,6 @@ func TestALabelMayNotBeGiven(t *testing.T) {
 	}
 }
 
-// TestTheOwnerHasAnotherName is after a transfer: the old name leads to the repository still, but no
-// filter knows it.
-//
-// fault: F-01
-func TestTheOwnerHasAnotherName(t *testing.T) {
-	t.Parallel()
-	h := newHub(t)
-	h.today = "new-org"
-	first, err := propose(t, h, forge.Draft{Title: "x"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := h.forge()
-	again, err := f.Propose(t.Context(), forge.Draft{Branch: branch, Base: "main", Title: "y"})
-	if diff := cmp.Diff(first, again); err != nil || diff != "" {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-	if found, err := f.List(t.Context(), "main", forgetest.Prefix); err != nil || len(found) != 1 {
-		t.Errorf("listed are %+v, %v", found, err)
-	}
-	h.end(h.pulls[0], false)
-	if found, err := f.Past(t.Context(), "main", branch); err != nil || len(found) != 1 {
-		t.Errorf("past are %+v, %v", found, err)
-	}
-}
-
 // TestItIsGoneAgain has the one that was in the way closed before it is looked for.
 //
 // fault: F-01

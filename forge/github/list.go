@@ -32,6 +32,7 @@ var reading = need{"list the pull requests", "Pull requests: read"}
 
 // List lists the open ones.
 func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal, error) {
+	f.owns = "" // it may have been transferred since
 	all, err := f.open(ctx, base)
 	if err != nil {
 		return nil, err
