@@ -1,5 +1,5 @@
-# make test and make check need git, ssh and sshd; when they miss one, install it:
-#   apt-get install git openssh-client openssh-server
+# make test and make check need git, ssh, sshd, gpg, curl and jq; when they miss one, install it:
+#   apt-get install git openssh-client openssh-server gnupg curl jq
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 IMAGE ?= localhost/towpath:dev
@@ -29,8 +29,8 @@ test-forge: tools ## Run the forge's tests against a real Gitea, and record its 
 check: fmt vet lint tidy static race ## All that a change must pass, race tests last
 
 tools:
-	@command -v git >/dev/null && command -v ssh >/dev/null && PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || \
-	  { echo "the tests need git, ssh and sshd: apt-get install git openssh-client openssh-server" >&2; exit 1; }
+	@for tool in git ssh sshd gpg curl jq; do PATH="$$PATH:/usr/sbin" command -v $$tool >/dev/null || \
+	  { echo "the tests need $$tool: apt-get install git openssh-client openssh-server gnupg curl jq" >&2; exit 1; }; done
 
 fmt:
 	@out=$$(gofmt -l .); test -z "$$out" || { echo "gofmt -w these:"; echo "$$out"; exit 1; }

@@ -3,16 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/towpath/towpath/gitstore"
-	"github.com/towpath/towpath/gitstore/gogit"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry/remote"
 )
@@ -37,13 +34,9 @@ func (a *app) planHead(ctx context.Context, base, head string, output string) er
 	if err != nil {
 		return usage("%w", hint{err, "correct the file that this names; nothing was asked yet"})
 	}
-	store, err := gogit.Open(ctx, a.storeOptions(op, a.log, cmp.Or(op.Poll, pollRemote)))
-	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Locked {
-		op.CacheDir = "" // the daemon's
-		store, err = gogit.Open(ctx, a.storeOptions(op, a.log, cmp.Or(op.Poll, pollRemote)))
-	}
+	store, err := openStore(ctx, a.storeOptions(op, a.log, cmp.Or(op.Poll, pollRemote)), true)
 	if err != nil {
-		return failed(err)
+		return err
 	}
 	defer store.Close()
 	bar := a.progress()
@@ -54,20 +47,6 @@ func (a *app) planHead(ctx context.Context, base, head string, output string) er
 		return failed(err)
 	}
 	return a.printOutlook(o, output)
-}
-
-// checkRepo refuses what open refuses.
-func checkRepo(repo string) error {
-	if repo == "" {
-		return usage("%w", hint{errors.New("no repository is named"), "give --repo URL|PATH, TOWPATH_REPO, or repo: in --config FILE"})
-	}
-	if u, err := url.Parse(repo); err == nil && u.User != nil {
-		if _, has := u.User.Password(); has || strings.HasPrefix(u.Scheme, "http") {
-			return usage("%w", hint{errors.New("the URL holds a user or password, which ends up in process lists and logs"),
-				"take it out, and name files under git: in --config FILE (token-file, or username and password-file)"})
-		}
-	}
-	return nil
 }
 
 // anonymous are the options without anything that says who asks. What the operator says of

@@ -255,7 +255,7 @@ func (n *notes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestCINoteExample(t *testing.T) {
 	for _, tool := range []string{"curl", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not here: apt-get install %[1]s", tool)
+			t.Fatalf("this test needs %s: apt-get install %[1]s", tool)
 		}
 	}
 	job := decoded[map[string]ciJob](t, ciGitLab)["towpath-note"]

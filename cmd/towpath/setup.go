@@ -78,14 +78,8 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 		return nil, nil, err
 	}
 	a.log = log
-	if op.Repo == "" {
-		return nil, nil, usage("%w", hint{errors.New("no repository is named"), "give --repo URL|PATH, TOWPATH_REPO, or repo: in --config FILE"})
-	}
-	if u, err := url.Parse(op.Repo); err == nil && u.User != nil {
-		if _, has := u.User.Password(); has || strings.HasPrefix(u.Scheme, "http") {
-			return nil, nil, usage("%w", hint{errors.New("the URL holds a user or password, which ends up in process lists and logs"),
-				"take it out, and name files under git: in --config FILE (token-file, or username and password-file)"})
-		}
+	if err := checkRepo(op.Repo); err != nil {
+		return nil, nil, err
 	}
 	reader, err := remote.New(a.readerOptions(op, log))
 	if err != nil {
@@ -106,19 +100,43 @@ func (a *app) open(ctx context.Context) (*reconcile.Reconciler, *config.Operator
 	if err := review.lend(&at, op, a.venue); err != nil {
 		return nil, nil, err
 	}
-	store, err := gogit.Open(ctx, at)
-	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Locked && !a.daemon {
-		at.CacheDir = "" // the daemon's; a command that ends soon does without
-		store, err = gogit.Open(ctx, at)
-	}
+	store, err := openStore(ctx, at, !a.daemon)
 	if err != nil {
-		return nil, nil, failed(err)
+		return nil, nil, err
 	}
 	return &reconcile.Reconciler{
 		Store: store, Branch: op.Branch, Reader: reader, Poll: poll, Forge: review.Forge, Repo: op.Repo,
 		Author:        gitstore.Person{Name: string(op.Git.Author.Name), Email: string(op.Git.Author.Email)},
 		PushesPerHour: op.Limits.PushesPerHour,
 	}, op, nil
+}
+
+// checkRepo refuses a repository that is not named, or with a secret in its name.
+func checkRepo(repo string) error {
+	if repo == "" {
+		return usage("%w", hint{errors.New("no repository is named"), "give --repo URL|PATH, TOWPATH_REPO, or repo: in --config FILE"})
+	}
+	if u, err := url.Parse(repo); err == nil && u.User != nil {
+		if _, has := u.User.Password(); has || strings.HasPrefix(u.Scheme, "http") {
+			return usage("%w", hint{errors.New("the URL holds a user or password, which ends up in process lists and logs"),
+				"take it out, and name files under git: in --config FILE (token-file, or username and password-file)"})
+		}
+	}
+	return nil
+}
+
+// openStore opens the repository. A command that ends soon does without the cache while the
+// daemon has it.
+func openStore(ctx context.Context, at gogit.Options, soon bool) (*gogit.Store, error) {
+	store, err := gogit.Open(ctx, at)
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Locked && soon {
+		at.CacheDir = ""
+		store, err = gogit.Open(ctx, at)
+	}
+	if err != nil {
+		return nil, failed(err)
+	}
+	return store, nil
 }
 
 func (a *app) storeOptions(op *config.Operator, log *slog.Logger, poll time.Duration) gogit.Options {
