@@ -20,6 +20,7 @@ import (
 	"github.com/towpath/towpath/forge/wire"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/gogit"
+	"github.com/towpath/towpath/reconcile"
 )
 
 // A venue is where the proposals of a repository are reviewed.
@@ -29,6 +30,7 @@ type venue struct {
 	api         string // base URL, with a slash at its end
 	project     string
 	base        string // the branch that is watched
+	guessed     bool   // that there is no forge is what the URL shows, and nobody said so
 	home        bool   // the API is on the repository's own host, so that Git's token is meant for it, too
 }
 
@@ -48,7 +50,7 @@ func venueOf(op *config.Operator) (venue, error) {
 	case v.kind == "" && asked:
 		return v, usage("%w", hint{errors.New("the repository's URL does not say which forge it is at"), "write kind: github, gitlab or gitea (Forgejo, too) under forge: in --config FILE"})
 	case v.kind == "", !asked && f.Kind == "" && openWire(place.API()):
-		v.kind = "none"
+		v.kind, v.guessed = "none", true
 		return v, nil
 	}
 	v.Kind = v.kind
@@ -72,6 +74,14 @@ func venueOf(op *config.Operator) (venue, error) {
 	}
 	v.home = sameOrigin(v.api, usual)
 	return v, nil
+}
+
+// unopened is what to do about a branch that was pushed where nobody said that there is no forge.
+func (v venue) unopened(p reconcile.Reviewed) string {
+	if !v.guessed || p.State != reconcile.Pushed || v.page(p) != "" {
+		return ""
+	}
+	return "to have pull requests opened, write kind: github, gitlab or gitea (Forgejo, too) under forge: in --config FILE; kind: none says that nobody does"
 }
 
 // ownerAndName are the two names of a project that has two.

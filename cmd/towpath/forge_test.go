@@ -17,6 +17,7 @@ import (
 	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/gogit"
+	"github.com/towpath/towpath/reconcile"
 )
 
 // operatorOf is the operator's config of a test.
@@ -280,6 +281,34 @@ func TestCommitsByTheForge(t *testing.T) {
 		err = r.lend(&to, op, v)
 		if want != (err == nil && to.Commits != nil) || err != nil && !strings.Contains(fixOf(err), "remove git.commits") {
 			t.Errorf("%s: %v (fix: %s), %v; want %v", text, err, fixOf(err), to.Commits, want)
+		}
+	}
+}
+
+// Who has branches pushed, and did not say that there is no forge, hears how pull requests are opened; where the
+// page is known on which people do that, the line has it.
+func TestUnopened(t *testing.T) {
+	for text, want := range map[string]bool{
+		"repo: https://git.example/a/b":                        true,
+		"repo: https://git.example/a/b\nforge: {kind: none}":   false,
+		"repo: https://github.com/a/b\nforge: {kind: none}":    false,
+		"repo: https://bitbucket.org/a/b":                      false,
+		"repo: http://gitea.lan/a/b.git":                       false,
+		"repo: https://gitlab.com/a/b\nforge: {token-file: t}": false,
+		"repo: /srv/git/streams.git":                           true,
+	} {
+		v, err := venueOf(operatorOf(t, text+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := reconcile.Reviewed{Branch: "towpath/main/web-1f2e3d4c", State: reconcile.Pushed, Did: "pushed", Title: "x"}
+		var out strings.Builder
+		(&app{venue: v}).printDid(&out, reconcile.Report{Proposals: []reconcile.Reviewed{p, p}})
+		if got := strings.Count(out.String(), "fix: to have pull requests opened"); got == 1 != want {
+			t.Errorf("%s: said %q", text, &out)
+		}
+		if p.State = reconcile.UnderReview; v.unopened(p) != "" {
+			t.Errorf("%s: said of one that is open", text)
 		}
 	}
 }

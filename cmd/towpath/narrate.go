@@ -97,7 +97,7 @@ func (n *narrator) proposals(rep reconcile.Report, tell func(level slog.Level, k
 			args = append(args, "why", p.Why)
 		}
 		if p.Did != "" {
-			n.log.Info("proposal "+p.Did, args...)
+			n.log.Info("proposal "+p.Did, withFix(n.venue.unopened(p), args...)...)
 		}
 		if isStuck(p.State) {
 			level := slog.LevelInfo

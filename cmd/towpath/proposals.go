@@ -163,10 +163,15 @@ func shown(ps []web.Proposal, tags map[imagestream.TagRef]bool) []web.Proposal {
 
 // printDid says what was done about proposals, a line for each.
 func (a *app) printDid(w io.Writer, rep reconcile.Report) {
+	fix := ""
 	for _, p := range rep.Proposals {
 		if line := a.venue.did(p); line != "" {
 			fmt.Fprintln(w, line)
+			fix = cmp.Or(fix, a.venue.unopened(p))
 		}
+	}
+	if fix != "" {
+		fmt.Fprintln(w, "  fix: "+fix)
 	}
 }
 

@@ -44,7 +44,7 @@ func New(o Options) (*http.Client, error) {
 		return nil, errors.New("the URL of the forge's API is none: write it as https://git.example/api/v1/, without a user")
 	}
 	if o.Token != nil && api.Scheme == "http" && !o.Insecure && !isLoopback(api.Hostname()) {
-		return nil, fmt.Errorf("%s is plain http, which would show the token to everybody on the way: write https, or allow it (insecure: true)", originOf(api))
+		return nil, fmt.Errorf("%s is plain http, which would show the token to everybody on the way: write https, or let it answer at a loopback address", originOf(api))
 	}
 	roots, err := authorities(o.CAFile)
 	if err != nil {
