@@ -36,6 +36,7 @@ type Forge struct {
 	Options
 	origin string // of the API, as forge.Error has it
 	api    string // without a final slash
+	size   int    // of pages of proposals, now
 	open   map[string]*openList
 	closed map[string]*closedList
 }
@@ -60,7 +61,7 @@ func New(o Options) (*Forge, error) {
 	origin := api.Scheme + "://" + strings.ToLower(api.Host)
 	o.PageSize = cmp.Or(o.PageSize, 50)
 	return &Forge{
-		Options: o, origin: origin, api: api.Scheme + "://" + api.Host + path,
+		Options: o, origin: origin, api: api.Scheme + "://" + api.Host + path, size: o.PageSize,
 		open: map[string]*openList{}, closed: map[string]*closedList{},
 	}, nil
 }

@@ -3,6 +3,7 @@ package gitea
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	sdk "code.gitea.io/sdk/gitea"
 
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/forge/wire"
 )
 
 const (
@@ -43,7 +45,7 @@ type page struct {
 func (f *Forge) page(ctx context.Context, state, base string, number int) (page, error) {
 	query := url.Values{
 		"state": {state}, "sort": {"recentupdate"}, "base_branch": {base},
-		"page": {strconv.Itoa(number)}, "limit": {strconv.Itoa(f.PageSize)},
+		"page": {strconv.Itoa(number)}, "limit": {strconv.Itoa(f.size)},
 	}
 	var prs []*sdk.PullRequest
 	resp, err := f.ask(ctx, http.MethodGet, "/pulls?"+query.Encode(), nil, &prs)
@@ -100,7 +102,12 @@ func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal
 // not read to one that was is on none.
 func (f *Forge) readOpen(ctx context.Context, base string) (*openList, error) {
 	for range maxReads {
-		list, whole, err := f.tryOpen(ctx, base)
+		var list *openList
+		whole := false
+		err := f.sized(func() (err error) {
+			list, whole, err = f.tryOpen(ctx, base)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -149,6 +156,24 @@ func (p page) stands(now page) bool {
 	}
 	rows := len(now.rows)
 	return rows > 0 && rows < now.total && now.rows[rows-1].updated.Before(now.rows[0].updated)
+}
+
+// sized reads a list, and reads it again in smaller pages while they are too large: anybody may write long
+// texts in a public repository.
+func (f *Forge) sized(read func() error) error {
+	for {
+		err := read()
+		switch {
+		case !errors.Is(err, wire.ErrTooLarge):
+			return err
+		case f.size > 10:
+			f.size = 10
+		case f.size > 1:
+			f.size = 1
+		default:
+			return f.failure(forge.Refused, "it has a pull request whose text is larger than 8 MiB", "the repository admin's: find it, and shorten or delete it")
+		}
+	}
 }
 
 func (f *Forge) failure(kind forge.Kind, what, fix string) *forge.Error {

@@ -1,6 +1,7 @@
 package gitea
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -212,5 +213,68 @@ func TestPastIsBounded(t *testing.T) {
 		if strings.Contains(asked, "/pulls/main/x") {
 			t.Errorf("%s was asked", asked)
 		}
+	}
+}
+
+// TestLongTexts has strangers write what makes a page too large to be read.
+//
+// fault: F-11
+func TestLongTexts(t *testing.T) {
+	long := strings.Repeat("x", 2<<20)
+	for name, state := range map[string]sdk.StateType{"open": sdk.StateOpen, "closed": sdk.StateClosed} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.add("towpath/a", "main", state)
+			for i := range 25 {
+				pr := f.add("other", "main", state)
+				if i%5 == 0 {
+					pr.Body = long
+				}
+			}
+			see := f.open
+			if state == sdk.StateClosed {
+				see = func(want ...int64) { f.past("towpath/a", want...) }
+			}
+			see(1)
+			f.cost(1 + 3) // one page of 50, which is too large, and all of 10
+			see(1)
+			f.cost(1)
+			// Four of those on a page are more than is read of it: then there is one on each.
+			for i := range 4 {
+				f.change(f.prs[10+i], func(pr *sdk.PullRequest) { pr.Body = long })
+			}
+			see(1)
+			f.change(f.prs[3], func(pr *sdk.PullRequest) { pr.Body = long + long + long + long })
+			_, err := f.forge.List(t.Context(), "main", "towpath/")
+			if state == sdk.StateClosed {
+				_, err = f.forge.Past(t.Context(), "main", "towpath/a")
+			}
+			if e := (*forge.Error)(nil); !errors.As(err, &e) || e.Kind != forge.Refused || !strings.Contains(e.Fix, "shorten") {
+				t.Errorf("got %v, want that it is to be shortened", err)
+			}
+		})
+	}
+}
+
+// As much is read in smaller pages as in larger ones.
+func TestLongTextsAmongMany(t *testing.T) {
+	f := newFake(t)
+	f.add("towpath/a", "main", sdk.StateClosed)
+	for range 250 {
+		f.add("other", "main", sdk.StateClosed)
+	}
+	for _, pr := range f.prs[245:] {
+		pr.Body = strings.Repeat("x", 2<<20)
+	}
+	f.past("towpath/a", 1)
+	f.cost(1 + 26)
+}
+
+// fault: F-11
+func TestLongTalk(t *testing.T) {
+	f := newFake(t)
+	f.answers["GET /issues/1/comments"] = says(200, `[{"body": "`+strings.Repeat("x", 9<<20)+`"}]`)
+	if err := f.forge.Comment(t.Context(), 1, "key", "hello"); err != nil {
+		t.Errorf("got %v: what cannot be said keeps all the rest waiting", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/towpath/towpath/forge"
 )
 
-// maxPast is how many pages of what is over are read. A decline that is further back is still
+// maxPast is how many pages of what is over are read, or as much in smaller ones. A decline that is further back is still
 // found if it is the first that its branch had.
 const maxPast = 20
 
@@ -79,7 +79,15 @@ func (f *Forge) readClosed(ctx context.Context, base string, was *closedList) (*
 	return nil, f.failure(forge.Unreachable, "its list of pull requests changed each time that it was read", "nobody's: it is read again")
 }
 
-func (f *Forge) tryClosed(ctx context.Context, base string, was *closedList) (*closedList, bool, error) {
+func (f *Forge) tryClosed(ctx context.Context, base string, was *closedList) (now *closedList, ok bool, err error) {
+	err = f.sized(func() error {
+		now, ok, err = f.walkClosed(ctx, base, was)
+		return err
+	})
+	return now, ok, err
+}
+
+func (f *Forge) walkClosed(ctx context.Context, base string, was *closedList) (*closedList, bool, error) {
 	now := &closedList{rows: map[int]row{}, total: -1, asked: map[string]bool{}, first: map[string]forge.Proposal{}}
 	known := 0
 	if was != nil {
@@ -113,7 +121,7 @@ func (f *Forge) tryClosed(ctx context.Context, base string, was *closedList) (*c
 		case atEnd:
 			now.whole = true
 			return now, now.total < 0 || len(now.rows) == now.total, nil
-		case number == maxPast:
+		case number*f.size >= maxPast*f.PageSize || number == maxPages:
 			now.whole = false
 			return now, was == nil, nil
 		}

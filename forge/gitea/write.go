@@ -2,12 +2,14 @@ package gitea
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
 	sdk "code.gitea.io/sdk/gitea"
 
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/forge/wire"
 )
 
 // Edit is forge.Forge's. A draft's title keeps its beginning, whatever people wrote there.
@@ -37,6 +39,9 @@ func (f *Forge) Comment(ctx context.Context, number int, key, text string) error
 	there, resp, err := c.ListIssueComments(f.Owner, f.Repo, int64(number), sdk.ListIssueCommentOptions{})
 	if err != nil {
 		err = f.failed(resp, err)
+		if errors.Is(err, wire.ErrTooLarge) {
+			return nil // they come in one piece; more would be read by nobody
+		}
 		if kindOf(err) == forge.Unreachable {
 			// Gitea fails inside where there is no such pull request.
 			if _, none := f.get(ctx, number); kindOf(none) == forge.NotFound {
