@@ -91,7 +91,7 @@ func TestContract(t *testing.T) {
 		})
 	})
 	t.Run("http with filters", func(t *testing.T) {
-		storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
+		storetest.Fetches(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 			r := gittest.NewRepo(t, files)
 			filters(r)
 			srv, s := served(t, r, t.TempDir())

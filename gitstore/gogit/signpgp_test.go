@@ -220,6 +220,7 @@ func (s *stage) pushNow() error {
 
 // A key that gpg made and exported works, too, with the secret of its subkey alone.
 func TestSignedWithGPGsKey(t *testing.T) {
+	t.Parallel() // it waits for gpg
 	h := newGPGHome(t)
 	h.generate("cert", "ed25519", "sign")
 	for _, export := range []string{"--export-secret-keys", "--export-secret-subkeys"} {
@@ -234,6 +235,7 @@ func TestSignedWithGPGsKey(t *testing.T) {
 
 // fault: G-27
 func TestSecretThatWasNotExported(t *testing.T) {
+	t.Parallel() // it waits for gpg
 	h := newGPGHome(t)
 	h.generate("sign", "cv25519", "encr")
 	bad := badKey{"", h.signing("--export-secret-subkeys"), "lacks the secret part"}

@@ -136,7 +136,7 @@ func (d *sshd) options(t *testing.T, r *gittest.Repo) gogit.Options {
 func TestContractOverSSH(t *testing.T) {
 	t.Parallel()
 	d := startSSHD(t, "AcceptEnv GIT_PROTOCOL")
-	storetest.Test(t, func(t *testing.T, files map[string]string) storetest.Fixture {
+	storetest.Talks(t, func(t *testing.T, files map[string]string) storetest.Fixture {
 		r := gittest.NewRepo(t, files)
 		return storetest.Fixture{Store: open(t, d.options(t, r)), World: storetest.Git(r), Lose: killed(r), Refuse: refuse(r)}
 	})

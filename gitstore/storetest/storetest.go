@@ -65,58 +65,84 @@ type Fixture struct {
 	Refuse func(branch string) (allow func())
 }
 
+// What a part of the contract depends on, beside the Store itself.
+const (
+	fetches = 1 << iota // on what a server sends
+	talks               // on how the two ends talk
+)
+
 // Test runs the contract. Each call of make gives a new repository whose branch
 // main holds the files; without files it is empty.
 func Test(t *testing.T, make func(t *testing.T, files map[string]string) Fixture) {
+	run(t, make, 0)
+}
+
+// Fetches runs the part that depends on what a server sends, for a Fixture that differs in
+// nothing else from one that passes Test.
+func Fetches(t *testing.T, make func(t *testing.T, files map[string]string) Fixture) {
+	run(t, make, fetches)
+}
+
+// Talks runs the part that depends on the transport, for a Fixture that differs in nothing
+// else from one that passes Test.
+func Talks(t *testing.T, make func(t *testing.T, files map[string]string) Fixture) {
+	run(t, make, talks)
+}
+
+func run(t *testing.T, make func(t *testing.T, files map[string]string) Fixture, part int) {
 	for _, c := range []struct {
 		name  string
 		files map[string]string
 		test  func(*bench)
+		of    int
 	}{
-		{"snapshot is the tip", some, snapshotIsTheTip},
-		{"same snapshot while nothing moves", some, sameSnapshot},
-		{"about", some, about},
-		{"missing branch", some, missingBranch},
-		{"empty repository", nil, emptyRepository},
-		{"changes from nothing", order, changesFromNothing},
-		{"changes between", some, changesBetween},
-		{"changes of kind", some, changesOfKind},
-		{"names that are almost alike", twins, almostAlike},
-		{"read", some, read},
-		{"read by many", some, readByMany},
-		{"read over the limit", some, readOverTheLimit},
-		{"a huge file", some, hugeFile},
-		{"parents to the root", some, parents},
-		{"push a chain", some, pushChain},
-		{"push again and again", some, pushAgain},
-		{"push new directories", some, pushNewDirectories},
-		{"who, when and why arrive", some, identity},
-		{"modes are kept", some, modesKept},
-		{"nothing to change", some, nothingToChange},
-		{"stale base", some, staleBase},
-		{"edits that are refused", some, refusedEdits},
-		{"branch deleted and made again", some, branchDeleted},
-		{"branch moved back", some, movedBack},
-		{"unrelated history", some, unrelated},
-		{"context is over", some, contextOver},
-		{"branches by prefix", some, branchesByPrefix},
-		{"branches of an empty repository", nil, branchesOfNothing},
-		{"replace makes a branch", some, replaceMakes},
-		{"replace again and again", some, replaceAgain},
-		{"replace moves only from old", some, replaceOnlyFromOld},
-		{"replace of a branch deleted meanwhile", some, replaceDeleted},
-		{"replace by nothing", some, replaceByNothing},
-		{"replace in vain", some, replaceRefused},
-		{"delete", some, deleteBranch},
-		{"names that lead on", some, namesThatLeadOn},
-		{"a name in the way", some, nameInTheWay},
-		{"full names", some, fullNames},
-		{"snapshots of several branches", some, severalBranches},
-		{"a person on our branch", some, personOnOurs},
-		{"answers that are lost", some, lostAnswers},
-		{"one of two is refused", some, oneRefused},
-		{"nothing is lost among writers", some, writers},
+		{"snapshot is the tip", some, snapshotIsTheTip, fetches | talks},
+		{"same snapshot while nothing moves", some, sameSnapshot, talks},
+		{"about", some, about, 0},
+		{"missing branch", some, missingBranch, talks},
+		{"empty repository", nil, emptyRepository, talks},
+		{"changes from nothing", order, changesFromNothing, 0},
+		{"changes between", some, changesBetween, 0},
+		{"changes of kind", some, changesOfKind, 0},
+		{"names that are almost alike", twins, almostAlike, 0},
+		{"read", some, read, 0},
+		{"read by many", some, readByMany, 0},
+		{"read over the limit", some, readOverTheLimit, fetches},
+		{"a huge file", some, hugeFile, fetches | talks},
+		{"parents to the root", some, parents, fetches | talks},
+		{"push a chain", some, pushChain, talks},
+		{"push again and again", some, pushAgain, fetches},
+		{"push new directories", some, pushNewDirectories, 0},
+		{"who, when and why arrive", some, identity, 0},
+		{"modes are kept", some, modesKept, 0},
+		{"nothing to change", some, nothingToChange, 0},
+		{"stale base", some, staleBase, talks},
+		{"edits that are refused", some, refusedEdits, 0},
+		{"branch deleted and made again", some, branchDeleted, fetches | talks},
+		{"branch moved back", some, movedBack, fetches},
+		{"unrelated history", some, unrelated, fetches | talks},
+		{"context is over", some, contextOver, talks},
+		{"branches by prefix", some, branchesByPrefix, talks},
+		{"branches of an empty repository", nil, branchesOfNothing, talks},
+		{"replace makes a branch", some, replaceMakes, talks},
+		{"replace again and again", some, replaceAgain, fetches},
+		{"replace moves only from old", some, replaceOnlyFromOld, talks},
+		{"replace of a branch deleted meanwhile", some, replaceDeleted, 0},
+		{"replace by nothing", some, replaceByNothing, 0},
+		{"replace in vain", some, replaceRefused, talks},
+		{"delete", some, deleteBranch, talks},
+		{"names that lead on", some, namesThatLeadOn, talks},
+		{"a name in the way", some, nameInTheWay, talks},
+		{"full names", some, fullNames, 0},
+		{"snapshots of several branches", some, severalBranches, fetches},
+		{"a person on our branch", some, personOnOurs, fetches},
+		{"answers that are lost", some, lostAnswers, talks},
+		{"one of two is refused", some, oneRefused, talks},
+		{"nothing is lost among writers", some, writers, talks},
 	} {
+		if c.of&part != part {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // most of the time is waiting for servers
 			f := make(t, c.files)
