@@ -35,8 +35,9 @@ type Forge struct {
 	owner, repo string
 	graphQL     string
 
-	owns    string // who owns the repository by its own word; empty until asked after each List
-	perPage int    // of open pull requests, in a list
+	owns    string                  // who owns the repository by its own word; empty until asked after each List
+	perPage int                     // of open pull requests, in a list
+	listed  map[string]map[int]bool // by base, the numbers of those that were open, or were opened since
 }
 
 var _ forge.Forge = (*Forge)(nil)
@@ -50,7 +51,7 @@ func New(o Options) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Forge{line: l, owner: o.Owner, repo: o.Repo, graphQL: graphQLOf(l.api.BaseURL()), perPage: listSizes[0]}, nil
+	return &Forge{line: l, owner: o.Owner, repo: o.Repo, graphQL: graphQLOf(l.api.BaseURL()), perPage: listSizes[0], listed: map[string]map[int]bool{}}, nil
 }
 
 // A line is a connection to an API.

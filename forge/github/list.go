@@ -37,6 +37,10 @@ func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal
 	if err != nil {
 		return nil, err
 	}
+	f.listed[base] = map[int]bool{}
+	for _, p := range all {
+		f.listed[base][p.Number] = true
+	}
 	return slices.DeleteFunc(all, func(p forge.Proposal) bool { return !strings.HasPrefix(p.Branch, prefix) }), nil
 }
 
@@ -67,9 +71,20 @@ func sized(most int, read func(size int) error) (err error) {
 	return err
 }
 
-// Past lists those of one branch that are over.
+// Past lists those of one branch that are over. Not all of GitHub's answers are equally old: what is open by
+// this one, and was not by List's, was closed in between, or is opened anew. Then it is not said that there
+// are none, which would have what people declined proposed again.
 func (f *Forge) Past(ctx context.Context, base, branch string) ([]forge.Proposal, error) {
-	return f.of(ctx, "closed", base, branch)
+	all, err := f.of(ctx, "all", base, branch)
+	if err != nil {
+		return nil, err
+	}
+	open := func(p forge.Proposal) bool { return p.State == forge.Open }
+	if i := slices.IndexFunc(all, open); i >= 0 && f.listed[base] != nil && !f.listed[base][all[i].Number] {
+		return nil, &forge.Error{Kind: forge.Unreachable, Forge: f.origin,
+			What: fmt.Sprintf("pull request %d was not open, and is", all[i].Number), Fix: "nobody's: GitHub is asked again"}
+	}
+	return slices.DeleteFunc(all, open), nil
 }
 
 // of lists those of one branch, newest first.
@@ -79,13 +94,13 @@ func (f *Forge) of(ctx context.Context, state, base, branch string) ([]forge.Pro
 		return nil, err
 	}
 	all, err := f.list(ctx, &github.PullRequestListOptions{State: state, Base: base, Head: head, Sort: "created", Direction: "desc",
-		ListOptions: github.ListOptions{PerPage: enoughPast}}, enoughPast)
+		ListOptions: github.ListOptions{PerPage: enoughPast}}, enoughPast+1) // one may be open
 	if err != nil {
 		return nil, f.fail(ctx, reading, err)
 	}
 	// GitHub lists everything where it does not understand a filter.
 	return slices.DeleteFunc(all, func(p forge.Proposal) bool {
-		return p.Branch != branch || (p.State == forge.Open) != (state == "open")
+		return p.Branch != branch || state == "open" && p.State != forge.Open
 	}), nil
 }
 

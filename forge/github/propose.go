@@ -35,6 +35,9 @@ func (f *Forge) Propose(ctx context.Context, d forge.Draft) (forge.Proposal, err
 	if err != nil {
 		return forge.Proposal{}, f.fail(ctx, opening, err)
 	}
+	if f.listed[d.Base] != nil {
+		f.listed[d.Base][p.Number] = true
+	}
 	f.label(ctx, &p, d.Labels, &lost)
 	f.review(ctx, p.Number, d.Reviewers, &lost)
 	f.assign(ctx, p.Number, d.Assignees, &lost)
@@ -62,6 +65,9 @@ func (f *Forge) adopt(ctx context.Context, d forge.Draft, refusal error) (forge.
 	}
 	if len(found) == 0 {
 		return forge.Proposal{}, f.fail(ctx, opening, refusal)
+	}
+	if f.listed[d.Base] != nil {
+		f.listed[d.Base][found[0].Number] = true
 	}
 	return found[0], nil
 }

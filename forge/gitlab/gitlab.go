@@ -38,7 +38,8 @@ type Forge struct {
 	origin   string
 	project  string
 	pageSize int64
-	users    map[string]int64 // ids by name, of those who were found; they do not change
+	listed   map[string]map[int]bool // by target, the numbers of those that were open, or were opened since
+	users    map[string]int64        // ids by name, of those who were found; they do not change
 }
 
 var _ forge.Forge = (*Forge)(nil)
@@ -72,7 +73,7 @@ func New(o Options) (*Forge, error) {
 		size = min(size, int64(o.PageSize))
 	}
 	return &Forge{
-		api: api, origin: strings.ToLower(base.Scheme + "://" + base.Host), project: o.Project, pageSize: size, users: map[string]int64{},
+		api: api, origin: strings.ToLower(base.Scheme + "://" + base.Host), project: o.Project, pageSize: size, users: map[string]int64{}, listed: map[string]map[int]bool{},
 	}, nil
 }
 

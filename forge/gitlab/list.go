@@ -19,8 +19,10 @@ const enough = 30 // of what is past, the newest
 // one conditional request each.
 func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal, error) {
 	var found []forge.Proposal
+	open := map[int]bool{}
 	err := f.mergeRequests(ctx, gl.ListProjectMergeRequestsOptions{State: gl.Ptr("opened"), TargetBranch: &base}, func(m *gl.BasicMergeRequest) (more bool, err error) {
 		p, own, err := f.proposal(m)
+		open[p.Number] = true
 		if own && p.State == forge.Open && p.Base == base && strings.HasPrefix(p.Branch, prefix) {
 			found = append(found, p)
 		}
@@ -29,13 +31,15 @@ func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal
 	if err != nil {
 		return nil, err
 	}
+	f.listed[base] = open
 	slices.SortFunc(found, func(a, b forge.Proposal) int { return cmp.Compare(a.Number, b.Number) })
 	// A list that changed between two pages may show one of them twice.
 	return slices.CompactFunc(found, func(a, b forge.Proposal) bool { return a.Number == b.Number }), nil
 }
 
-// Past is forge.Forge's. One that is being merged at this moment is neither open nor past: the
-// answer is then that this passes.
+// Past is forge.Forge's. One that is being merged at this moment is neither open nor past, and not all
+// of GitLab's answers are equally old: what is open by this one, and was not by List's, was closed in between, or
+// is opened anew. The answer is then that this passes, as none would have what people declined proposed again.
 func (f *Forge) Past(ctx context.Context, base, branch string) ([]forge.Proposal, error) {
 	var found []forge.Proposal
 	err := f.ofBranch(ctx, base, branch, "all", func(m *gl.BasicMergeRequest, p forge.Proposal) (more bool, err error) {
@@ -47,6 +51,10 @@ func (f *Forge) Past(ctx context.Context, base, branch string) ([]forge.Proposal
 		}
 		if p.State != forge.Open {
 			found = append(found, p)
+		} else if open := f.listed[base]; open != nil && !open[p.Number] {
+			return false, &forge.Error{
+				Kind: forge.Unreachable, Forge: f.origin, What: fmt.Sprintf("merge request !%d was not open, and is", p.Number), Fix: "nobody's: GitLab is asked again",
+			}
 		}
 		return len(found) < enough, nil
 	})

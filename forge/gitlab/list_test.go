@@ -1,6 +1,7 @@
 package gitlab_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -156,5 +157,39 @@ func TestWhileItIsMerged(t *testing.T) {
 	w.Merge(n, "merge")
 	if past, err := w.under.Past(t.Context(), "main", branch); err != nil || len(past) != 1 || past[0].State != forge.Merged {
 		t.Errorf("past are %v, %v", past, err)
+	}
+}
+
+// GitLab answers Past with what was before List: what people declined must not seem to be neither open nor
+// declined.
+//
+// fault: F-01
+func TestAnswersOfAnotherAge(t *testing.T) {
+	w := newWorld(t)
+	list := func() {
+		t.Helper()
+		if _, err := w.under.List(t.Context(), "main", "towpath/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	past := func() ([]forge.Proposal, error) { return w.under.Past(t.Context(), "main", "towpath/a") }
+	list()
+	w.Push("towpath/a")
+	if _, err := w.under.Propose(t.Context(), forge.Draft{Branch: "towpath/a", Base: "main", Title: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := past(); err != nil || len(found) != 0 {
+		t.Fatalf("past of one that is open are %+v, %v", found, err)
+	}
+	w.Close(1)
+	list()
+	w.Reopen(1)
+	found, err := past()
+	if e := (*forge.Error)(nil); !errors.As(err, &e) || e.Kind != forge.Unreachable || e.Fix == "" {
+		t.Errorf("past are %+v, %v", found, err)
+	}
+	w.Close(1)
+	if found, err := past(); err != nil || len(found) != 1 || found[0].State != forge.Closed {
+		t.Errorf("later past are %+v, %v", found, err)
 	}
 }

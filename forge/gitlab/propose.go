@@ -54,6 +54,9 @@ func (f *Forge) Propose(ctx context.Context, d forge.Draft) (forge.Proposal, err
 	if err != nil {
 		return forge.Proposal{}, err
 	}
+	if f.listed[d.Base] != nil {
+		f.listed[d.Base][p.Number] = true
+	}
 	left.compare("label", labels, m.Labels)
 	left.compare("reviewer", f.names(reviewers), namesOf(m.Reviewers))
 	left.compare("assignee", f.names(assignees), namesOf(m.Assignees))
@@ -72,6 +75,9 @@ func (f *Forge) adopt(ctx context.Context, d forge.Draft, failed error) (forge.P
 		return forge.Proposal{}, err
 	case found.Number == 0:
 		return forge.Proposal{}, failed
+	}
+	if f.listed[d.Base] != nil {
+		f.listed[d.Base][found.Number] = true
 	}
 	return found, nil
 }
