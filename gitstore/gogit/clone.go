@@ -77,6 +77,9 @@ func (c *clone) noBranch(ctx context.Context, ref string) error {
 	return missingBranch(ref, refs)
 }
 
+// remotes is where a checkout keeps what it saw of others' branches.
+const remotes = "refs/remotes/"
+
 func missingBranch(name string, refs []ref) error {
 	branch := shortOf(name)
 	e := &gitstore.Error{Kind: gitstore.NoBranch, What: fmt.Sprintf("there is no branch %q", branch), Fix: "create it, or name another with --branch"}
@@ -86,6 +89,9 @@ func missingBranch(name string, refs []ref) error {
 		return e
 	case branch == name:
 		e.What, e.Fix = fmt.Sprintf("there is no ref %q", name), "look for its name: git ls-remote"
+		if remote, of, ok := strings.Cut(strings.TrimPrefix(name, remotes), "/"); ok && strings.HasPrefix(name, remotes) {
+			e.Fix = fmt.Sprintf("fetch it: git fetch %s +%s%s:%s", remote, heads, of, name)
+		}
 		return e
 	}
 	for _, r := range refs {

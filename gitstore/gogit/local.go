@@ -181,8 +181,19 @@ func (l *local) noBranch(name string) error {
 	}
 	e := missingBranch(name, refs)
 	var missing *gitstore.Error
-	if errors.As(e, &missing) && len(refs) == 0 {
+	if !errors.As(e, &missing) {
+		return e
+	}
+	if len(refs) == 0 {
 		missing.Fix = fmt.Sprintf("push a first commit: git push %q HEAD:%s", l.repo, shortOf(name))
+		return e
+	}
+	// The checkout of a job has the branches of others only, or not even those.
+	if seen, err := l.refs.list(remotes); err == nil && len(seen) > 0 && strings.HasPrefix(name, heads) && !l.bare {
+		missing.Fix = fmt.Sprintf("fetch it: git fetch origin %s:%[1]s, or name another with --branch", shortOf(name))
+		if at := remotes + "origin/" + shortOf(name); !seen[at].IsZero() {
+			missing.Fix = fmt.Sprintf("make it: git branch %s %s, or name another with --branch", shortOf(name), at)
+		}
 	}
 	return e
 }
@@ -196,7 +207,7 @@ func (l *local) load(_ context.Context, _ string, tip plumbing.Hash) (*objects, 
 
 func (l *local) deepen(context.Context, *objects, plumbing.Hash, int) error {
 	return &gitstore.Error{Kind: gitstore.Unsupported, Repo: l.repo, What: "the repository is shallow: its history is cut off",
-		Fix: "fetch the rest: git fetch --unshallow"}
+		Fix: "fetch the rest: git fetch --unshallow; a job checks out all of it with fetch-depth: 0 (GitHub) or GIT_DEPTH: \"0\" (GitLab)"}
 }
 
 func (l *local) push(ctx context.Context, m move, _ *snapshot, made *batch) error {

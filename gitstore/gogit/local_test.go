@@ -290,3 +290,39 @@ func TestInit(t *testing.T) {
 		t.Errorf("a bad branch name: %v", err)
 	}
 }
+
+// The checkout of a job lacks branches and history; the errors say how to get them.
+func TestWordsForCheckouts(t *testing.T) {
+	r := gittest.NewRepo(t, map[string]string{"a": "1"})
+	r.Commit(map[string]string{"a": "2"}, "second")
+	r.Point("refs/pull/7/merge", r.Tip())
+	dir := filepath.Join(t.TempDir(), "work")
+	git := func(args ...string) { r.Git(append([]string{"--git-dir", filepath.Join(dir, ".git"), "--work-tree", dir}, args...)...) }
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	git("init", "-q")
+	git("fetch", "-q", "--depth", "1", "file://"+r.Dir, "refs/pull/7/merge:refs/remotes/pull/7/merge")
+	git("update-ref", "--no-deref", "HEAD", "refs/remotes/pull/7/merge")
+	s := open(t, gogit.Options{Repo: dir})
+	words := func(branch, want string) {
+		t.Helper()
+		_, err := s.Snapshot(t.Context(), branch)
+		if e := wantKind(t, err, gitstore.NoBranch); e != nil && !strings.Contains(e.Fix, want) {
+			t.Errorf("%s: got %q, want %q in it", branch, e.Fix, want)
+		}
+	}
+	words("main", "git fetch origin main:main")
+	words("refs/remotes/origin/main", "git fetch origin +refs/heads/main:refs/remotes/origin/main")
+	words("refs/pull/8/merge", "git ls-remote")
+	head, err := s.Snapshot(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = head.Parent(t.Context())
+	if e := wantKind(t, err, gitstore.Unsupported); e != nil && (!strings.Contains(e.Fix, "--unshallow") || !strings.Contains(e.Fix, "fetch-depth: 0")) {
+		t.Errorf("no history: %q", e.Fix)
+	}
+	git("update-ref", "refs/remotes/origin/main", "HEAD")
+	words("main", "git branch main refs/remotes/origin/main")
+}

@@ -205,12 +205,12 @@ func readOverTheLimit(b *bench) {
 	}
 }
 
-// hugeFile is larger than what a Store takes in beside what it has. It comes and goes, and
-// everything else goes on.
+// hugeFile is larger than anything that a Store may keep. It comes and goes, and everything
+// else goes on.
 func hugeFile(b *bench) {
 	const edited = "app/stream.yaml"
 	first := b.snapshot()
-	huge := strings.Repeat("0", 16<<20+1)
+	huge := strings.Repeat("0", 64<<20+1)
 	b.Commit(map[string]string{"huge.bin": huge, "top.yaml": "beside\n"}, "a huge file")
 	check := func(s gitstore.Snapshot, want string) {
 		b.Helper()
