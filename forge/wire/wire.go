@@ -103,7 +103,7 @@ func (l *line) maySend(req *http.Request, now time.Time) error {
 		return l.invalid("led to " + oneLine(to) + ", which is another origin: nothing was sent there")
 	}
 	if left := l.gate.closed(now); left > 0 {
-		return &forge.Error{Kind: forge.RateLimited, Forge: l.api, What: "it has asked to wait, or says that no request is left", Fix: fixLimit, RetryAfter: left}
+		return &forge.Error{Kind: forge.RateLimited, Forge: l.api, What: "it has asked to wait, or says that no request is left", Fix: fixLimit, RetryAfter: max(left, minWait)}
 	}
 	return nil
 }
