@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -35,6 +37,9 @@ func (s *Store) Branches(ctx context.Context, prefix string) (map[string]gitstor
 	if err != nil {
 		return nil, s.explain(err)
 	}
+	maps.DeleteFunc(s.last, func(ref string, _ *snapshot) bool { // others delete branches, too
+		return strings.HasPrefix(ref, begin) && found[ref].IsZero()
+	})
 	tips := map[string]gitstore.Rev{}
 	for ref, id := range found {
 		if name := shortOf(ref); usableBranch(name) {

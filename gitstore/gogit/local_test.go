@@ -297,7 +297,9 @@ func TestWordsForCheckouts(t *testing.T) {
 	r.Commit(map[string]string{"a": "2"}, "second")
 	r.Point("refs/pull/7/merge", r.Tip())
 	dir := filepath.Join(t.TempDir(), "work")
-	git := func(args ...string) { r.Git(append([]string{"--git-dir", filepath.Join(dir, ".git"), "--work-tree", dir}, args...)...) }
+	git := func(args ...string) {
+		r.Git(append([]string{"--git-dir", filepath.Join(dir, ".git"), "--work-tree", dir}, args...)...)
+	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -135,6 +136,7 @@ func (s *Store) load(ctx context.Context, ref string, tip plumbing.Hash) (*snaps
 		return nil, err
 	}
 	next := &snapshot{store: s, objects: o, commit: c, tip: tip}
+	maps.DeleteFunc(s.last, func(_ string, old *snapshot) bool { return old.objects.broken.Load() }) // it is out of use
 	s.last[ref] = next
 	return next, nil
 }
