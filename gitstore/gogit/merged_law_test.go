@@ -238,3 +238,33 @@ func TestMergedFetches(t *testing.T) {
 		}
 	}
 }
+
+// Two people settled one conflict each in their own way: that is a conflict again.
+func TestMergedCrosswise(t *testing.T) {
+	r := gittest.NewRepo(t, map[string]string{"a": "1\n"})
+	r.Point("head", r.Tip())
+	r.Commit(map[string]string{"a": "main\n"}, "main")
+	r.CommitOn("head", map[string]string{"a": "head\n"}, "head")
+	main := r.Git("commit-tree", "main^{tree}", "-m", "ours", "-p", "main", "-p", "head")
+	head := r.Git("commit-tree", "head^{tree}", "-m", "ours", "-p", "head", "-p", "main")
+	r.Move(main)
+	r.Point("head", head)
+	s := open(t, gogit.Options{Repo: r.Dir})
+	for _, c := range [][2]string{{"main", "head"}, {"head", "main"}} {
+		base, err := s.Snapshot(t.Context(), c[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := s.Snapshot(t.Context(), c[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		view, conflicts, err := gitstore.Merged(t.Context(), base, other)
+		if err != nil || !slices.Equal(conflicts, []string{"a"}) {
+			t.Fatalf("%s into %s: conflicts %v, %v", c[1], c[0], conflicts, err)
+		}
+		if got := readFile(t, view, "a"); got != c[1]+"\n" {
+			t.Errorf("%s into %s: got %q", c[1], c[0], got)
+		}
+	}
+}
