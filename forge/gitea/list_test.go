@@ -220,40 +220,28 @@ func TestPastIsBounded(t *testing.T) {
 //
 // fault: F-11
 func TestLongTexts(t *testing.T) {
-	long := strings.Repeat("x", 2<<20)
-	for name, state := range map[string]sdk.StateType{"open": sdk.StateOpen, "closed": sdk.StateClosed} {
-		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			f.add("towpath/a", "main", state)
-			for i := range 25 {
-				pr := f.add("other", "main", state)
-				if i%5 == 0 {
-					pr.Body = long
-				}
-			}
-			see := f.open
-			if state == sdk.StateClosed {
-				see = func(want ...int64) { f.past("towpath/a", want...) }
-			}
-			see(1)
-			f.cost(1 + 3) // one page of 50, which is too large, and all of 10
-			see(1)
-			f.cost(1)
-			// Four of those on a page are more than is read of it: then there is one on each.
-			for i := range 4 {
-				f.change(f.prs[10+i], func(pr *sdk.PullRequest) { pr.Body = long })
-			}
-			see(1)
-			f.change(f.prs[3], func(pr *sdk.PullRequest) { pr.Body = long + long + long + long })
-			_, err := f.forge.List(t.Context(), "main", "towpath/")
-			if state == sdk.StateClosed {
-				_, err = f.forge.Past(t.Context(), "main", "towpath/a")
-			}
-			if e := (*forge.Error)(nil); !errors.As(err, &e) || e.Kind != forge.Refused || !strings.Contains(e.Fix, "shorten") {
-				t.Errorf("got %v, want that it is to be shortened", err)
-			}
-		})
+	long := strings.Repeat("x", 3<<20)
+	f := newFake(t)
+	f.add("towpath/a", "main", sdk.StateOpen)
+	for i := range 15 {
+		if pr := f.add("other", "main", sdk.StateOpen); i%7 == 0 {
+			pr.Body = long
+		}
 	}
+	f.open(1)
+	f.cost(1 + 2) // one page of 50, which is too large, and all of 10
+	f.open(1)
+	f.cost(1)
+	// Three of those on a page are more than is read of it: then there is one on each.
+	f.change(f.prs[7], func(pr *sdk.PullRequest) { pr.Body = long })
+	f.open(1)
+	f.took()
+	f.change(f.prs[3], func(pr *sdk.PullRequest) { pr.Body = long + long + long })
+	_, err := f.forge.List(t.Context(), "main", "towpath/")
+	if e := (*forge.Error)(nil); !errors.As(err, &e) || e.Kind != forge.Refused || !strings.Contains(e.Fix, "shorten") {
+		t.Errorf("got %v, want that it is to be shortened", err)
+	}
+	f.cost(1)
 }
 
 // As much is read in smaller pages as in larger ones.
@@ -263,8 +251,8 @@ func TestLongTextsAmongMany(t *testing.T) {
 	for range 250 {
 		f.add("other", "main", sdk.StateClosed)
 	}
-	for i := 205; i < 250; i += 10 {
-		f.prs[i].Body = strings.Repeat("x", 2<<20)
+	for i := 210; i < 250; i += 15 {
+		f.prs[i].Body = strings.Repeat("x", 3<<20)
 	}
 	f.past("towpath/a", 1)
 	f.cost(1 + 26)

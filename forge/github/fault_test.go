@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -147,11 +148,11 @@ func TestListsTooLargeForOneAnswer(t *testing.T) {
 	h := newHub(t)
 	h.pageSize = 100
 	h.push(branch)
-	long := strings.Repeat("\x01", 65536) // six times as many bytes in JSON
 	for range 40 {
-		h.open("theirs", "main", "x", long, 777)
+		h.open("theirs", "main", "x", "y", 777)
 	}
 	mine := h.open(branch, "main", "x", "y", repoID)
+	h.longIn("100", "30")
 	f := h.forge()
 	for range 2 {
 		found, err := f.List(t.Context(), "main", forgetest.Prefix)
@@ -176,20 +177,21 @@ func TestListsTooLargeForOneAnswer(t *testing.T) {
 func TestComments(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		size, there int
-		text        string
+		there int
+		long  []string // sizes of pages that are too large
 	}{
-		"long ones":             {100, 40, strings.Repeat("\x01", 65536)},
-		"as many as fit a page": {100, 100, "x"},
-		"two full pages":        {100, 200, "x"},
+		"long ones":             {40, []string{"100", "30"}},
+		"as many as fit a page": {100, nil},
+		"two full pages":        {200, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t)
-			h.pageSize, h.oldLinks = c.size, true
+			h.pageSize, h.oldLinks = 100, true
+			h.longIn(c.long...)
 			h.push(branch)
 			p := h.open(branch, "main", "x", "y", repoID)
 			for range c.there {
-				p.comments = append(p.comments, c.text)
+				p.comments = append(p.comments, "x")
 			}
 			f := h.forge()
 			for range 3 {
@@ -201,6 +203,19 @@ func TestComments(t *testing.T) {
 				t.Errorf("it was said %d times", n)
 			}
 		})
+	}
+}
+
+// longIn has pages of some sizes be too large to be read, as those of strangers' long texts are.
+func (h *hub) longIn(sizes ...string) {
+	long := "[" + strings.Repeat(" ", 8<<20) + "]"
+	h.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if !slices.Contains(sizes, r.URL.Query().Get("per_page")) {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, long)
+		return true
 	}
 }
 
