@@ -136,7 +136,6 @@ func (p *pier) merge(f forge.Proposal, how string, leave ...string) {
 	base := p.store.Log("main")
 	for _, c := range p.store.Log(f.Branch) {
 		if slices.ContainsFunc(base, func(b memory.Logged) bool { return b.Rev == c.Rev }) {
-			base = p.store.Log("main")
 			chain = append(chain, c)
 			break
 		}

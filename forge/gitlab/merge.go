@@ -28,7 +28,7 @@ func (f *Forge) AutoMerge(ctx context.Context, number int, head string) error {
 	}
 	return f.accept(ctx, number, head, &gl.AcceptMergeRequestOptions{
 		AutoMerge:                 gl.Ptr(true),
-		MergeWhenPipelineSucceeds: gl.Ptr(true), // its name before GitLab 17.11
+		MergeWhenPipelineSucceeds: gl.Ptr(true), //lint:ignore SA1019 its name before GitLab 17.11
 	})
 }
 

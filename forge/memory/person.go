@@ -29,12 +29,14 @@ func (f *Forge) Ready(number int) { f.by(number, func(r *record) { r.Draft = fal
 
 // CloseBy closes a proposal without a merge.
 func (f *Forge) CloseBy(number int) {
+	f.settle() // it ends where its branch is now
 	at := f.now()
 	f.by(number, func(r *record) { r.State, r.Ended = forge.Closed, at.UTC().Truncate(time.Second) })
 }
 
 // MergeBy marks a proposal as merged. Git is moved by the test.
 func (f *Forge) MergeBy(number int, at time.Time) {
+	f.settle()
 	f.by(number, func(r *record) { r.State, r.Ended = forge.Merged, at.UTC().Truncate(time.Second) })
 }
 

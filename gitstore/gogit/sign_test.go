@@ -336,7 +336,7 @@ func TestReplacementIsSigned(t *testing.T) {
 	write(t, key, contentOf(t, filepath.Join(dir, "later")))
 	tip, err := replace("", 1)
 	if err == nil {
-		tip, err = replace(tip.Rev(), 2)
+		_, err = replace(tip.Rev(), 2)
 	}
 	if err != nil {
 		t.Fatal(err)
