@@ -185,7 +185,13 @@ func (r *Reconciler) named(ps []Proposal) {
 // review does what is to be done about proposals. They are made on a branch at rest: what rests on a
 // record that goes straight to the branch waits until that is there.
 func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorded *Recorded, later []Deferred, wanted []Proposal, outcome Outcome, now time.Time) {
-	if r.desk == nil || recorded.cat.Invalid || recorded.cat.Config.Paused() || outcome.Landed && !outcome.Nothing {
+	if r.desk == nil || recorded.cat.Invalid || recorded.cat.Config.Paused() {
+		return
+	}
+	if outcome.Landed && !outcome.Nothing {
+		for _, p := range wanted { // what was resolved for them is not asked again
+			r.desk.kept[p.Branch] = keep{r.desk.heads[p.Branch], p.resolved(now)}
+		}
 		return
 	}
 	kept := r.unclear(recorded, later)

@@ -178,18 +178,25 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (p
 	if d == nil || c.Invalid || c.Config.Paused() {
 		return nil, nil
 	}
-	all := pending{}
+	all, standing := pending{}, asItStands(c, now)
+	take := func(branch string, p pending) { // a branch speaks for the tags of its own lane alone, whoever made it
+		for tag, e := range p {
+			if l := standing.laneOf(tag); !l.straight() && branchName(d.prefix, r.Branch, l) == branch {
+				all[tag] = e
+			}
+		}
+	}
 	for _, branch := range slices.Sorted(maps.Keys(d.heads)) {
 		if r.draw(ctx, c, branch, now); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if got := d.drawn[branch]; got.ours() && !d.over(branch) && d.kept[branch].head != got.head {
-			maps.Copy(all, got.pending)
+			take(branch, got.pending)
 		}
 	}
 	for branch, k := range d.kept { // what was merged or declined of it meanwhile is left out by those who count it
 		if head := d.heads[branch]; head == "" || head == k.head && d.drawn[branch].ours() {
-			maps.Copy(all, k.pending)
+			take(branch, k.pending)
 		}
 	}
 	return all, nil
