@@ -201,7 +201,12 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	r.report.Proposed = wanted
 	r.report.Proposals, r.report.acts = r.propose(ctx, snap, wanted, kept, now)
 	r.report.ForgeErr = r.desk.err
-	r.next = earliest(r.next, r.desk.retry)
+	r.desk.dirty = false
+	maps.DeleteFunc(r.desk.later, func(_ string, at time.Time) bool { return !now.Before(at) })
+	r.next = earliest(earliest(r.next, r.desk.retry), r.desk.wakes())
+	if r.report.acts > 0 && !r.Dry {
+		r.next = now // room may be free
+	}
 	if r.desk.more {
 		r.next = now // there is more to ask
 		r.report.acts++

@@ -37,6 +37,7 @@ type desk struct {
 	open   map[string]forge.Proposal   // by branch
 	past   map[string][]forge.Proposal // by branch, as far as somebody wanted to know
 	pastAt map[string]time.Time        // …and when
+	dirty  bool                        // there is news that no pass went through with yet
 	more   bool                        // branches are left of which that is still to be asked
 	ended  []Reviewed                  // that came to an end since the last report
 	err    error                       // the forge's last failure
@@ -87,6 +88,7 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		}
 		maps.DeleteFunc(heads, func(name string, _ gitstore.Rev) bool { return !d.isOurs(name) })
 		if news = !maps.Equal(heads, d.heads); news {
+			d.dirty = true
 			d.asked = time.Time{} // somebody made something of a branch, or of its proposal
 			maps.DeleteFunc(d.past, func(branch string, _ []forge.Proposal) bool { return heads[branch] != d.heads[branch] })
 		}
@@ -102,9 +104,27 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		}
 		d.works(now)
 		news = d.took(list) || news
+		d.dirty = d.dirty || news
 	}
 	learned, err := r.inquire(ctx, d.orphans(), now)
+	d.dirty = d.dirty || learned
 	return news || learned, err
+}
+
+// unread reports whether there is news that no pass went through with.
+func (d *desk) unread() bool { return d != nil && d.dirty }
+
+// wakes is when something is to be done about a branch that could not be pushed, or read.
+func (d *desk) wakes() (next time.Time) {
+	for _, at := range d.later {
+		next = earliest(next, at)
+	}
+	for branch, got := range d.drawn {
+		if got.err != nil && d.heads[branch] == got.head {
+			next = earliest(next, got.again)
+		}
+	}
+	return next
 }
 
 // orphans are the branches of which no proposal is open.

@@ -90,7 +90,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
-	if !news && r.nothingNew(snap, hints, now) {
+	if !news && !r.desk.unread() && r.nothingNew(snap, hints, now) {
 		return r.report.again(now), nil
 	}
 	mem := r.memory(now)
@@ -144,7 +144,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	}
 	r.cat, r.next = cat, next
 	if len(answers) > 0 || len(fresh) > 0 { // what was asked is due again some day, what was outrun at once
-		if ask, r.next = Due(cat, mem, nil, now); len(ask) > 0 {
+		if ask, r.next = Due(over, mem, nil, now); len(ask) > 0 {
 			r.next = now
 		}
 	}

@@ -154,6 +154,9 @@ func joined(earlier, later []Reviewed) []Reviewed {
 			all = append(all, was)
 		case all[i].Did == "" || was.Did == "opened" && all[i].Did != "closed":
 			all[i].Did = was.Did
+			if all[i].Why == "" {
+				all[i].Why, all[i].Fix = was.Why, was.Fix
+			}
 		}
 	}
 	return all

@@ -243,7 +243,7 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 	case todo == refuse:
 		rev.Fix = fmt.Sprintf("merge what branch %s holds, or delete it", branch)
 		say(Turned, "", "its branch holds commits that are not towpath's")
-	case v.now.Before(at):
+	case v.now.Before(at): // it is tried again then
 		rev.Fix = fixOf(v.broken[branch])
 		say(Turned, "", v.broken[branch].Error())
 	case s.forge && v.quiet() && todo != remove:
@@ -252,6 +252,7 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 		say(InLine, "", "people have answered meanwhile")
 		v.acts++
 	default:
+		delete(v.later, branch)
 		v.do(ctx, todo, rev, p)
 	}
 }
@@ -344,19 +345,27 @@ func (v *review) do(ctx context.Context, todo deed, rev Reviewed, p *Proposal) {
 		v.looked = time.Time{} // somebody was faster: look again
 		rev.State, rev.Why = InLine, "its branch moved meanwhile"
 		v.acts++
-	case errors.As(err, &e):
+	case errors.As(err, &e) && e.Kind != forge.Refused:
 		v.desk.failed(ctx, err, v.now)
 		rev.State, rev.Why, rev.Fix = Turned, e.What, e.Fix
 	case ctx.Err() != nil:
 		return
-	default:
-		v.broken[rev.Branch], v.later[rev.Branch] = err, v.now.Add(jitter(passingMost))
+	default: // a matter of this branch alone
+		v.postpone(rev.Branch, err)
 		rev.State, rev.Why, rev.Fix = Turned, err.Error(), fixOf(err)
 	}
 	v.say(rev)
 }
 
+// postpone leaves a branch alone for a while: what was refused keeps no other waiting.
+func (v *review) postpone(branch string, err error) {
+	v.broken[branch], v.later[branch] = err, v.now.Add(jitter(passingMost))
+}
+
 func fixOf(err error) string {
+	if e := (*forge.Error)(nil); errors.As(err, &e) {
+		return e.Fix
+	}
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) {
 		return e.Fix
 	}
@@ -547,9 +556,12 @@ func (v *review) merge(ctx context.Context, rev *Reviewed, p Proposal) {
 		rev.Why = "its checks are " + string(checks)
 	}
 	if err != nil && !errors.Is(err, forge.ErrMoved) {
-		if e := (*forge.Error)(nil); errors.As(err, &e) {
+		e := (*forge.Error)(nil)
+		if errors.As(err, &e) {
 			rev.Why, rev.Fix = e.What, e.Fix
 		}
-		v.desk.failed(ctx, err, v.now)
+		if e == nil || e.Kind != forge.Refused { // which may be over at the next look
+			v.desk.failed(ctx, err, v.now)
+		}
 	}
 }
