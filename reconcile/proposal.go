@@ -103,3 +103,6 @@ func (p Proposal) seals() []string {
 	}
 	return seals
 }
+
+// Title is what a proposal is called.
+func (p Proposal) Title() string { return p.title() }

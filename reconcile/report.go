@@ -69,6 +69,13 @@ func (r Report) again(now time.Time) Report {
 	return r
 }
 
+// Due are the proposals that a rehearsal would open or change, with what each would hold.
+func (r Report) Due() []Proposal {
+	return slices.DeleteFunc(slices.Clone(r.Proposed), func(p Proposal) bool {
+		return !slices.ContainsFunc(r.Proposals, func(is Reviewed) bool { return is.Branch == p.Branch && is.Due })
+	})
+}
+
 // Bad lists the problems that are not mere notes.
 func (r Report) Bad() []imagestream.Problem {
 	return slices.DeleteFunc(slices.Clone(r.Problems), func(p imagestream.Problem) bool { return p.Note })
@@ -116,6 +123,7 @@ type Reviewed struct {
 	Fix    string // whose move it is, where somebody's
 	Since  time.Time
 	Moves  []Move
+	Due    bool // a rehearsal: it would be opened, or changed
 }
 
 // ReviewState is how far a proposal has come.

@@ -222,6 +222,7 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 		v.say(rev)
 	}
 	if v.Dry && todo != stay && todo != await && todo != leave && todo != refuse {
+		rev.Due = true
 		say(InLine, "", "this is a rehearsal")
 		v.acts++
 		return

@@ -67,10 +67,15 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	mem := r.memory(now)
 	recorded := Record(cat, nil, now)
 	wanted := Follow(recorded)
+	if _, err := r.declines(ctx, recorded, wanted, now); err != nil {
+		return nil, Report{}, err
+	}
+	recorded.noes = r.noes()
 	held, err := Holds(ctx, snap, cat, wanted, mem, now)
 	if err != nil {
 		return nil, Report{}, err
 	}
+	held = r.declined(recorded, held, wanted)
 	rep := r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now)
 	_, rep.Deferred = Guard(held.Without(wanted), now)
 	if r.desk != nil {

@@ -13,6 +13,7 @@ import (
 type planJSON struct {
 	Revision   string           `json:"revision"`
 	Commits    []commitJSON     `json:"commits"`
+	Proposals  []proposedJSON   `json:"proposals,omitempty"` // that would be opened, or changed
 	Adopted    []string         `json:"adopted"`
 	Held       []heldJSON       `json:"held"`
 	Deferred   []deferredJSON   `json:"deferred"`
@@ -21,6 +22,12 @@ type planJSON struct {
 	Problems   []problemJSON    `json:"problems"`
 	Settling   []settlingJSON   `json:"settling,omitempty"` // not recorded yet
 	Explain    []explainJSON    `json:"explain,omitempty"`  // with --explain
+}
+
+type proposedJSON struct {
+	Branch  string       `json:"branch"`
+	Title   string       `json:"title"`
+	Commits []commitJSON `json:"commits"`
 }
 
 type commitJSON struct {
@@ -118,6 +125,13 @@ func planOf(rep reconcile.Report, cat *reconcile.Catalog) planJSON {
 	}
 	for _, w := range rep.Planned {
 		p.Commits = append(p.Commits, commitOf(w))
+	}
+	for _, due := range rep.Due() {
+		d := proposedJSON{Branch: due.Branch, Title: due.Title()}
+		for _, w := range due.Chain {
+			d.Commits = append(d.Commits, commitOf(w))
+		}
+		p.Proposals = append(p.Proposals, d)
 	}
 	for _, f := range rep.Failing {
 		p.Failing = append(p.Failing, failingJSON{f.Tag.String(), string(f.Err.Kind), f.Err.Message, f.Since.UTC()})

@@ -80,7 +80,7 @@ most, and only for what it changes. Exits 3 when it brings problems, 4 when it c
 		switch {
 		case len(rep.Bad()) > 0 || len(rep.Failing) > 0:
 			return &exit{code: exitProblems}
-		case len(rep.Planned) > 0:
+		case len(rep.Planned)+len(rep.Due()) > 0:
 			return &exit{code: exitChanges}
 		}
 		return nil
@@ -99,7 +99,21 @@ func oneOf(flag, word string, known ...string) error {
 }
 
 func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained bool) {
-	for _, w := range rep.Planned {
+	a.printWrites(rep.Planned)
+	for _, p := range rep.Due() {
+		fmt.Fprintf(a.stdout, "proposal %s: %s\n\n", p.Branch, printable(p.Title()))
+		a.printWrites(p.Chain)
+	}
+	if explained {
+		printLeftOut(a.stdout, rep)
+		printExplained(a.stdout, explain(rep, cat))
+	}
+	a.printStays(rep, cat)
+}
+
+// printWrites prints commits as they would be made.
+func (a *app) printWrites(ws []reconcile.Write) {
+	for _, w := range ws {
 		for i, line := range strings.Split(strings.TrimRight(w.Commit.Message, "\n"), "\n") {
 			if i == 0 {
 				line = "commit: " + line
@@ -114,10 +128,10 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained 
 		}
 		fmt.Fprintf(a.stdout, "%s\n", diffOf(w))
 	}
-	if explained {
-		printLeftOut(a.stdout, rep)
-		printExplained(a.stdout, explain(rep, cat))
-	}
+}
+
+// printStays prints what stays as it is, and why.
+func (a *app) printStays(rep reconcile.Report, cat *reconcile.Catalog) {
 	printSettling(a.stdout, rep)
 	for _, v := range cat.Tags() {
 		if v.State == reconcile.Adopted {
@@ -138,7 +152,7 @@ func (a *app) printPlan(rep reconcile.Report, cat *reconcile.Catalog, explained 
 	if rep.Paused {
 		fmt.Fprintf(a.stdout, "paused: %s says so; nothing is asked or written\n", reconcile.ConfigPath)
 	}
-	if len(rep.Planned) == 0 {
+	if len(rep.Planned)+len(rep.Due()) == 0 {
 		fmt.Fprintf(a.stdout, "no changes: %s, %s, %s at %s\n", count(rep.Streams, "stream"), count(rep.Tags, "tag"), count(rep.Sites, "site"), rep.Rev.Short())
 	}
 }
