@@ -74,8 +74,12 @@ func newMarina(t *testing.T, seed uint64) *marina {
 		m.lines = append(m.lines, m.line)
 	}
 	fault := func(op string) (bool, error) {
-		if m.faults && m.rand.IntN(40) == 0 {
-			return m.rand.IntN(2) == 0, fmt.Errorf("%s failed", op)
+		roll := m.rand
+		if op == memory.OpRead { // files are read side by side: all or none of a step fail
+			roll = rand.New(rand.NewPCG(seed, uint64(len(m.log))))
+		}
+		if m.faults && roll.IntN(40) == 0 {
+			return roll.IntN(2) == 0, fmt.Errorf("%s failed", op)
 		}
 		return true, nil
 	}
