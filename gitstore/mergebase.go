@@ -69,6 +69,13 @@ func (w *walk) bases(ctx context.Context, one, other Snapshot) ([]Snapshot, erro
 	return w.newest(ctx, found)
 }
 
+// Holds reports whether a commit is another's, or in its history. Both are snapshots of one store.
+// Where 2,000 commits do not tell, it returns an *Error of kind Unsupported.
+func Holds(ctx context.Context, tip, older Snapshot) (bool, error) {
+	bases, err := (&walk{maxMerged}).bases(ctx, tip, older)
+	return err == nil && len(bases) == 1 && bases[0].Rev() == older.Rev(), err
+}
+
 // youngest is the place of the commit that was made last.
 func youngest(queue []Snapshot) (at int) {
 	for i, s := range queue {

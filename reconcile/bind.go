@@ -108,6 +108,11 @@ func (s *Stream) asks(tag string) bool {
 	return slices.ContainsFunc(s.wants, func(w want) bool { return w.target(s).Tag == tag })
 }
 
+// askedFor reports whether a registry says what a tag is.
+func (s *Stream) askedFor(tag string) bool {
+	return s.asks(tag) || s.Spec.Repository != "" && s.specTag(tag) == nil
+}
+
 func (c *Catalog) site(f *file, t trigger.Site) *Site {
 	t.ID.Namespace = c.namespace(f.Path, t.ID.Namespace)
 	if mapped, ok := c.Config.Policy(t.Policy); ok && t.Policy != "" {

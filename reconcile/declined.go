@@ -195,6 +195,9 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 		return
 	}
 	kept := r.unclear(recorded, later)
+	if r.Resume != nil {
+		wanted = slices.DeleteFunc(wanted, func(p Proposal) bool { return len(p.resumed) == 0 })
+	}
 	if r.Only == ImportOnly || r.Resume != nil {
 		r.keepOthers(kept, wanted)
 	}

@@ -20,27 +20,30 @@ import (
 // their branches, what the forge says of them, and what was made of earlier ones. All of it
 // can be lost: it is read again.
 type desk struct {
-	prefix string                      // of their names, as .towpath.yaml has it
-	dir    string                      // what the names of their branches begin with
-	looked time.Time                   // when the branches were listed last; zero: list them now
-	heads  map[string]gitstore.Rev     // where the branches are
-	drawn  map[string]drawn            // what they hold
-	kept   map[string]keep             // what the last pass had resolved for them
-	lanes  map[string]lane             // of branches
-	edited map[string]string           // the body that was last sent for a branch
-	armed  map[string]gitstore.Rev     // heads that the forge was asked to merge when it may
-	green  map[string]time.Time        // when the checks of a branch were asked for last
-	later  map[string]time.Time        // branches that could not be pushed: when it is tried again
-	broken map[string]error            // …and why
-	heard  bool                        // the forge has answered since the process began
-	asked  time.Time                   // when it was asked last; zero: ask now
-	open   map[string]forge.Proposal   // by branch
-	past   map[string][]forge.Proposal // by branch, as far as somebody wanted to know
-	pastAt map[string]time.Time        // …and when
-	dirty  bool                        // there is news that no pass went through with yet
-	more   bool                        // branches are left of which that is still to be asked
-	ended  []Reviewed                  // that came to an end since the last report
-	err    error                       // the forge's last failure
+	prefix string                        // of their names, as .towpath.yaml has it
+	dir    string                        // what the names of their branches begin with
+	looked time.Time                     // when the branches were listed last; zero: list them now
+	heads  map[string]gitstore.Rev       // where the branches are
+	drawn  map[string]drawn              // what they hold
+	trunk  map[gitstore.Rev]bool         // commits of the branch that is watched, as far as somebody wanted to know
+	kept   map[string]keep               // what the last pass had resolved for them
+	lanes  map[string]lane               // of branches
+	edited map[string]string             // the body that was last sent for a branch
+	armed  map[string]gitstore.Rev       // heads that the forge was asked to merge when it may
+	green  map[string]time.Time          // when the checks of a branch were asked for last
+	sure   map[imagestream.TagRef]string // the images that registries themselves told this process
+	doubts []Hint                        // tags that are to be asked before they are merged
+	later  map[string]time.Time          // branches that could not be pushed: when it is tried again
+	broken map[string]error              // …and why
+	heard  bool                          // the forge has answered since the process began
+	asked  time.Time                     // when it was asked last; zero: ask now
+	open   map[string]forge.Proposal     // by branch
+	past   map[string][]forge.Proposal   // by branch, as far as somebody wanted to know
+	pastAt map[string]time.Time          // …and when
+	dirty  bool                          // there is news that no pass went through with yet
+	more   bool                          // branches are left of which that is still to be asked
+	ended  []Reviewed                    // that came to an end since the last report
+	err    error                         // the forge's last failure
 	fails  int
 	retry  time.Time // no question to the forge before
 }
@@ -78,6 +81,7 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		r.desk.prefix = c.Config.BranchPrefix()
 	}
 	d := r.desk
+	d.trunk[c.Rev] = true
 	if !c.Config.Proposes() && d.empty() && !d.looked.IsZero() {
 		return false, nil // nor were there any when the process began
 	}
@@ -134,8 +138,8 @@ func (d *desk) orphans() []string {
 
 func newDesk(dir string) *desk {
 	return &desk{
-		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, kept: map[string]keep{}, lanes: map[string]lane{},
-		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, later: map[string]time.Time{}, broken: map[string]error{},
+		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, trunk: map[gitstore.Rev]bool{}, kept: map[string]keep{}, lanes: map[string]lane{},
+		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]string{}, later: map[string]time.Time{}, broken: map[string]error{},
 		open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
 	}
 }
@@ -239,7 +243,7 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now ti
 	got := drawn{head: head}
 	snap, err := r.Store.Snapshot(ctx, branch)
 	if err == nil && snap.Rev() == head {
-		got.seals, got.pending, err = c.readChain(ctx, snap)
+		got.seals, got.pending, err = c.readChain(ctx, snap, d.onTrunk(c.snap))
 	}
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) && (e.Kind == gitstore.NoBranch || e.OfOneFile()) {
 		err = nil // it is gone again, or no work of towpath's
@@ -254,9 +258,25 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now ti
 // longestChain is how many commits a proposal's branch has at most.
 const longestChain = 64
 
+// onTrunk says of a commit whether it is the watched branch's, whose tip is given.
+func (d *desk) onTrunk(tip gitstore.Snapshot) func(context.Context, gitstore.Snapshot) (bool, error) {
+	return func(ctx context.Context, below gitstore.Snapshot) (bool, error) {
+		if d.trunk[below.Rev()] {
+			return true, nil
+		}
+		held, err := gitstore.Holds(ctx, tip, below)
+		if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Unsupported {
+			return false, nil // it is too old to tell: it is made again
+		}
+		d.trunk[below.Rev()] = held && err == nil
+		return held, err
+	}
+}
+
 // readChain reads the commits of a proposal from its head down: their seals, and what they put on
-// record. Where one is not as towpath made it there are none.
-func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot) (seals []string, found pending, err error) {
+// record. Where one is not as towpath made it, or they do not stand on the branch that is watched, there
+// are none.
+func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot, onTrunk func(context.Context, gitstore.Snapshot) (bool, error)) (seals []string, found pending, err error) {
 	tip := head
 	for want := 0; ; {
 		claimed, n, of := sealIn(tip.About().Message)
@@ -288,6 +308,9 @@ func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot) (seals 
 		if want, tip = n-1, below; want == 0 {
 			break
 		}
+	}
+	if stands, err := onTrunk(ctx, tip); err != nil || !stands {
+		return nil, nil, err
 	}
 	slices.Reverse(seals)
 	found, err = c.recordsBetween(ctx, tip, head)

@@ -90,6 +90,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
+	hints = append(hints, r.desk.doubtful()...)
 	if !news && !r.desk.unread() && r.nothingNew(snap, hints, now) {
 		return r.report.again(now), nil
 	}
@@ -110,7 +111,8 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	fresh := r.exchange(ctx, ask, next)      // what registries have said
 	answers := mem.owing()                   // and all that was not written yet
 	recorded := r.record(over, answers, now) // status changes, and the record as it will stand
-	wanted := r.follow(recorded)             // sites that differ from the record
+	r.desk.told(recorded, fresh)
+	wanted := r.follow(recorded) // sites that differ from the record
 	if asked, err := r.declines(ctx, recorded, wanted, now); err != nil {
 		return Report{}, err
 	} else if asked { // what people declined
