@@ -96,35 +96,43 @@ func (r *Reconciler) noes() noes {
 	if d == nil {
 		return nil
 	}
-	no := noes{}
+	no, said := noes{}, map[string]*spoken{}
+	read := func(body string) *spoken {
+		if said[body] == nil {
+			if said[body] = d.said[body]; said[body] == nil {
+				said[body] = speak(readLetter(body).marker)
+			}
+		}
+		return said[body]
+	}
 	for branch, l := range d.lanes {
 		var a answered
 		if p, ok := d.open[branch]; ok {
-			m := readLetter(p.Body).marker
-			a.open = &m
+			a.open = read(p.Body)
 		}
 		for _, p := range d.past[branch] {
-			a.past = append(a.past, ended{marker: readLetter(p.Body).marker, url: p.URL, merged: p.State == forge.Merged, at: p.Ended})
+			a.past = append(a.past, ended{spoken: read(p.Body), url: p.URL, merged: p.State == forge.Merged, at: p.Ended})
 		}
 		if a.open != nil || len(a.past) > 0 {
 			no[l] = a
 		}
 	}
+	d.said = said
 	return no
 }
 
 // declined adds to the holds what people declined in a review, and takes out what a person resumed
 // that is under review now.
-func (r *Reconciler) declined(recorded *Recorded, held Held, wanted []SiteChange) Held {
+func (r *Reconciler) declined(ctx context.Context, recorded *Recorded, held Held, wanted []SiteChange) (Held, error) {
 	no := recorded.noes
 	if len(no) == 0 {
-		return held
+		return held, nil
 	}
 	var all Held
 	has := map[*Site]bool{}
 	for _, h := range held {
 		l := recorded.laneOfSite(h.Change.Site)
-		if open := no[l].open; open != nil && (marker{Moves: open.Resumed}).names(siteMove(h.Change)) {
+		if open := no[l].open; open != nil && open.resumed.names(siteMove(h.Change)) {
 			continue
 		}
 		if h.Why == Changed && no[l].brought(h.Change) {
@@ -133,23 +141,82 @@ func (r *Reconciler) declined(recorded *Recorded, held Held, wanted []SiteChange
 		has[h.Change.Site] = true
 		all = append(all, h)
 	}
+	var merges []leftOut
 	for _, c := range wanted {
 		l := recorded.laneOfSite(c.Site)
 		if l.straight() || has[c.Site] {
 			continue
 		}
-		if e := no.declines(l, siteMove(c), c.Since); e != nil {
+		m := siteMove(c)
+		if e := no.closed(l, m, recorded.cat.lacks); e != nil {
 			all = append(all, Hold{Change: c, Why: Declined, URL: e.url})
+		} else if e := no.leftOut(l, m, c.Since); e != nil {
+			merges = append(merges, leftOut{c, e})
 		}
 	}
-	return all
+	left, err := r.stillLeftOut(ctx, recorded.cat, merges, recorded.at)
+	return slices.Concat(all, left), err
 }
 
-// brought reports whether what a site holds came by a proposal that was merged.
+// A leftOut is a change that a merge seems to have left out.
+type leftOut struct {
+	change SiteChange
+	by     *ended
+}
+
+// stillLeftOut holds those whose sites are as they were at the merge. One that a person touched later, or
+// brought back, was not left out by it: what that means the log says, as for any other.
+func (r *Reconciler) stillLeftOut(ctx context.Context, c *Catalog, all []leftOut, now time.Time) (held Held, err error) {
+	d := r.desk
+	found := make(map[leftOutKey]bool, len(all))
+	var ask []leftOut
+	var sites []*Site
+	for _, l := range all {
+		if is, known := d.leftOuts[l.key()]; known {
+			found[l.key()] = is
+			continue
+		}
+		ask, sites = append(ask, l), append(sites, l.change.Site)
+	}
+	if len(ask) > 0 {
+		since, err := r.Since(ctx, c, sites)
+		if err != nil {
+			return nil, err
+		}
+		for i, l := range ask {
+			touched := since[i].About.When
+			found[l.key()] = !touched.After(l.by.at) || touched.After(now) // a clock that is wrong says nothing
+		}
+	}
+	d.leftOuts = found
+	for _, l := range all {
+		if found[l.key()] {
+			held = append(held, Hold{Change: l.change, Why: Declined, URL: l.by.url})
+		}
+	}
+	return held, nil
+}
+
+// A leftOutKey names what was found of a site and a merge.
+type leftOutKey struct {
+	holdKey
+	current, url string
+}
+
+func (l leftOut) key() leftOutKey {
+	return leftOutKey{keyOf(l.change), l.change.Site.Current(), l.by.url}
+}
+
+// brought reports whether what a site holds came by the newest proposal for it that was merged.
 func (a answered) brought(c SiteChange) bool {
 	is := siteMove(c)
 	is.Image = c.Site.Digest()
-	return slices.ContainsFunc(a.past, func(e ended) bool { return e.merged && is.Image != "" && e.names(is) })
+	for _, e := range a.past {
+		if e.merged && e.moves.speaks(is) {
+			return is.Image != "" && e.moves.names(is)
+		}
+	}
+	return false
 }
 
 // underReview takes those changes that wait for their time, but are under review already, back among
@@ -158,7 +225,7 @@ func (r *Reconciler) underReview(recorded *Recorded, made []SiteChange, later []
 	var still []Deferred
 	for _, d := range later {
 		open := recorded.noes[recorded.laneOfSite(d.Change.Site)].open
-		if open != nil && open.names(siteMove(d.Change)) {
+		if open != nil && open.moves.names(siteMove(d.Change)) {
 			made = append(made, d.Change)
 		} else {
 			still = append(still, d)
@@ -222,9 +289,9 @@ func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bo
 	kept := map[string]bool{}
 	c := recorded.cat
 	for branch, p := range r.desk.open {
-		m := readLetter(p.Body).marker
+		m := r.desk.spoken(p.Body)
 		for _, d := range later {
-			if recorded.laneOfSite(d.Change.Site) == r.desk.lanes[branch] && m.speaks(siteMove(d.Change)) {
+			if recorded.laneOfSite(d.Change.Site) == r.desk.lanes[branch] && m.moves.speaks(siteMove(d.Change)) {
 				kept[branch] = true
 			}
 		}

@@ -20,32 +20,34 @@ import (
 // their branches, what the forge says of them, and what was made of earlier ones. All of it
 // can be lost: it is read again.
 type desk struct {
-	prefix string                        // of their names, as .towpath.yaml has it
-	dir    string                        // what the names of their branches begin with
-	looked time.Time                     // when the branches were listed last; zero: list them now
-	heads  map[string]gitstore.Rev       // where the branches are
-	drawn  map[string]drawn              // what they hold
-	trunk  map[gitstore.Rev]bool         // commits of the branch that is watched, as far as somebody wanted to know
-	kept   map[string]keep               // what the last pass had resolved for them
-	lanes  map[string]lane               // of branches
-	edited map[string]string             // the body that was last sent for a branch
-	armed  map[string]gitstore.Rev       // heads that the forge was asked to merge when it may
-	green  map[string]time.Time          // when the checks of a branch were asked for last
-	sure   map[imagestream.TagRef]string // the images that registries themselves told this process
-	doubts []Hint                        // tags that are to be asked before they are merged
-	later  map[string]time.Time          // branches that could not be pushed: when it is tried again
-	broken map[string]error              // …and why
-	heard  bool                          // the forge has answered since the process began
-	asked  time.Time                     // when it was asked last; zero: ask now
-	open   map[string]forge.Proposal     // by branch
-	past   map[string][]forge.Proposal   // by branch, as far as somebody wanted to know
-	pastAt map[string]time.Time          // …and when
-	dirty  bool                          // there is news that no pass went through with yet
-	more   bool                          // branches are left of which that is still to be asked
-	ended  []Reviewed                    // that came to an end since the last report
-	err    error                         // the forge's last failure
-	fails  int
-	retry  time.Time // no question to the forge before
+	prefix   string                        // of their names, as .towpath.yaml has it
+	dir      string                        // what the names of their branches begin with
+	looked   time.Time                     // when the branches were listed last; zero: list them now
+	heads    map[string]gitstore.Rev       // where the branches are
+	drawn    map[string]drawn              // what they hold
+	trunk    map[gitstore.Rev]bool         // commits of the branch that is watched, as far as somebody wanted to know
+	kept     map[string]keep               // what the last pass had resolved for them
+	lanes    map[string]lane               // of branches
+	edited   map[string]string             // the body that was last sent for a branch
+	armed    map[string]gitstore.Rev       // heads that the forge was asked to merge when it may
+	green    map[string]time.Time          // when the checks of a branch were asked for last
+	sure     map[imagestream.TagRef]string // the images that registries themselves told this process
+	doubts   []Hint                        // tags that are to be asked before they are merged
+	later    map[string]time.Time          // branches that could not be pushed: when it is tried again
+	broken   map[string]error              // …and why
+	heard    bool                          // the forge has answered since the process began
+	asked    time.Time                     // when it was asked last; zero: ask now
+	open     map[string]forge.Proposal     // by branch
+	past     map[string][]forge.Proposal   // by branch, as far as somebody wanted to know
+	pastAt   map[string]time.Time          // …and when
+	said     map[string]*spoken            // by body: what proposals say
+	leftOuts map[leftOutKey]bool           // what the log says of sites that merges seem to have left out
+	dirty    bool                          // there is news that no pass went through with yet
+	more     bool                          // branches are left of which that is still to be asked
+	ended    []Reviewed                    // that came to an end since the last report
+	err      error                         // the forge's last failure
+	fails    int
+	retry    time.Time // no question to the forge before
 }
 
 // A drawn is what the branch of a proposal holds.
@@ -113,6 +115,14 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 	learned, err := r.inquire(ctx, d.orphans(), now)
 	d.dirty = d.dirty || learned
 	return news || learned, err
+}
+
+// spoken is what a body says.
+func (d *desk) spoken(body string) *spoken {
+	if s := d.said[body]; s != nil {
+		return s
+	}
+	return speak(readLetter(body).marker)
 }
 
 // unread reports whether there is news that no pass went through with.

@@ -14,70 +14,130 @@ type noes map[lane]answered
 
 // answered is what people made of the earlier proposals of a lane.
 type answered struct {
-	open *marker // of the one that is open; nil where none is
+	open *spoken // that is open; nil where none is
 	past []ended // newest first
 }
 
 // An ended is a proposal that was closed or merged.
 type ended struct {
-	marker
+	*spoken
 	url    string
 	merged bool
 	at     time.Time
 }
 
-// declines is the proposal by which a move of a lane was declined, nil where it was not. since is when the record that it
-// rests on came to be, or for a record itself the one that it would replace: what moved after a
-// merge was not left out by it.
-func (n noes) declines(l lane, m Move, since time.Time) *ended {
+// A spoken is what a proposal's marker says, to be looked up.
+type spoken struct {
+	marker
+	moves, resumed moveSet
+	paths          map[Move][]string // by move without its path
+}
+
+func speak(m marker) *spoken {
+	s := &spoken{m, setOf(m.Moves), setOf(m.Resumed), map[Move][]string{}}
+	for _, v := range m.Moves {
+		path := v.Path
+		v.Path = ""
+		s.paths[v] = append(s.paths[v], path)
+	}
+	return s
+}
+
+// names reports whether the marker has a move, also where the file was another that is gone by now. Of
+// a stream there is one, wherever it is.
+func (s *spoken) names(m Move, gone func(path string) bool) bool {
+	if s.moves.names(m) {
+		return true
+	}
+	m.Path = ""
+	return m.Site == "" && len(s.paths[m]) > 0 || slices.ContainsFunc(s.paths[m], gone)
+}
+
+// A moveSet has each of a marker's moves twice: with its image, and with none.
+type moveSet map[Move]bool
+
+func setOf(moves []Move) moveSet {
+	set := make(moveSet, 2*len(moves))
+	for _, m := range moves {
+		set[m] = true
+		m.Image = ""
+		set[m] = true
+	}
+	return set
+}
+
+// names reports whether the set has a move. A marker that had no room for all has "*" for any site,
+// or any path.
+func (s moveSet) names(m Move) bool {
+	if s[m] {
+		return true
+	}
+	if m.Site != "" {
+		m.Site = "*"
+		if s[m] {
+			return true
+		}
+	}
+	m.Path, m.Site = "*", "*"
+	return s[m]
+}
+
+// speaks reports whether the set has a move of the same place, to whatever image.
+func (s moveSet) speaks(m Move) bool {
+	m.Image = ""
+	return s.names(m)
+}
+
+// closed is the proposal that people closed without a merge, and that would have made a move; nil where
+// none did.
+func (n noes) closed(l lane, m Move, gone func(path string) bool) *ended {
+	return n.find(l, m, func(e *ended, _ bool) bool { return !e.merged && e.names(m, gone) })
+}
+
+// leftOut is the newest proposal that people merged of those that speak of a place, if it had a
+// move and the place was then as it still is; since is when what it rests on went on record: what
+// moved after a merge was not left out by it. Where a marker had no room for all it is not believed:
+// what came to be later was in none.
+func (n noes) leftOut(l lane, m Move, since time.Time) *ended {
+	return n.find(l, m, func(e *ended, newest bool) bool { return e.merged && newest && e.moves[m] && !since.After(e.at) })
+}
+
+// find is the newest earlier proposal of a lane for which is holds; it hears whether no newer one
+// was merged that speaks of the place.
+func (n noes) find(l lane, m Move, is func(e *ended, newest bool) bool) *ended {
 	a := n[l]
-	if a.open != nil && a.open.names(m) {
+	if a.open != nil && a.open.moves.names(m) {
 		return nil
 	}
 	newest := true
 	for i := range a.past {
 		e := &a.past[i]
-		speaks := e.merged && e.speaks(m)
-		switch {
-		case e.Withdrawn && !e.merged:
-		case !e.merged && e.names(m), speaks && newest && e.names(m) && !since.After(e.at):
+		if is(e, newest) && (e.merged || !e.Withdrawn) {
 			return e
 		}
-		newest = newest && !speaks
+		newest = newest && !(e.merged && e.moves.speaks(m))
 	}
 	return nil
 }
-
-// covers reports whether a marker has a move or, where the image does not matter, one of the
-// same place. A marker that had no room for all has "*" for any site, or any path.
-func (m marker) covers(move Move, image bool) bool {
-	return slices.ContainsFunc(m.Moves, func(has Move) bool {
-		return has.Tag == move.Tag && (!image || has.Image == move.Image) &&
-			(has.Path == move.Path || has.Path == "*") && (has.Site == move.Site || has.Site == "*" && move.Site != "" || has.Path == "*")
-	})
-}
-
-// names reports whether a marker has a move.
-func (m marker) names(move Move) bool { return m.covers(move, true) }
-
-// speaks reports whether a marker has a move of the same place, to whatever image.
-func (m marker) speaks(move Move) bool { return m.covers(move, false) }
 
 // declined reports whether people turned down the image that an event would record.
 func (r *Recorded) declined(s *Stream, e imagestream.Event) bool {
 	if len(r.noes) == 0 || e.Item == nil {
 		return false
 	}
-	tag := imagestream.TagRef{Stream: s.Name, Tag: e.Tag}
-	l := r.laneOf(tag)
+	l := r.laneOf(imagestream.TagRef{Stream: s.Name, Tag: e.Tag})
 	if l.straight() {
 		return false
 	}
-	var since time.Time
-	if st := s.record(e.Tag); st != nil && len(st.Items) > 0 {
-		since = st.Items[0].Created
+	m := recordMove(s, e)
+	if r.noes.closed(l, m, r.cat.lacks) != nil {
+		return true
 	}
-	return r.noes.declines(l, recordMove(s, e), since) != nil
+	st := s.record(e.Tag)
+	if st == nil || len(st.Items) == 0 || identity(st.Items[0].Image, st.Items[0].Reference) == m.Image {
+		return false // the merge brought it; what is new is where it comes from, or the whole stream
+	}
+	return r.noes.leftOut(l, m, st.Items[0].Created) != nil
 }
 
 // recordMove is what an event brings to a tag's status.

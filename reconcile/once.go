@@ -126,7 +126,9 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
-	held = r.declined(recorded, held, wanted)            // or declined
+	if held, err = r.declined(ctx, recorded, held, wanted); err != nil { // or declined
+		return Report{}, err
+	}
 	moves, later := r.moves(recorded, held, wanted, now) // and those that wait for their time
 	plan := Plan{Recorded: recorded, Sites: moves, Author: r.Author, When: now}
 	if err := r.consent(cat, len(plan.Paths())); err != nil {

@@ -72,6 +72,9 @@ func (s *Stream) awaits(e imagestream.Event) bool {
 	return !same && !has.Created.After(e.Item.Created)
 }
 
+// lacks reports whether there is no file at a path.
+func (c *Catalog) lacks(path string) bool { return c.files[path] == nil }
+
 // merged is the catalog as the branch has it.
 func (c *Catalog) merged() *Catalog {
 	if c.base != nil {

@@ -75,7 +75,9 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	if err != nil {
 		return nil, Report{}, err
 	}
-	held = r.declined(recorded, held, wanted)
+	if held, err = r.declined(ctx, recorded, held, wanted); err != nil {
+		return nil, Report{}, err
+	}
 	rep := r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now)
 	_, rep.Deferred = Guard(held.Without(wanted), now)
 	if r.desk != nil {
