@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/towpath/towpath/forge"
@@ -56,7 +57,7 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 		note(recorded.laneOfSite(c.Site), c.Since)
 	}
 	branches := slices.SortedFunc(maps.Keys(first), func(a, b string) int { return cmp.Or(first[a].Compare(first[b]), cmp.Compare(a, b)) })
-	if len(d.open) >= recorded.cat.Config.MaxOpen() { // of those that wait nobody needs to know yet
+	if d.taken() >= recorded.cat.Config.MaxOpen() { // of those that wait nobody needs to know yet
 		branches = slices.DeleteFunc(branches, func(branch string) bool { _, open := d.open[branch]; return !open })
 	}
 	learned, err := r.inquire(ctx, branches, now)
@@ -111,7 +112,11 @@ func (r *Reconciler) noes() noes {
 			a.open = read(p.Body)
 		}
 		for _, p := range d.past[branch] {
-			a.past = append(a.past, ended{spoken: read(p.Body), url: p.URL, merged: p.State == forge.Merged, at: p.Ended})
+			says := read(p.Body)
+			if len(says.Moves) == 0 && d.drawn[branch].head == gitstore.Rev(p.Head) { // somebody took its text away
+				says = speak(d.drawn[branch].pending.marker())
+			}
+			a.past = append(a.past, ended{spoken: says, Proposal: p, merged: p.State == forge.Merged})
 		}
 		if a.open != nil || len(a.past) > 0 {
 			no[l] = a
@@ -149,13 +154,18 @@ func (r *Reconciler) declined(ctx context.Context, recorded *Recorded, held Held
 		}
 		m := siteMove(c)
 		if e := no.closed(l, m, recorded.cat.lacks); e != nil {
-			all = append(all, Hold{Change: c, Why: Declined, URL: e.url})
+			all = append(all, Hold{Change: c, Why: Declined, URL: e.URL})
+			recorded.declines = append(recorded.declines, decline{m, e})
 		} else if e := no.leftOut(l, m, c.Since); e != nil {
 			merges = append(merges, leftOut{c, e})
 		}
 	}
-	left, err := r.stillLeftOut(ctx, recorded.cat, merges, recorded.at)
-	return slices.Concat(all, left), err
+	merges, err := r.stillLeftOut(ctx, recorded.cat, merges, recorded.at)
+	for _, l := range merges {
+		all = append(all, Hold{Change: l.change, Why: Declined, URL: l.by.URL})
+		recorded.declines = append(recorded.declines, decline{siteMove(l.change), l.by})
+	}
+	return all, err
 }
 
 // A leftOut is a change that a merge seems to have left out.
@@ -164,9 +174,9 @@ type leftOut struct {
 	by     *ended
 }
 
-// stillLeftOut holds those whose sites are as they were at the merge. One that a person touched later, or
+// stillLeftOut are those whose sites are as they were at the merge. One that a person touched later, or
 // brought back, was not left out by it: what that means the log says, as for any other.
-func (r *Reconciler) stillLeftOut(ctx context.Context, c *Catalog, all []leftOut, now time.Time) (held Held, err error) {
+func (r *Reconciler) stillLeftOut(ctx context.Context, c *Catalog, all []leftOut, now time.Time) (still []leftOut, err error) {
 	d := r.desk
 	found := make(map[leftOutKey]bool, len(all))
 	var ask []leftOut
@@ -185,16 +195,11 @@ func (r *Reconciler) stillLeftOut(ctx context.Context, c *Catalog, all []leftOut
 		}
 		for i, l := range ask {
 			touched := since[i].About.When
-			found[l.key()] = !touched.After(l.by.at) || touched.After(now) // a clock that is wrong says nothing
+			found[l.key()] = !touched.After(l.by.Ended) || touched.After(now) // a clock that is wrong says nothing
 		}
 	}
 	d.leftOuts = found
-	for _, l := range all {
-		if found[l.key()] {
-			held = append(held, Hold{Change: l.change, Why: Declined, URL: l.by.url})
-		}
-	}
-	return held, nil
+	return slices.DeleteFunc(all, func(l leftOut) bool { return !found[l.key()] }), nil
 }
 
 // A leftOutKey names what was found of a site and a merge.
@@ -204,7 +209,7 @@ type leftOutKey struct {
 }
 
 func (l leftOut) key() leftOutKey {
-	return leftOutKey{keyOf(l.change), l.change.Site.Current(), l.by.url}
+	return leftOutKey{keyOf(l.change), l.change.Site.Current(), l.by.URL}
 }
 
 // brought reports whether what a site holds came by the newest proposal for it that was merged.
@@ -232,6 +237,37 @@ func (r *Reconciler) underReview(recorded *Recorded, made []SiteChange, later []
 		}
 	}
 	return made, still
+}
+
+// rejected are the earlier proposals because of which something is not made. Of one that this process saw
+// open it says once that it is dropped.
+func (d *desk) rejected(declines []decline) (all []Reviewed) {
+	by := map[int]*ended{}
+	kept := map[int][]Move{} // by number: what is not made
+	for _, no := range declines {
+		by[no.by.Number] = no.by
+		kept[no.by.Number] = append(kept[no.by.Number], no.Move)
+	}
+	for _, n := range slices.Sorted(maps.Keys(by)) {
+		p := by[n]
+		rev := Reviewed{Branch: p.Branch, Number: n, URL: p.URL, Title: p.Title, State: Rejected, Why: "somebody closed it", Moves: kept[n]}
+		ways := []string{"reopen it"}
+		if p.merged {
+			rev.Why, ways = "it was merged without this", nil
+		}
+		if i := slices.IndexFunc(rev.Moves, func(m Move) bool { return m.Site != "" }); i >= 0 {
+			ways = append(ways, "run towpath follow --resume "+rev.Moves[i].Path)
+		}
+		if rev.Fix = "a newer image is proposed anew"; len(ways) > 0 {
+			rev.Fix += "; to have this one after all, " + strings.Join(ways, " or ")
+		}
+		if d.seen[n] {
+			delete(d.seen, n)
+			rev.Did = "dropped"
+		}
+		all = append(all, rev)
+	}
+	return all
 }
 
 // named gives proposals the names of their branches, and says what of them a person resumed.
@@ -268,8 +304,11 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	if r.Only == ImportOnly || r.Resume != nil {
 		r.keepOthers(kept, wanted)
 	}
-	r.report.Proposed = wanted
+	if r.Dry {
+		r.report.Proposed = wanted
+	}
 	r.report.Proposals, r.report.acts = r.propose(ctx, snap, wanted, kept, now)
+	r.report.Proposals = append(r.report.Proposals, r.desk.rejected(recorded.declines)...)
 	r.report.ForgeErr = r.desk.err
 	r.desk.dirty = false
 	maps.DeleteFunc(r.desk.later, func(_ string, at time.Time) bool { return !now.Before(at) })
@@ -302,6 +341,20 @@ func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bo
 		}
 	}
 	return kept
+}
+
+// unsureOf reports whether nobody can tell of anything pending if it is still wanted.
+func (c *Catalog) unsureOf(p pending) bool {
+	for tag := range p {
+		m := Move{Tag: tag}
+		if s := c.Stream(tag.Stream); s != nil {
+			m.Path = s.Path
+		}
+		if c.unsure(m) {
+			return true
+		}
+	}
+	return false
 }
 
 // unsure reports whether nobody can tell if a move is still wanted.

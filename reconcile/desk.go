@@ -42,9 +42,10 @@ type desk struct {
 	pastAt   map[string]time.Time          // …and when
 	said     map[string]*spoken            // by body: what proposals say
 	leftOuts map[leftOutKey]bool           // what the log says of sites that merges seem to have left out
+	gone     map[string]time.Time          // when an open proposal was first seen without its branch
 	dirty    bool                          // there is news that no pass went through with yet
 	more     bool                          // branches are left of which that is still to be asked
-	ended    []Reviewed                    // that came to an end since the last report
+	seen     map[int]bool                  // proposals that were open, by number
 	err      error                         // the forge's last failure
 	fails    int
 	retry    time.Time // no question to the forge before
@@ -125,6 +126,16 @@ func (d *desk) spoken(body string) *spoken {
 	return speak(readLetter(body).marker)
 }
 
+// taken is how many proposals are open, without those that are a person's now.
+func (d *desk) taken() (n int) {
+	for branch, p := range d.open {
+		if f := d.spoken(p.Body).Frozen; f == "" || f != d.heads[branch] {
+			n++
+		}
+	}
+	return n
+}
+
 // unread reports whether there is news that no pass went through with.
 func (d *desk) unread() bool { return d != nil && d.dirty }
 
@@ -150,7 +161,7 @@ func newDesk(dir string) *desk {
 	return &desk{
 		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, trunk: map[gitstore.Rev]bool{}, kept: map[string]keep{}, lanes: map[string]lane{},
 		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]string{}, later: map[string]time.Time{}, broken: map[string]error{},
-		open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
+		gone: map[string]time.Time{}, seen: map[int]bool{}, open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
 	}
 }
 
@@ -169,7 +180,7 @@ func (d *desk) took(list []forge.Proposal) (news bool) {
 	open := map[string]forge.Proposal{}
 	for _, p := range list {
 		if d.isOurs(p.Branch) {
-			open[p.Branch] = p
+			open[p.Branch], d.seen[p.Number] = p, true
 		}
 	}
 	news = !d.heard
@@ -384,8 +395,9 @@ func sameRecord(a, b *imagestream.TagStatus) bool {
 	return a.Items[0] == b.Items[0] && (a.Source == b.Source || a.Source != nil && b.Source != nil && a.Source.Same(b.Source))
 }
 
-// lies are the proposals as they lie there, whatever is to be done about them.
-func (d *desk) lies() (all []Reviewed) {
+// lies are the proposals as they lie there, whatever is to be done about them; declines are moves of which
+// it is known that they are not made.
+func (d *desk) lies(declines []decline) (all []Reviewed) {
 	for branch, p := range d.open {
 		m := readLetter(p.Body).marker
 		rev := Reviewed{Branch: branch, Number: p.Number, URL: p.URL, Title: p.Title, State: UnderReview, Moves: m.Moves}
@@ -394,11 +406,21 @@ func (d *desk) lies() (all []Reviewed) {
 		}
 		all = append(all, rev)
 	}
-	for branch := range d.heads {
-		if _, open := d.open[branch]; !open && !d.heard {
+	for branch, head := range d.heads {
+		past := d.past[branch]
+		switch _, open := d.open[branch]; {
+		case open:
+		case !d.heard:
 			all = append(all, Reviewed{Branch: branch, State: Pushed})
+		case len(past) > 0 && past[0].State == forge.Closed && past[0].Head == string(head):
+			if says := d.spoken(past[0].Body); !says.Withdrawn {
+				for _, m := range says.Moves {
+					declines = append(declines, decline{m, &ended{spoken: says, Proposal: past[0]}})
+				}
+			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Reviewed) int { return cmp.Compare(a.Branch, b.Branch) })
+	all = append(all, d.rejected(declines)...)
+	slices.SortFunc(all, func(a, b Reviewed) int { return cmp.Or(cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.Number, b.Number)) })
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/imagestream"
 )
 
@@ -21,9 +22,14 @@ type answered struct {
 // An ended is a proposal that was closed or merged.
 type ended struct {
 	*spoken
-	url    string
+	forge.Proposal
 	merged bool
-	at     time.Time
+}
+
+// A decline is a move that is not made because people declined it.
+type decline struct {
+	Move
+	by *ended
 }
 
 // A spoken is what a proposal's marker says, to be looked up.
@@ -99,7 +105,7 @@ func (n noes) closed(l lane, m Move, gone func(path string) bool) *ended {
 // moved after a merge was not left out by it. Where a marker had no room for all it is not believed:
 // what came to be later was in none.
 func (n noes) leftOut(l lane, m Move, since time.Time) *ended {
-	return n.find(l, m, func(e *ended, newest bool) bool { return e.merged && newest && e.moves[m] && !since.After(e.at) })
+	return n.find(l, m, func(e *ended, newest bool) bool { return e.merged && newest && e.moves[m] && !since.After(e.Ended) })
 }
 
 // find is the newest earlier proposal of a lane for which is holds; it hears whether no newer one
@@ -120,24 +126,25 @@ func (n noes) find(l lane, m Move, is func(e *ended, newest bool) bool) *ended {
 	return nil
 }
 
-// declined reports whether people turned down the image that an event would record.
-func (r *Recorded) declined(s *Stream, e imagestream.Event) bool {
+// declined is the proposal by which people turned down the image that an event would record; nil where
+// none did.
+func (r *Recorded) declined(s *Stream, e imagestream.Event) *ended {
 	if len(r.noes) == 0 || e.Item == nil {
-		return false
+		return nil
 	}
 	l := r.laneOf(imagestream.TagRef{Stream: s.Name, Tag: e.Tag})
 	if l.straight() {
-		return false
+		return nil
 	}
 	m := recordMove(s, e)
-	if r.noes.closed(l, m, r.cat.lacks) != nil {
-		return true
+	if by := r.noes.closed(l, m, r.cat.lacks); by != nil {
+		return by
 	}
 	st := s.record(e.Tag)
 	if st == nil || len(st.Items) == 0 || identity(st.Items[0].Image, st.Items[0].Reference) == m.Image {
-		return false // the merge brought it; what is new is where it comes from, or the whole stream
+		return nil // the merge brought it; what is new is where it comes from, or the whole stream
 	}
-	return r.noes.leftOut(l, m, st.Items[0].Created) != nil
+	return r.noes.leftOut(l, m, st.Items[0].Created)
 }
 
 // recordMove is what an event brings to a tag's status.

@@ -13,11 +13,12 @@ import (
 type pending map[imagestream.TagRef]imagestream.Event
 
 // with counts what is pending as on record. What the branch says by now, or says younger, and
-// what belongs to tags that are no more is left out.
+// what belongs to tags that are no more, or is not recorded now, is left out: what counts as on record is
+// recorded in the same pass, or nothing may follow it.
 func (c *Catalog) with(p pending, now time.Time) *Catalog {
 	byStream := map[*Stream][]imagestream.Event{}
 	for _, tag := range slices.SortedFunc(maps.Keys(p), compareTags) {
-		if s := c.Stream(tag.Stream); s != nil && !s.Malformed && s.awaits(p[tag]) {
+		if s := c.Stream(tag.Stream); s != nil && c.records(s) && s.awaits(p[tag]) {
 			byStream[s] = append(byStream[s], p[tag])
 		}
 	}
@@ -70,6 +71,14 @@ func (s *Stream) awaits(e imagestream.Event) bool {
 	same := has.Image == e.Item.Image && has.Reference == e.Item.Reference &&
 		(e.Source == nil || st.Source != nil && st.Source.Same(e.Source))
 	return !same && !has.Created.After(e.Item.Created)
+}
+
+// marker is one that has what is pending, wherever it would go.
+func (p pending) marker() (m marker) {
+	for tag, e := range p {
+		m.Moves = append(m.Moves, Move{Tag: tag, Image: identity(e.Item.Image, e.Item.Reference), Path: "*", Site: "*"})
+	}
+	return m
 }
 
 // lacks reports whether there is no file at a path.

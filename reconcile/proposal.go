@@ -39,7 +39,9 @@ func (p Proposal) StatusOnly() bool {
 
 // proposalOf is the proposal of a lane's commits: of labels and people it has those of all its
 // changes, and it is merged as the most careful of them wants.
+// What is more than a branch can hold follows when that is merged.
 func proposalOf(l lane, chain []Write) Proposal {
+	chain = chain[:min(len(chain), longestChain)]
 	seal(chain)
 	p := Proposal{Chain: chain, Merge: merges[len(merges)-1], lane: l}
 	for _, w := range chain {

@@ -29,8 +29,9 @@ type Recorded struct {
 	images   map[imagestream.TagRef]*SiteChange // what was asked for, without its site
 	standing *Recorded                          // the record without any change
 
-	noes      noes // what people declined
-	rehearsed bool // what goes straight to the branch counts as there: nothing is written
+	noes      noes      // what people declined
+	declines  []decline // of what was to be recorded, or to follow
+	rehearsed bool      // what goes straight to the branch counts as there: nothing is written
 }
 
 // Settling is an image that is not recorded yet.
@@ -161,9 +162,11 @@ func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *Sta
 	if ch != nil {
 		for _, e := range events {
 			ch.Events = slices.DeleteFunc(ch.Events, func(old imagestream.Event) bool { return e.Item != nil && old.Item != nil && old.Tag == e.Tag })
-			if !r.declined(s, e) {
-				ch.Events = append(ch.Events, e)
+			if by := r.declined(s, e); by != nil {
+				r.declines = append(r.declines, decline{recordMove(s, e), by})
+				continue
 			}
+			ch.Events = append(ch.Events, e)
 		}
 		ch.LeftOut += leftOut
 	}

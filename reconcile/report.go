@@ -137,6 +137,7 @@ const (
 	Turned      ReviewState = "refused" // the branch cannot be pushed, or the forge says no
 	Withdrawn   ReviewState = "closed"  // by towpath: it has nothing left to say
 	Merged      ReviewState = "merged"
+	Rejected    ReviewState = "rejected" // people closed it, or merged it without some of its moves; it is shown while that keeps anything back
 )
 
 // undone are proposals of which nothing was done any more.

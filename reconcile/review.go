@@ -21,11 +21,14 @@ type situation struct {
 	room   bool // one more may be open
 	forge  bool // proposals are opened at a forge, and it answers
 
+	again bool // a person asks for what was declined
+
 	branch bool // it is there
 	unread bool // …and cannot be read
 	ours   bool // …as towpath made it
 	same   bool // …and holds what is wanted
 	open   bool // a proposal is open
+	alone  bool // …and has been so without its branch for a while
 	fits   bool // …and says what is wanted
 	told   bool // …or says that it is left alone
 	ended  end  // what became of the newest that is not open
@@ -53,6 +56,7 @@ const (
 	push     deed = "push"     // make the branch, and open or edit its proposal
 	begin    deed = "open"     // open a proposal of the branch as it is
 	edit     deed = "edit"     // say what it holds
+	shut     deed = "shut"     // close one whose branch is gone, as some forges do by themselves
 	freeze   deed = "freeze"   // say that it is left alone from now on
 	withdraw deed = "withdraw" // close it with a word, and remove the branch
 	remove   deed = "remove"   // remove the branch
@@ -66,13 +70,13 @@ const (
 //	yes     ours, as wanted    -          opened: somebody died in between, or there is no forge
 //	yes     ours, otherwise    -          pushed and opened
 //	yes     a person's         -          refused; where it was merged or declined as it is: pushed
-//	yes     gone               open       nothing: the forge closes it
+//	yes     ours, as wanted    closed     nothing: it is declined, though it does not say any more what it was
 //	yes     ours, as wanted    open       edited, where it does not say so yet
 //	yes     ours, otherwise    open       pushed and edited
 //	yes     a person's         open       told once, and left
 //	no      ours               open       withdrawn; nothing, where part of it waits or is unclear
 //	no      a person's         open       left
-//	no      -                  open       nothing: the forge closes it
+//	-       gone               open       closed, where the forge does not do so by itself
 //	no      ours               -          removed; where a person closed it: left
 //	no      a person's         merged     removed, if that is what was merged
 //	no      a person's         -          left
@@ -80,6 +84,8 @@ func (s situation) next() deed {
 	switch {
 	case s.unread:
 		return await
+	case s.open && !s.branch && s.alone:
+		return shut
 	case s.open && !s.branch:
 		return stay
 	case s.open && !s.ours && !s.told:
@@ -106,6 +112,8 @@ func (s situation) next() deed {
 		return refuse
 	case s.wanted && s.branch && s.same && !s.forge:
 		return stay
+	case s.wanted && s.branch && s.same && s.stale && s.ended == closed && !s.again:
+		return leave
 	case s.wanted && !s.room:
 		return await
 	case s.wanted && s.branch && s.same:
@@ -138,8 +146,7 @@ func (r *Reconciler) propose(ctx context.Context, snap gitstore.Snapshot, wanted
 	if r.desk == nil {
 		return nil, 0
 	}
-	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now, said: r.desk.ended}
-	v.ended = nil
+	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now}
 	todo := map[string]bool{}
 	for branch := range v.heads {
 		todo[branch] = true
@@ -162,6 +169,15 @@ func (r *Reconciler) propose(ctx context.Context, snap gitstore.Snapshot, wanted
 		}
 		v.act(ctx, branch, nil, kept[branch])
 	}
+	for branch, k := range v.desk.kept { // what nobody can tell now is not asked again either
+		if _, ok := keeps[branch]; !ok && v.cat.unsureOf(k.pending) {
+			keeps[branch] = k
+		}
+	}
+	maps.DeleteFunc(v.gone, func(branch string, _ time.Time) bool {
+		_, open := v.desk.open[branch]
+		return !open || v.heads[branch] != ""
+	})
 	if !r.Dry {
 		v.desk.kept = keeps
 	}
@@ -173,7 +189,7 @@ func (v *review) situation(branch string, p *Proposal, kept bool) situation {
 	open, isOpen := v.desk.open[branch]
 	d, head := v.drawn[branch], v.heads[branch]
 	s := situation{
-		wanted: p != nil, kept: kept, forge: v.Forge != nil, room: len(v.desk.open) < v.most(),
+		wanted: p != nil, again: p != nil && len(p.resumed) > 0, kept: kept, forge: v.Forge != nil, room: v.taken() < v.most(),
 		branch: head != "", unread: head != "" && d.head == head && d.err != nil, ours: d.head == head && d.ours(), open: isOpen,
 	}
 	if !s.forge {
@@ -184,6 +200,7 @@ func (v *review) situation(branch string, p *Proposal, kept bool) situation {
 		s.ours = s.ours || m.Head == head && head != "" && d.head == head
 		s.told = m.Frozen == head
 		s.fits = p != nil && v.sent(open, *p, head)
+		s.alone = !s.branch && v.alone(branch)
 	}
 	if past, ok := v.past[branch]; ok {
 		s.known = true
@@ -203,6 +220,25 @@ func (v *review) situation(branch string, p *Proposal, kept bool) situation {
 	s.same = p != nil && s.ours && slices.Equal(d.seals, p.seals())
 	return s
 }
+
+// alone reports whether a proposal has been without its branch for so long that its forge will not close
+// it.
+func (v *review) alone(branch string) bool {
+	since, known := v.gone[branch]
+	if !known {
+		v.gone[branch] = v.now
+		v.next = earliest(v.next, v.now.Add(loneliest))
+		return false
+	}
+	if until := since.Add(loneliest); v.now.Before(until) {
+		v.next = earliest(v.next, until)
+		return false
+	}
+	return true
+}
+
+// loneliest is how long a proposal may be without its branch.
+const loneliest = 2 * time.Minute
 
 func (v *review) most() int { return v.cat.Config.MaxOpen() }
 
@@ -292,7 +328,7 @@ func (v *review) awaits(s situation) string {
 	case s.room && !s.known:
 		return "the forge is still to be asked about earlier ones"
 	}
-	return fmt.Sprintf("%s are open, and max-open of %s allows no more", count(len(v.desk.open), "proposal"), ConfigPath)
+	return fmt.Sprintf("max-open of %s allows no more than %s", ConfigPath, count(v.most(), "open proposal"))
 }
 
 // standing says of a proposal that nothing is to be done about it, but to merge it where it waits for
@@ -324,6 +360,8 @@ func (v *review) do(ctx context.Context, todo deed, rev Reviewed, p *Proposal) {
 		err = v.begin(ctx, &rev, *p)
 	case edit:
 		err = v.edit(ctx, &rev, *p)
+	case shut:
+		err = v.shut(ctx, &rev)
 	case freeze:
 		err = v.freeze(ctx, &rev)
 	case withdraw:
@@ -419,7 +457,7 @@ func (v *review) begin(ctx context.Context, rev *Reviewed, p Proposal) error {
 	if e := (*forge.Error)(nil); err != nil && !(errors.As(err, &e) && e.Kind == forge.Partly) {
 		return err
 	}
-	v.desk.open[p.Branch] = got
+	v.desk.open[p.Branch], v.seen[got.Number] = got, true
 	rev.State, rev.Did, rev.Number, rev.URL, rev.Title = UnderReview, "opened", got.Number, got.URL, got.Title
 	return cmp.Or(v.arm(ctx, got, p), err)
 }
@@ -497,6 +535,23 @@ func (v *review) withdraw(ctx context.Context, rev *Reviewed) error {
 	delete(v.past, rev.Branch)
 	rev.State, rev.Did = Withdrawn, "closed"
 	return v.remove(ctx, rev.Branch)
+}
+
+// shut closes a proposal whose branch a person deleted. What it would have moved is declined.
+func (v *review) shut(ctx context.Context, rev *Reviewed) error {
+	open := v.desk.open[rev.Branch]
+	rev.Why = "somebody deleted its branch"
+	if err := v.Forge.Comment(ctx, open.Number, "branch-gone", "Closed: "+rev.Why+", which counts as rejecting it. A newer image gets a proposal of its own."); err != nil {
+		return err
+	}
+	if err := v.Forge.Close(ctx, open.Number); err != nil {
+		return err
+	}
+	delete(v.desk.open, rev.Branch)
+	delete(v.past, rev.Branch)
+	delete(v.gone, rev.Branch)
+	rev.State, rev.Did = Rejected, "closed"
+	return nil
 }
 
 func (v *review) remove(ctx context.Context, branch string) error {

@@ -81,7 +81,7 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	rep := r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now)
 	_, rep.Deferred = Guard(held.Without(wanted), now)
 	if r.desk != nil {
-		rep.Proposals, rep.ForgeErr = r.desk.lies(), r.desk.err
+		rep.Proposals, rep.ForgeErr = r.desk.lies(recorded.declines), r.desk.err
 	}
 	return cat, rep, nil
 }
