@@ -421,6 +421,8 @@ func (d *desk) lies(declines []decline) (all []Reviewed) {
 		}
 	}
 	all = append(all, d.rejected(declines)...)
-	slices.SortFunc(all, func(a, b Reviewed) int { return cmp.Or(cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.Number, b.Number)) })
+	slices.SortFunc(all, func(a, b Reviewed) int {
+		return cmp.Or(cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.Number, b.Number))
+	})
 	return all
 }

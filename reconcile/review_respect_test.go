@@ -284,7 +284,7 @@ func TestReviewDeclineStays(t *testing.T) {
 // have it after all.
 func TestReviewRejectedIsSaid(t *testing.T) {
 	for config, fix := range map[string]string{
-		bothReviewed: "a newer image is proposed anew; to have this one after all, reopen it", // the record itself is declined
+		bothReviewed:  "a newer image is proposed anew; to have this one after all, reopen it", // the record itself is declined
 		sitesReviewed: "a newer image is proposed anew; to have this one after all, reopen it or run towpath follow --resume a.yaml",
 	} {
 		atPier(t, config, func(p *pier) {
