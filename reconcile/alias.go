@@ -151,9 +151,9 @@ func (c *Catalog) missing(a *alias) {
 }
 
 // derive says what aliases are in the record as it will stand with the answers, and
-// records that in the streams that may be written. Sources come first; an image that
+// records that where it may be written. Sources come first; an image that
 // another alias is the first to bring to its stream wakes those that wait for it.
-func (r *Recorded) derive(records func(*Stream) bool) {
+func (r *Recorded) derive(records func(*alias) bool) {
 	d := derivation{Recorded: r, records: records, items: map[imagestream.TagRef]imagestream.Item{},
 		fresh: map[imagestream.Name]map[string]imagestream.Item{}, waiting: map[imageRef][]*alias{}}
 	aliases := r.cat.aliases
@@ -164,7 +164,7 @@ func (r *Recorded) derive(records func(*Stream) bool) {
 	}
 	for i := range aliases {
 		a := &aliases[i]
-		if !records(a.stream) {
+		if !records(a) {
 			continue
 		}
 		if item, ok := d.itemOf(a); ok {
@@ -189,7 +189,7 @@ func (r *Recorded) derive(records func(*Stream) bool) {
 // A derivation is the work of derive: the record does not change before it is done.
 type derivation struct {
 	*Recorded
-	records func(*Stream) bool
+	records func(*alias) bool
 	items   map[imagestream.TagRef]imagestream.Item          // what aliases are
 	fresh   map[imagestream.Name]map[string]imagestream.Item // by digest: images that came in this pass, of streams whose images are waited for
 	waiting map[imageRef][]*alias                            // for images that are not there yet
@@ -248,7 +248,7 @@ func (d *derivation) wake(a *alias, item imagestream.Item) {
 	}
 	d.set(a, item)
 	for _, f := range d.follows[a.ref()] {
-		if d.records(f.stream) {
+		if d.records(f) {
 			d.wake(f, item)
 		}
 	}

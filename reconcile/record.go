@@ -77,7 +77,8 @@ const clearAfter = time.Hour
 //	a reference                    -                               the reference as written, without a digest
 //	any of them                    nothing, malformed, a loop      nothing
 //
-// Where targets are named, only the streams that they name are written.
+// Where targets are named, only the streams that they name are written; what goes to review
+// with others is worked out as ever, or an open proposal would lose it.
 func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recorded {
 	return record(c, answers, nil, false, now, targets...)
 }
@@ -105,7 +106,9 @@ func record(c *Catalog, answers []Answer, no noes, rehearsed bool, now time.Time
 	for _, ch := range r.changes {
 		r.fold(ch)
 	}
-	r.derive(func(s *Stream) bool { return c.records(s) && named(targets, s) })
+	r.derive(func(a *alias) bool {
+		return c.records(a.stream) && (named(targets, a.stream) || !r.laneOf(a.ref()).straight())
+	})
 	for _, name := range slices.SortedFunc(maps.Keys(r.changes), compareNames) {
 		r.Changes = append(r.Changes, *r.changes[name])
 	}
