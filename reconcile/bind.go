@@ -24,6 +24,21 @@ type file struct {
 	problems []imagestream.Problem
 }
 
+// broken reports whether some of what a file says cannot be read.
+func (f *file) broken() bool {
+	return slices.ContainsFunc(f.problems, func(p imagestream.Problem) bool { return !p.Note })
+}
+
+// obscured reports whether there is a file that cannot be read at all: it may hold streams.
+func (c *Catalog) obscured() bool {
+	for _, f := range c.files {
+		if f.included && c.parsed[f.reading()].unread {
+			return true
+		}
+	}
+	return false
+}
+
 // inOrder are the files by path.
 func (c *Catalog) inOrder() []*file {
 	return slices.SortedFunc(maps.Values(c.files), func(a, b *file) int { return cmp.Compare(a.Path, b.Path) })

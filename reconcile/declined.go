@@ -322,8 +322,8 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	}
 }
 
-// unclear are the branches whose open proposals stay as they are: some of what they would do waits for
-// its time, and of some nobody can tell whether it is still wanted, as a file is broken, or paused.
+// unclear are the branches that stay as they are, with their open proposals: some of what they would do waits
+// for its time, and of some nobody can tell whether it is still wanted, as a file is broken, or paused.
 func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bool {
 	kept := map[string]bool{}
 	c := recorded.cat
@@ -338,6 +338,11 @@ func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bo
 			if c.unsure(move) {
 				kept[branch] = true
 			}
+		}
+	}
+	for branch := range r.desk.heads {
+		if r.Forge == nil && r.holdsUnclear(recorded, branch, later) {
+			kept[branch] = true
 		}
 	}
 	return kept
@@ -361,7 +366,7 @@ func (c *Catalog) unsureOf(p pending) bool {
 func (c *Catalog) unsure(m Move) bool {
 	s := c.Stream(m.Tag.Stream)
 	switch {
-	case s == nil && (c.twice[m.Tag.Stream] || c.hidden[m.Tag.Stream] != ""):
+	case s == nil && (c.twice[m.Tag.Stream] || c.hidden[m.Tag.Stream] != "" || c.obscured()):
 		return true
 	case s != nil && (s.Malformed || s.Settings.Paused || slices.Contains(s.Spec.Broken, m.Tag.Tag)):
 		return true
@@ -370,10 +375,8 @@ func (c *Catalog) unsure(m Move) bool {
 	if f == nil {
 		return false
 	}
-	for _, p := range f.problems {
-		if !p.Note {
-			return true
-		}
+	if f.broken() {
+		return true
 	}
 	for _, site := range f.sites {
 		if site.Follows == m.Tag && site.Paused && (m.Site == "*" || site.ID.String() == m.Site) {

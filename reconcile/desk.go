@@ -56,6 +56,7 @@ type drawn struct {
 	head    gitstore.Rev
 	seals   []string // of its commits; none where they are not as towpath made them
 	pending pending
+	paths   []string  // of the files that they change
 	err     error     // why it cannot be read
 	fails   int       // …how often in a row
 	again   time.Time // …and when it is tried again
@@ -264,7 +265,8 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now ti
 	got := drawn{head: head}
 	snap, err := r.Store.Snapshot(ctx, branch)
 	if err == nil && snap.Rev() == head {
-		got.seals, got.pending, err = c.readChain(ctx, snap, d.onTrunk(c.snap))
+		got, err = c.readChain(ctx, snap, d.onTrunk(c.snap))
+		got.head = head
 	}
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) && (e.Kind == gitstore.NoBranch || e.OfOneFile()) {
 		err = nil // it is gone again, or no work of towpath's
@@ -294,48 +296,51 @@ func (d *desk) onTrunk(tip gitstore.Snapshot) func(context.Context, gitstore.Sna
 	}
 }
 
-// readChain reads the commits of a proposal from its head down: their seals, and what they put on
-// record. Where one is not as towpath made it, or they do not stand on the branch that is watched, there
-// are none.
-func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot, onTrunk func(context.Context, gitstore.Snapshot) (bool, error)) (seals []string, found pending, err error) {
+// readChain reads the commits of a proposal from its head down: their seals, what they put on
+// record, and where. Where one is not as towpath made it, or they do not stand on the branch that is
+// watched, there is nothing.
+func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot, onTrunk func(context.Context, gitstore.Snapshot) (bool, error)) (drawn, error) {
+	var d drawn
 	tip := head
 	for want := 0; ; {
 		claimed, n, of := sealIn(tip.About().Message)
 		if want == 0 {
 			want = of
 		}
-		if claimed == "" || n != want || n < 1 || n > of || of > longestChain || len(seals) > 0 && len(seals) != of-n {
-			return nil, nil, nil
+		if claimed == "" || n != want || n < 1 || n > of || of > longestChain || len(d.seals) > 0 && len(d.seals) != of-n {
+			return drawn{}, nil
 		}
 		below, err := tip.Parent(ctx)
 		if err != nil || below == nil {
-			return nil, nil, err
+			return drawn{}, err
 		}
 		changes, err := tip.Changes(ctx, below)
 		if err != nil {
-			return nil, nil, err
+			return drawn{}, err
 		}
 		edits := map[string]gitstore.BlobID{}
 		for _, ch := range changes {
 			if ch.New == nil || ch.New.Skip != "" {
-				return nil, nil, nil
+				return drawn{}, nil
 			}
 			edits[ch.Path] = ch.New.Blob
+			d.paths = append(d.paths, ch.Path)
 		}
 		if sealOf(n, of, edits) != claimed {
-			return nil, nil, nil
+			return drawn{}, nil
 		}
-		seals = append(seals, claimed)
+		d.seals = append(d.seals, claimed)
 		if want, tip = n-1, below; want == 0 {
 			break
 		}
 	}
 	if stands, err := onTrunk(ctx, tip); err != nil || !stands {
-		return nil, nil, err
+		return drawn{}, err
 	}
-	slices.Reverse(seals)
-	found, err = c.recordsBetween(ctx, tip, head)
-	return seals, found, err
+	slices.Reverse(d.seals)
+	found, err := c.recordsBetween(ctx, tip, head)
+	d.pending = found
+	return d, err
 }
 
 // recordsBetween is what a later commit has on record that an earlier one has not.
@@ -393,6 +398,41 @@ func sameRecord(a, b *imagestream.TagStatus) bool {
 		return false
 	}
 	return a.Items[0] == b.Items[0] && (a.Source == b.Source || a.Source != nil && b.Source != nil && a.Source.Same(b.Source))
+}
+
+// holdsUnclear reports whether part of what a branch holds waits for its time, or nobody can tell whether it is
+// still wanted: without a forge nothing else says what it is about.
+func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, later []Deferred) bool {
+	d, c := r.desk.drawn[branch], recorded.cat
+	if d.head != r.desk.heads[branch] {
+		return false
+	}
+	here := func(s *Site) bool { return branchName(r.desk.prefix, r.Branch, recorded.laneOfSite(s)) == branch }
+	for _, l := range later {
+		if slices.Contains(d.paths, l.Change.Site.Path) && here(l.Change.Site) {
+			return true
+		}
+	}
+	for tag := range d.pending {
+		if c.unsure(Move{Tag: tag}) {
+			return true
+		}
+	}
+	for _, path := range d.paths {
+		f := c.files[path]
+		if f == nil {
+			continue
+		}
+		if f.broken() {
+			return true
+		}
+		for _, s := range f.sites { // of a stream that is gone nobody can tell the lane either
+			if (c.Stream(s.Follows.Stream) == nil || here(s)) && c.unsure(Move{Tag: s.Follows, Path: path, Site: s.ID.String()}) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // lies are the proposals as they lie there, whatever is to be done about them; declines are moves of which

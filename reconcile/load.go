@@ -75,6 +75,7 @@ type parsedFile struct {
 	sites    []trigger.Site
 	patches  []string // files that it names as patches, where it is a kustomization
 	problems []imagestream.Problem
+	unread   bool // it says nothing, as it cannot be read
 }
 
 // ConfigPath is where the repository's own config stands.
@@ -240,7 +241,7 @@ func (c *Catalog) parse(ctx context.Context, files []*file, prev *Catalog, progr
 func read(ctx context.Context, snap gitstore.Snapshot, id gitstore.BlobID, l *lens) (*parsedFile, error) {
 	src, err := snap.Read(ctx, id)
 	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.OfOneFile() {
-		return &parsedFile{problems: []imagestream.Problem{{What: e.What, Fix: e.Fix}}}, nil
+		return &parsedFile{unread: true, problems: []imagestream.Problem{{What: e.What, Fix: e.Fix}}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -256,7 +257,7 @@ var nothing = &parsedFile{}
 func parse(src []byte, l *lens) (p *parsedFile) {
 	defer func() {
 		if r := recover(); r != nil {
-			p = &parsedFile{problems: []imagestream.Problem{{
+			p = &parsedFile{unread: true, problems: []imagestream.Problem{{
 				What: fmt.Sprintf("towpath cannot read this file: %v", r),
 				Fix:  "that is a bug of towpath: report it with the file, and leave the file out with exclude: until it is mended",
 			}}}
@@ -279,7 +280,7 @@ func parse(src []byte, l *lens) (p *parsedFile) {
 		if e := (*yamledit.Error)(nil); errors.As(err, &e) {
 			p.Line, p.Col, p.Fix = e.Line, e.Col, e.Fix
 		}
-		return &parsedFile{problems: []imagestream.Problem{p}}
+		return &parsedFile{unread: true, problems: []imagestream.Problem{p}}
 	}
 	return understand(f, l)
 }

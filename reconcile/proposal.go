@@ -97,6 +97,16 @@ func (p Proposal) resolved(now time.Time) pending {
 	return found
 }
 
+// paths are those of the files that a proposal changes.
+func (p Proposal) paths() (paths []string) {
+	for _, w := range p.Chain {
+		for _, e := range w.Commit.Edits {
+			paths = append(paths, e.Path)
+		}
+	}
+	return paths
+}
+
 // seals are those of a proposal's commits: what they change, and nothing else.
 func (p Proposal) seals() []string {
 	var seals []string

@@ -68,7 +68,7 @@ const (
 //	-       cannot be read     -          nothing yet
 //	yes     -                  -          pushed and opened; beyond the most that may be open: waits
 //	yes     ours, as wanted    -          opened: somebody died in between, or there is no forge
-//	yes     ours, otherwise    -          pushed and opened
+//	yes     ours, otherwise    -          pushed and opened; without a forge nothing, where part of it waits or is unclear
 //	yes     a person's         -          refused; where it was merged or declined as it is: pushed
 //	yes     ours, as wanted    closed     nothing: it is declined, though it does not say any more what it was
 //	yes     ours, as wanted    open       edited, where it does not say so yet
@@ -110,7 +110,7 @@ func (s situation) next() deed {
 		return await
 	case s.wanted && s.branch && !s.ours && !s.stale:
 		return refuse
-	case s.wanted && s.branch && s.same && !s.forge:
+	case s.branch && !s.forge && s.ours && (s.same || s.kept):
 		return stay
 	case s.wanted && s.branch && s.same && s.stale && s.ended == closed && !s.again:
 		return leave
@@ -432,7 +432,7 @@ func (v *review) push(ctx context.Context, rev *Reviewed, p Proposal) error {
 		return err
 	}
 	v.mem.pushes = append(v.mem.pushes, v.now)
-	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{head: tip.Rev(), seals: p.seals(), pending: p.resolved(v.now)}
+	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{head: tip.Rev(), seals: p.seals(), pending: p.resolved(v.now), paths: p.paths()}
 	delete(v.later, p.Branch)
 	if _, open := v.desk.open[p.Branch]; open {
 		if err := v.edit(ctx, rev, p); err != nil {

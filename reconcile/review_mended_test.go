@@ -3,7 +3,9 @@ package reconcile_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/towpath/towpath/gitstore/memory"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
 )
@@ -36,4 +38,63 @@ func TestReviewImportOfOne(t *testing.T) {
 		}
 		p.holds(f.Branch, "aaa", "aaa", "aaa")
 	})
+}
+
+// A file that somebody broke for a moment takes nothing away, whether there is a forge or not; nor does a
+// window that closes.
+func TestReviewBrokenForAMoment(t *testing.T) {
+	for _, config := range []string{bothReviewed, sitesReviewed} {
+		for _, path := range []string{"streams/web.yaml", "a.yaml"} {
+			for _, forged := range []bool{true, false} {
+				for _, forgets := range []bool{true, false} {
+					atPier(t, config, func(p *pier) {
+						again := func() {
+							if p.restart(); !forged {
+								p.line.Forge = nil
+							}
+						}
+						again()
+						p.push("aaa")
+						name := p.branches()[0]
+						tip, text := p.store.Tip(name), p.text(path)
+						p.store.Write("main", "oops", map[string]string{path: strings.Replace(text, "kind: ", "kind: [", 1)})
+						if forgets {
+							again()
+						}
+						p.walk()
+						if p.store.Tip(name) != tip {
+							t.Errorf("%q, %s is broken, a forge %v: the branch is at %q", config, path, forged, p.store.Tip(name))
+						}
+						p.store.Write("main", "mended", map[string]string{path: text})
+						p.push("bbb")
+						p.holds(name, "bbb", "bbb", "bbb")
+						p.store.Edit("main", "away", func(tree memory.Tree) { delete(tree, "streams/web.yaml") })
+						p.walk()
+						p.none()
+					})
+				}
+			}
+		}
+	}
+}
+
+// Without a forge a window that closes takes nothing from a branch.
+func TestReviewWindowWithoutForge(t *testing.T) {
+	for _, config := range []string{bothReviewed, sitesReviewed} {
+		atPier(t, config+"rules:\n  - {paths: [\"*.yaml\"], windows: [{cron: \"0 8 * * 1-5\", for: 9h, zone: UTC}]}\n", func(p *pier) {
+			p.line.Forge = nil
+			time.Sleep(time.Until(time.Date(2000, 1, 3, 9, 0, 0, 0, time.UTC)))
+			p.push("aaa")
+			name := p.branches()[0]
+			tip := p.store.Tip(name)
+			time.Sleep(10 * time.Hour)
+			for range 2 {
+				if p.walk(); p.store.Tip(name) != tip {
+					t.Errorf("%q: the branch is at %q", config, p.store.Tip(name))
+				}
+				p.restart()
+				p.line.Forge = nil
+			}
+		})
+	}
 }
