@@ -262,15 +262,19 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now ti
 	if was := d.drawn[branch]; was.head == head && (was.err == nil || now.Before(was.again)) {
 		return
 	}
-	got := drawn{head: head}
+	var got drawn
 	snap, err := r.Store.Snapshot(ctx, branch)
-	if err == nil && snap.Rev() == head {
+	e := (*gitstore.Error)(nil)
+	switch {
+	case errors.As(err, &e) && e.Kind == gitstore.NoBranch, err == nil && snap.Rev() != head:
+		d.looked, err = time.Time{}, gitstore.ErrMoved // since the branches were listed: whose it is now is seen next time
+	case err == nil:
 		got, err = c.readChain(ctx, snap, d.onTrunk(c.snap))
-		got.head = head
 	}
-	if e := (*gitstore.Error)(nil); errors.As(err, &e) && (e.Kind == gitstore.NoBranch || e.OfOneFile()) {
-		err = nil // it is gone again, or no work of towpath's
+	if errors.As(err, &e) && e.OfOneFile() {
+		err = nil // it is no work of towpath's
 	}
+	got.head = head
 	if got.err = err; err != nil {
 		got.seals, got.pending, got.again = nil, nil, now.Add(jitter(doubled(passingFirst, passingMost, d.drawn[branch].fails+1)))
 		got.fails = d.drawn[branch].fails + 1

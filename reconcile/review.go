@@ -266,6 +266,11 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 	switch at := v.later[branch]; {
 	case todo == stay || todo == edit && v.quiet():
 		v.standing(ctx, &rev, s, p)
+	case todo == await && s.unread && errors.Is(v.drawn[branch].err, gitstore.ErrMoved):
+		say(InLine, "", movedMeanwhile)
+		if v.looked.IsZero() { // as of this pass: the next looks again
+			v.acts++
+		}
 	case todo == await && s.unread:
 		rev.Fix = fixOf(v.drawn[branch].err)
 		say(Turned, "", v.drawn[branch].err.Error())
@@ -312,6 +317,8 @@ func (v *review) outdated(ctx context.Context, branch string) bool {
 	}
 	return news
 }
+
+const movedMeanwhile = "its branch moved meanwhile"
 
 const aPersons = "somebody else committed to its branch"
 
@@ -382,7 +389,7 @@ func (v *review) do(ctx context.Context, todo deed, rev Reviewed, p *Proposal) {
 		}
 	case errors.Is(err, gitstore.ErrMoved):
 		v.looked = time.Time{} // somebody was faster: look again
-		rev.State, rev.Why = InLine, "its branch moved meanwhile"
+		rev.State, rev.Why = InLine, movedMeanwhile
 		v.acts++
 	case errors.As(err, &e) && e.Kind != forge.Refused:
 		v.desk.failed(ctx, err, v.now)

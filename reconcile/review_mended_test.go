@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	forgememory "github.com/towpath/towpath/forge/memory"
 	"github.com/towpath/towpath/gitstore/memory"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
@@ -96,5 +97,59 @@ func TestReviewWindowWithoutForge(t *testing.T) {
 				p.line.Forge = nil
 			}
 		})
+	}
+}
+
+// A branch that moves, or goes away, after the branches were listed is nobody's yet: it is looked at again,
+// and not taken for a person's.
+func TestReviewMovesWhileLooking(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		for _, config := range []string{bothReviewed, sitesReviewed} {
+			atPier(t, config, func(p *pier) {
+				p.push("aaa")
+				f, other := p.one(), p.line
+				p.restart()
+				p.line.Poll = time.Hour
+				p.forge.Hook = func(op string) (bool, error) {
+					if op == forgememory.OpList {
+						p.forge.Hook = nil
+						if gone { // and the forge says so later
+							p.forge.Heads = func(string) string { return f.Head }
+							p.store.Move(f.Branch, "")
+							return true, nil
+						}
+						p.set("quay.io/team1/web:1.4 bbb")
+						time.Sleep(time.Minute)
+						if _, err := other.Settle(p.t.Context(), reconcile.Hint{Scheduled: true}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					return true, nil
+				}
+				rep, err := p.line.Settle(p.t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range rep.Proposals {
+					if r.State != reconcile.UnderReview {
+						t.Errorf("%q, gone %v: in the end it is %s: %s", config, gone, r.State, r.Why)
+					}
+				}
+				if c := p.forge.Comments(f.Number); len(c) > 0 {
+					t.Errorf("%q, gone %v: towpath's own commits are called a person's: %q", config, gone, c)
+				}
+				if !gone {
+					p.holds(p.one().Branch, "bbb", "bbb", "bbb")
+					p.record(p.one().Branch, "bbb")
+				}
+			})
+		}
+	}
+}
+
+func (p *pier) set(lines string) {
+	p.t.Helper()
+	if err := p.registry.Set(lines); err != nil {
+		p.t.Fatal(err)
 	}
 }
