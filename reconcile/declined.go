@@ -68,7 +68,6 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 // another of it comes to an end, and reports whether they made anything of any.
 func (r *Reconciler) inquire(ctx context.Context, branches []string, now time.Time) (learned bool, err error) {
 	d, asked := r.desk, 0
-	d.more = false
 	if r.Forge == nil || !d.heard || d.err != nil {
 		return false, nil
 	}

@@ -85,7 +85,7 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		r.desk.prefix = c.Config.BranchPrefix()
 	}
 	d := r.desk
-	d.trunk[c.Rev] = true
+	d.trunk[c.Rev], d.more = true, false
 	if !c.Config.Proposes() && d.empty() && !d.looked.IsZero() {
 		return false, nil // nor were there any when the process began
 	}
@@ -139,6 +139,16 @@ func (d *desk) taken() (n int) {
 
 // unread reports whether there is news that no pass went through with.
 func (d *desk) unread() bool { return d != nil && d.dirty }
+
+// learnsMore reports whether the forge is still to be asked about branches, and said of more than were
+// known before: that ends, however many there are.
+func (d *desk) learnsMore(known *int) bool {
+	if d == nil || !d.more || len(d.past) <= *known {
+		return false
+	}
+	*known = len(d.past)
+	return true
+}
 
 // wakes is when something is to be done about a branch that could not be pushed, or read.
 func (d *desk) wakes() (next time.Time) {

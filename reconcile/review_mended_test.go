@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func TestReviewMovesWhileLooking(t *testing.T) {
 							p.store.Move(f.Branch, "")
 							return true, nil
 						}
-						p.set("quay.io/team1/web:1.4 bbb")
+						p.offers("quay.io/team1/web:1.4 bbb")
 						time.Sleep(time.Minute)
 						if _, err := other.Settle(p.t.Context(), reconcile.Hint{Scheduled: true}); err != nil {
 							t.Fatal(err)
@@ -147,9 +148,30 @@ func TestReviewMovesWhileLooking(t *testing.T) {
 	}
 }
 
-func (p *pier) set(lines string) {
+func (p *pier) offers(lines string) {
 	p.t.Helper()
 	if err := p.registry.Set(lines); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// However many lanes there are, a command comes to rest when all are proposed.
+func TestReviewManyLanes(t *testing.T) {
+	atPier(t, bothReviewed+"max-open: 1000\n", func(p *pier) {
+		const many = 260
+		p.store.Edit("main", "many", func(tree memory.Tree) {
+			var lines strings.Builder
+			for i := range many {
+				name := fmt.Sprintf("s%03d", i)
+				tree["streams/"+name+".yaml"] = memory.File{Content: quayStream(name)}
+				fmt.Fprintf(&lines, "quay.io/team1/%s:1.4 %s\n", name, name)
+			}
+			p.offers(lines.String())
+		})
+		p.line.Yes = true
+		p.walk()
+		if n := len(p.open()); n != many {
+			t.Errorf("%d are open, want %d", n, many)
+		}
+	})
 }

@@ -142,11 +142,12 @@ const rounds = 10
 func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) {
 	r.Wait = true
 	var all Report
+	known := 0 // branches of which the forge said what became of them
 	for round := 0; round < rounds; round++ {
 		rep, err := r.Once(ctx, hints...)
 		asking := r.asker.underWay() > 0 // only a batch was answered
 		atRest := (len(rep.Planned) == 0 && rep.acts == 0 || r.Dry) && !asking
-		if asking {
+		if asking || r.desk.learnsMore(&known) {
 			round--
 		}
 		if errors.Is(err, gitstore.ErrMoved) {
