@@ -155,7 +155,7 @@ func (c *Catalog) missing(a *alias) {
 // another alias is the first to bring to its stream wakes those that wait for it.
 func (r *Recorded) derive(records func(*alias) bool) {
 	d := derivation{Recorded: r, records: records, items: map[imagestream.TagRef]imagestream.Item{},
-		fresh: map[imagestream.Name]map[string]imagestream.Item{}, waiting: map[imageRef][]*alias{}}
+		fresh: map[imagestream.Name]map[string][]arrival{}, waiting: map[imageRef][]*alias{}}
 	aliases := r.cat.aliases
 	for i := range aliases {
 		if a := &aliases[i]; a.waits() {
@@ -190,10 +190,16 @@ func (r *Recorded) derive(records func(*alias) bool) {
 type derivation struct {
 	*Recorded
 	records func(*alias) bool
-	items   map[imagestream.TagRef]imagestream.Item          // what aliases are
-	fresh   map[imagestream.Name]map[string]imagestream.Item // by digest: images that came in this pass, of streams whose images are waited for
-	waiting map[imageRef][]*alias                            // for images that are not there yet
-	follows map[imagestream.TagRef][]*alias                  // made when it is needed
+	items   map[imagestream.TagRef]imagestream.Item   // what aliases are
+	fresh   map[imagestream.Name]map[string][]arrival // by digest: images that came in this pass, of streams whose images are waited for
+	waiting map[imageRef][]*alias                     // for images that are not there yet
+	follows map[imagestream.TagRef][]*alias           // made when it is needed
+}
+
+// An arrival is an image that a tag of a stream brings in this pass: to those who see that tag.
+type arrival struct {
+	tag  imagestream.TagRef
+	item imagestream.Item
 }
 
 // imageRef names an image of a stream by its whole digest.
@@ -213,12 +219,14 @@ func (d *derivation) watch(stream imagestream.Name) {
 	if d.fresh[stream] != nil {
 		return
 	}
-	d.fresh[stream] = map[string]imagestream.Item{}
+	images := map[string][]arrival{}
 	for _, st := range d.after[stream].Tags {
 		if len(st.Items) > 0 {
-			d.fresh[stream][st.Items[0].Image] = st.Items[0]
+			item := st.Items[0]
+			images[item.Image] = append(images[item.Image], arrival{imagestream.TagRef{Stream: stream, Tag: st.Tag}, item})
 		}
 	}
+	d.fresh[stream] = images
 }
 
 // set says what an alias is.
@@ -228,10 +236,17 @@ func (d *derivation) set(a *alias, item imagestream.Item) {
 	if images == nil || item.Image == "" {
 		return
 	}
-	images[item.Image] = item
+	images[item.Image] = append(images[item.Image], arrival{a.ref(), item})
 	ref := imageRef{a.stream.Name, item.Image}
-	woken := d.waiting[ref]
-	delete(d.waiting, ref)
+	var woken, still []*alias
+	for _, w := range d.waiting[ref] {
+		if d.inSight(w, a.ref()) {
+			woken = append(woken, w)
+		} else {
+			still = append(still, w)
+		}
+	}
+	d.waiting[ref] = still
 	for _, w := range woken {
 		d.wake(w, item)
 	}
@@ -248,10 +263,15 @@ func (d *derivation) wake(a *alias, item imagestream.Item) {
 	}
 	d.set(a, item)
 	for _, f := range d.follows[a.ref()] {
-		if d.records(f) {
+		if d.records(f) && d.inSight(f, a.ref()) {
 			d.wake(f, item)
 		}
 	}
+}
+
+// inSight reports whether an alias sees the record of a tag as it will stand.
+func (d *derivation) inSight(a *alias, tag imagestream.TagRef) bool {
+	return d.sees(d.laneOf(a.ref()), tag)
 }
 
 // itemOf is the item that an alias stands for now.
@@ -262,11 +282,15 @@ func (d *derivation) itemOf(a *alias) (imagestream.Item, bool) {
 	case a.found != nil:
 		return *a.found, true
 	case a.source.Tag == "":
-		item, ok := d.fresh[a.source.Stream][a.image]
-		return item, ok
+		for _, came := range d.fresh[a.source.Stream][a.image] {
+			if d.inSight(a, came.tag) {
+				return came.item, true
+			}
+		}
+		return imagestream.Item{}, false
 	}
 	r := d.Recorded
-	if !d.sees(d.laneOf(a.ref()), a.source) {
+	if !d.inSight(a, a.source) {
 		r = d.asMerged()
 	} else if item, ok := d.items[a.source]; ok {
 		return item, true

@@ -10,6 +10,7 @@ import (
 	"github.com/towpath/towpath/gitstore/memory"
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
+	registrymemory "github.com/towpath/towpath/registry/memory"
 )
 
 // fromStream is a stream whose one tag is from another stream's.
@@ -174,4 +175,47 @@ func TestReviewManyLanes(t *testing.T) {
 			t.Errorf("%d are open, want %d", n, many)
 		}
 	})
+}
+
+// An image that waits for its review is no image of its stream yet for what is written elsewhere, by however
+// many names it would get there.
+func TestReviewImageOfStream(t *testing.T) {
+	for _, group := range []string{"tag", "all"} {
+		atPier(t, "version: 1\ndefaults: {status: proposal, triggers: proposal, group: "+group+"}\nrules: [{paths: [streams/other.yaml, streams/third.yaml, streams/sixth.yaml], status: commit}]\n", func(p *pier) {
+			p.store.Write("main", "others", map[string]string{
+				"streams/other.yaml": fromStream("other", "ImageStreamImage", "web@"+registrymemory.Digest("aaa")), // main
+				"streams/third.yaml": fromStream("third", "ImageStreamTag", "other:stable"),
+				"streams/near.yaml":  fromStream("near", "ImageStreamTag", "web:stable"),                            // goes with web:stable
+				"streams/fifth.yaml": fromStream("fifth", "ImageStreamImage", "near@"+registrymemory.Digest("aaa")), // a lane of its own
+				"streams/sixth.yaml": fromStream("sixth", "ImageStreamTag", "fifth:stable"),                         // main
+				"c.yaml":             following("c", "other:stable"),
+				"d.yaml":             following("d", "fifth:stable"),
+			})
+			p.push("aaa")
+			for _, name := range []string{"other", "third", "near", "fifth", "sixth"} {
+				if text := p.text("streams/" + name + ".yaml"); strings.Contains(text, "status:") {
+					t.Errorf("main has what nobody merged:\n%s", text)
+				}
+			}
+			f := p.one()
+			p.holds(f.Branch, "aaa", "aaa", "-")
+			tree := p.store.Tree(f.Branch)
+			if !strings.Contains(tree["streams/near.yaml"].Content, "status:") || strings.Contains(tree["streams/fifth.yaml"].Content, "status:") != (group == "all") {
+				t.Errorf("the branch holds\n%s\n%s", tree["streams/near.yaml"].Content, tree["streams/fifth.yaml"].Content)
+			}
+			for n := 0; len(p.open()) > 0; n++ {
+				if n > 3 {
+					t.Fatalf("there is no end of proposals: %+v", p.open())
+				}
+				p.merge(p.open()[0], "squash")
+				p.walk()
+			}
+			p.holds("main", "aaa", "aaa", "aaa")
+			for _, path := range []string{"streams/other.yaml", "streams/third.yaml", "streams/near.yaml", "streams/fifth.yaml", "streams/sixth.yaml", "d.yaml"} {
+				if !strings.Contains(p.text(path), registrymemory.Digest("aaa")) {
+					t.Errorf("in the end main lacks the image:\n%s", p.text(path))
+				}
+			}
+		})
+	}
 }
