@@ -31,8 +31,10 @@ const (
 type bringing struct {
 	tag      imagestream.TagRef
 	old, new side
-	since    time.Time // when it was resolved
-	recorded bool      // the proposal puts it on record
+	since    time.Time        // when it was resolved
+	recorded bool             // the proposal puts it on record
+	spec     *imagestream.Tag // what the stream says of it; nil: nothing, or that is not known
+	alias    string           // the tag, or the image of a stream, that it is by its spec
 	failure  *imagestream.Failure
 	sites    []SiteChange
 }
@@ -41,6 +43,8 @@ type bringing struct {
 type side struct {
 	image    string // digest or, where it has none, reference
 	upstream string // tag at the registry
+	from     string // the whole reference that it was resolved from
+	inputs   string // a hash of what in spec decided it
 	labels   imagestream.Labels
 }
 
@@ -83,6 +87,9 @@ func (p Proposal) bringings() (all []*bringing) {
 // record takes what an event says, and what was on record before.
 func (b *bringing) record(c StatusChange, e imagestream.Event) {
 	b.recorded, b.failure = true, e.Failure
+	if b.spec = c.Stream.specTag(e.Tag); b.spec != nil && e.Source == nil {
+		b.alias = sourceOf(c.Stream, e)
+	}
 	if st := c.Stream.record(e.Tag); st != nil && len(st.Items) > 0 {
 		b.old = sideOf(st.Items[0], st.Source)
 	}
@@ -133,7 +140,7 @@ func heldBy(s trigger.Site) side {
 func sideOf(item imagestream.Item, source *imagestream.Source) side {
 	s := side{image: identity(item.Image, item.Reference)}
 	if source != nil {
-		s.labels = source.Labels
+		s.labels, s.from, s.inputs = source.Labels, source.From, source.Inputs
 		if ref, err := registry.ParseRef(source.From); err == nil && ref.Digest == "" {
 			s.upstream = ref.Tag
 		}
@@ -211,41 +218,6 @@ func (p Proposal) section(at address) string {
 	), "\n\n")
 }
 
-// summary is what changes and why, in one paragraph.
-func (p Proposal) summary(all []*bringing) string {
-	var fresh, sites int
-	for _, b := range all {
-		if b.recorded {
-			fresh++
-		}
-		sites += len(b.sites)
-	}
-	what := count(len(all), "tag") + " of image streams"
-	if len(all) == 1 {
-		what = code(all[0].tag.String())
-	}
-	is, itself := "are other images now", "their streams' files say where they come from"
-	if len(all) == 1 {
-		is, itself = "is another image now", "its stream's file says where it comes from"
-		if all[0].new.image == "" {
-			is = "cannot be imported as before"
-		}
-	}
-	text := fmt.Sprintf("%s %s: %s.", what, is, itself)
-	follow := fmt.Sprintf("the %d sites that follow are changed", sites)
-	if sites == 1 {
-		follow = "the site that follows is changed"
-	}
-	switch {
-	case fresh == 0:
-		return text + " It is on record already. Now " + follow + "."
-	case sites == 0:
-		return text + " This puts it on record, in the `status` of the streams, and nothing else: what follows moves afterwards."
-	}
-	return text + fmt.Sprintf(" First it goes on record, in the `status` of the streams; then %s."+
-		" The commits come in that order, and any way to merge keeps it: no site holds what is not on record.", follow)
-}
-
 // tableOf says of each tag what it was and is.
 func tableOf(all []*bringing) string {
 	g := grid{head: []string{"tag", "image", "upstream tag", "age", "source"}}
@@ -279,14 +251,18 @@ func (b *bringing) upstreams() string {
 
 const reviewTime = "2006-01-02 15:04 UTC"
 
-// age is when things happened: how long ago that was would be another text each time.
+// age is when things happened: how long ago that was would be another text each time. Until a proposal
+// is merged its images are on record nowhere.
 func (b *bringing) age() string {
 	var words []string
-	if !b.since.IsZero() {
-		words = append(words, "on record since "+b.since.UTC().Format(reviewTime))
-	}
 	if made, err := time.Parse(time.RFC3339, b.new.labels.Created); err == nil && made.Year() > 1970 && made.Year() < 10_000 {
-		words = append(words, "made "+made.UTC().Format(reviewTime))
+		words = append(words, "built "+made.UTC().Format(reviewTime))
+	}
+	if found := "found "; !b.since.IsZero() {
+		if !b.recorded {
+			found = "on record since "
+		}
+		words = append(words, found+b.since.UTC().Format(reviewTime))
 	}
 	return strings.Join(words, ", ")
 }
@@ -352,8 +328,8 @@ func (p Proposal) choices(at address) string {
 		"- **Take a part of it**: push a commit to this branch. From then on towpath leaves the branch alone; what you take out and then merge counts as rejected.",
 		"- **Reject it**: close it. These images are never proposed again for these places; a newer image is. To take that back, " + takeBack + ".",
 		"- **Hold it**: " + hold + ".",
-	}, "\n") + "\n\nTo see the same on your machine:\n\n" +
-		block("sh", "towpath plan --repo "+quoted(withoutPassword(at.Repo))+" --branch "+quoted(at.Branch)) +
+	}, "\n") + "\n\nTo see on your machine what merging it does:\n\n" +
+		block("sh", "towpath plan --repo "+quoted(withoutPassword(at.Repo))+" --base "+quoted(at.Branch)+" --head "+quoted(p.Branch)) +
 		"\n\nThis part is kept up to date. What you write above or below it stays, and so does a title of yours."
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/policy"
 )
 
 var (
@@ -43,7 +44,7 @@ func recordOf(tag, oldFrom, oldDigest, newFrom, newDigest string, old, after ima
 
 // proposed is a proposal of status changes, and of sites.
 func proposed(v voice, streams []StatusChange, sites []SiteChange) Proposal {
-	var p Proposal
+	p := Proposal{Branch: "towpath/main/it's-1f2e3d4c"}
 	if len(streams) > 0 {
 		p.Chain = append(p.Chain, Write{Kind: StatusCommit, Streams: streams, voice: voice{prefix: v.prefix}})
 	}
@@ -69,11 +70,11 @@ func webMoves() Proposal {
 
 func TestSection(t *testing.T) {
 	tick := func(s string) string { return strings.ReplaceAll(s, "'", "`") }
-	want := tick("'team1/web:prod' is another image now: its stream") + "'s" + tick(` file says where it comes from. First it goes on record, in the 'status' of the streams; then the 2 sites that follow are changed. The commits come in that order, and any way to merge keeps it: no site holds what is not on record.
+	want := tick(`'team1/web:prod' moved from '1.4.2' to '1.4.3'. First it goes on record, in the 'status' of the streams; then the 2 sites that follow are changed. The commits come in that order, and any way to merge keeps it: no site holds what is not on record.
 
 | tag | image | upstream tag | age | source |
 |---|---|---|---|---|
-| 'team1/web:prod' | 'sha256:a1b2a1b2a1b2' → 'sha256:b3c4b3c4b3c4' | '1.4.2' → '1.4.3', version '1.4.3+7' | on record since 2026-11-21 10:00 UTC, made 2026-11-20 22:15 UTC | ['github.com/team1/web' '1a1a1a1a1a' → '2b2b2b2b2b'](https://github.com/team1/web/compare/`+strings.Repeat("1a", 20)+`...`+strings.Repeat("2b", 20)+`) |
+| 'team1/web:prod' | 'sha256:a1b2a1b2a1b2' → 'sha256:b3c4b3c4b3c4' | '1.4.2' → '1.4.3', version '1.4.3+7' | built 2026-11-20 22:15 UTC, found 2026-11-21 10:00 UTC | ['github.com/team1/web' '1a1a1a1a1a' → '2b2b2b2b2b'](https://github.com/team1/web/compare/`+strings.Repeat("1a", 20)+`...`+strings.Repeat("2b", 20)+`) |
 
 **Who follows**
 
@@ -87,13 +88,14 @@ func TestSection(t *testing.T) {
 - **Reject it**: close it. These images are never proposed again for these places; a newer image is. To take that back, reopen this one, or run 'towpath follow --resume deploy/web.yaml'.
 - **Hold it**: '"paused": true' in the trigger or the marker of a site stops that site; 'paused: true' in a rule of '.towpath.yaml' stops a path or a namespace, imports and all.
 
-To see the same on your machine:
+To see on your machine what merging it does:
 
 '''sh
-towpath plan --repo https://git.example/team1/deploy.git --branch main
+towpath plan --repo https://git.example/team1/deploy.git --base main --head QUOTED
 '''
 
 This part is kept up to date. What you write above or below it stays, and so does a title of yours.`)
+	want = strings.ReplaceAll(want, "QUOTED", `'towpath/main/it'\''s-1f2e3d4c'`)
 	got := webMoves().section(here)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("want -, got +:\n%s", d)
@@ -115,10 +117,10 @@ func TestSectionByKind(t *testing.T) {
 		p         Proposal
 		has, lack []string
 	}{
-		"status only": {status, []string{"and nothing else", "| `1.4.2` → `1.4.3`", "reopen this one."}, []string{"Who follows", "--resume", `"paused"`}},
-		"sites only":  {sites, []string{"on record already", "Now the 2 sites that follow are changed.", "`1.4.2` → `1.4.3`"}, []string{"goes on record"}},
+		"status only": {status, []string{"and changes nothing else", "| `1.4.2` → `1.4.3`", "reopen this one."}, []string{"Who follows", "--resume", `"paused"`}},
+		"sites only":  {sites, []string{"on record already", "this changes the 2 sites that follow.", "`1.4.2` → `1.4.3`"}, []string{"goes on record"}},
 		"the first": {proposed(voice{}, []StatusChange{recordOf("team1/web:prod", "", "", "quay.io/team1/web:1.4.3", digestA, imagestream.Labels{}, imagestream.Labels{})}, nil),
-			[]string{"| `sha256:a1b2a1b2a1b2` | `1.4.3` |"}, []string{"→", "source"}},
+			[]string{"| `sha256:a1b2a1b2a1b2` | `1.4.3` |"}, []string{"→", "source", "on record since"}},
 		"a failure": {failing, []string{"cannot be imported", "fails: `no such tag, says"}, []string{"<b>"}},
 	} {
 		got := tt.p.section(here)
@@ -180,6 +182,52 @@ func TestTitle(t *testing.T) {
 		if strings.Contains(tt.want, "…") && (!strings.HasPrefix(got, "record team1/very") || !strings.HasSuffix(got, "long:prod 1")) {
 			t.Errorf("got %q", got)
 		}
+	}
+}
+
+// What happened to a tag is told as its two records tell it, and never as what they do not say.
+func TestWhy(t *testing.T) {
+	none := imagestream.Labels{}
+	const quay = "quay.io/team1/web:"
+	aged := imagestream.Tag{Name: "prod", From: imagestream.From{Kind: imagestream.DockerImage, Name: quay + "1.5"}}
+	chosen, alias := aged, aged
+	chosen.Policy = &policy.Policy{}
+	alias.From = imagestream.From{Kind: imagestream.ImageStreamTag, Name: "web:1.5"}
+	for name, tt := range map[string]struct {
+		oldFrom, newFrom     string
+		oldInputs, newInputs string
+		spec                 imagestream.Tag
+		want, kind           string
+	}{
+		"pushed again":           {quay + "1.4", quay + "1.4", "a", "a", aged, "The tag `1.4` was pushed again: `team1/web:prod` is another image now.", "pushed again"},
+		"resolved otherwise":     {quay + "1.4", quay + "1.4", "a", "b", aged, "What the stream's `spec` says of `team1/web:prod` changed: it is another image now.", "`spec` changed"},
+		"chosen by policy":       {quay + "1.4", quay + "1.5", "a", "a", chosen, "The policy of `team1/web:prod` chose `1.5` after `1.4`.", "chosen by its policy"},
+		"another policy":         {quay + "1.4", quay + "1.5", "a", "b", chosen, "`team1/web:prod` moved from `1.4` to `1.5`: the stream's `spec` has another policy for it.", "another policy"},
+		"spec names another tag": {quay + "1.4", quay + "1.5", "a", "b", aged, "`team1/web:prod` moved from `1.4` to `1.5`: the stream's `spec` names another tag.", "`spec` names another tag"},
+		"another repository":     {"quay.io/old/web:1.4", quay + "1.4", "a", "b", aged, "`team1/web:prod` moved from `quay.io/old/web:1.4` to `quay.io/team1/web:1.4`: the stream's `spec` names another tag.", "`spec` names another tag"},
+		"adopted":                {"", quay + "1.4", "", "b", aged, "`team1/web:prod` is another image now.", "another image"},
+		"an alias":               {"", "", "", "", alias, "`team1/web:prod` is what `team1/web:1.5` is, which is another image now.", "moved with another tag"},
+	} {
+		c := recordOf("team1/web:prod", tt.oldFrom, digestA, tt.newFrom, digestB, none, none)
+		c.Stream.Spec.Tags = []imagestream.Tag{tt.spec}
+		c.Stream.inSpec = byName(c.Stream.Spec.Tags, specName)
+		if st := c.Stream.record("prod"); st.Source != nil {
+			st.Source.Inputs = tt.oldInputs
+		}
+		if c.Events[0].Source != nil {
+			c.Events[0].Source.Inputs = tt.newInputs
+		}
+		all := proposed(voice{}, []StatusChange{c}, nil).bringings()
+		if got, kind := all[0].why(); got != tt.want || kind != tt.kind {
+			t.Errorf("%s:\n got %s (%s)\nwant %s (%s)", name, got, kind, tt.want, tt.kind)
+		}
+	}
+	first := recordOf("team1/db:15", "", "", quay+"1", digestA, none, none)
+	web := recordOf("team1/web:prod", quay+"1.4", digestA, quay+"1.5", digestB, none, none)
+	api := recordOf("team1/api:prod", quay+"1.4", digestA, quay+"1.5", digestB, none, none)
+	got := whyOf(proposed(voice{}, []StatusChange{first, web, api}, nil).bringings())
+	if want := "3 tags of image streams have another image (moved: 2, first image: 1)."; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
