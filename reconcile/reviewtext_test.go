@@ -74,7 +74,7 @@ func TestSection(t *testing.T) {
 
 | tag | image | upstream tag | age | source |
 |---|---|---|---|---|
-| 'team1/web:prod' | 'sha256:a1b2a1b2a1b2' → 'sha256:b3c4b3c4b3c4' | '1.4.2' → '1.4.3', version '1.4.3+7' | built 2026-11-20 22:15 UTC, found 2026-11-21 10:00 UTC | ['github.com/team1/web' '1a1a1a1a1a' → '2b2b2b2b2b'](https://github.com/team1/web/compare/`+strings.Repeat("1a", 20)+`...`+strings.Repeat("2b", 20)+`) |
+| 'team1/web:prod' | 'sha256:a1b2a1b2a1b2' → 'sha256:b3c4b3c4b3c4' | '1.4.2' → '1.4.3', version '1.4.3+7' | built 2026-11-20 22:15 UTC, found 2026-11-21 10:00 UTC | ['github.com/team1/web' '1a1a1a1a1a' → '2b2b2b2b2b'](https://github.com/team1/web/compare/` + strings.Repeat("1a", 20) + `...` + strings.Repeat("2b", 20) + `) |
 
 **Who follows**
 

@@ -29,7 +29,9 @@ type outlook struct {
 	Problems   []imagestream.Problem // notes among them
 	Mended     []imagestream.Problem
 	Tags       []tagChange
-	Sites      []reconcile.SiteChange
+	Sites      []reconcile.SiteChange // that follow
+	Rewritten  []rewrite              // that the head itself rewrites, as proposals of towpath's do
+	Proposals  []reconcile.Proposal   // of a run: that would be opened or changed, and hold part of all this
 	Held       reconcile.Held
 	Deferred   []reconcile.Deferred
 	Unresolved []reconcile.Unresolved
@@ -62,6 +64,12 @@ type tagState struct {
 	Item imagestream.Item // zero: nothing
 }
 
+// A rewrite is a site to which the head gives another image.
+type rewrite struct {
+	Site *reconcile.Site
+	Was  string
+}
+
 // compare is what is different on the second side of what towpath would do on the first.
 func compare(base, merged side) outlook {
 	pending := base.pending(merged)
@@ -76,6 +84,7 @@ func compare(base, merged side) outlook {
 		Deferred:   beyond(merged.Deferred, base.Deferred, func(d reconcile.Deferred) string { return siteMoveKey(d.Change) }),
 		Unresolved: beyond(merged.Unresolved, base.Unresolved, func(u reconcile.Unresolved) string { return siteKeyOf(u.Site) + u.Why }),
 	}
+	o.Rewritten = rewritten(base, merged)
 	there := map[string]bool{}
 	for _, s := range base.cat.Sites {
 		there[siteKeyOf(s)+s.Current()] = true
@@ -104,6 +113,23 @@ func compare(base, merged side) outlook {
 		}
 	}
 	return o
+}
+
+// rewritten are the sites that hold something else on the second side, and are to keep it.
+func rewritten(base, merged side) (all []rewrite) {
+	held, moves := map[string]string{}, map[string]bool{}
+	for _, s := range base.cat.Sites {
+		held[siteKeyOf(s)] = s.Current()
+	}
+	for _, c := range merged.sites() {
+		moves[siteKeyOf(c.Site)] = true
+	}
+	for _, s := range merged.cat.Sites {
+		if was, there := held[siteKeyOf(s)]; there && was != s.Current() && !moves[siteKeyOf(s)] {
+			all = append(all, rewrite{s, was})
+		}
+	}
+	return all
 }
 
 // pending are the tags that both sides wait for with the same question: merging changes
@@ -264,8 +290,10 @@ func compareTagRefs(a, b imagestream.TagRef) int {
 
 // outlookOf is what a run would do.
 func outlookOf(rep reconcile.Report, cat *reconcile.Catalog) outlook {
+	rep.Proposed = rep.Due() // what is under review already stays as it is
 	s := side{rep, cat}
 	o := outlook{
+		Proposals: rep.Proposed,
 		Problems: rep.Problems, Sites: s.sites(), Held: rep.Held, Deferred: rep.Deferred, Unresolved: rep.Unresolved,
 		Failing: rep.Failing, Settling: rep.Settling, Invalid: rep.Invalid, Paused: rep.Paused, fixes: fixesOf(rep),
 	}
@@ -299,7 +327,7 @@ func (o outlook) code() int {
 	switch {
 	case len(o.bad()) > 0 || slices.ContainsFunc(o.Failing, wrong):
 		return exitProblems
-	case len(o.Tags)+len(o.Sites) > 0:
+	case len(o.Tags)+len(o.Sites)+len(o.Rewritten) > 0:
 		return exitChanges
 	}
 	return exitDone
@@ -325,6 +353,7 @@ func (o outlook) verdict() string {
 	}
 	add(len(o.Tags), "change", "tag")
 	add(len(o.Sites), "move", "site")
+	add(len(o.Rewritten), "rewrite", "site")
 	if len(parts) == 0 {
 		return who + "change no image"
 	}

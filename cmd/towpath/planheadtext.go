@@ -17,12 +17,19 @@ type outlookJSON struct {
 	Mended     []problemJSON    `json:"mended"`
 	Tags       []tagChangeJSON  `json:"tags"`
 	Sites      []siteJSON       `json:"sites"`
+	Rewritten  []rewriteJSON    `json:"rewritten"` // by the head itself
 	Held       []heldJSON       `json:"held"`
 	Deferred   []deferredJSON   `json:"deferred"`
 	Unresolved []unresolvedJSON `json:"unresolved"`
 	Failing    []failingJSON    `json:"failing"`
 	Settling   []settlingJSON   `json:"settling"`
 	Unasked    int              `json:"unasked"` // tags that were too many to ask for
+}
+
+// rewriteJSON is a site as the head has it, with what it holds on the base.
+type rewriteJSON struct {
+	Site siteJSON `json:"site"`
+	Was  string   `json:"was"`
 }
 
 type treeAtJSON struct {
@@ -51,7 +58,7 @@ func (o outlook) json() outlookJSON {
 		Verdict: o.verdict(), Base: treeAtJSON{o.Base.Name, string(o.Base.Rev)}, Head: treeAtJSON{o.Head.Name, string(o.Head.Rev)},
 		Conflicts: append([]string{}, o.Conflicts...), Problems: problemsOf(o.Problems), Mended: problemsOf(o.Mended),
 		Tags: []tagChangeJSON{}, Sites: []siteJSON{}, Held: heldOf(o.Held), Deferred: deferredOf(o.Deferred), Unresolved: unresolvedOf(o.Unresolved),
-		Failing: []failingJSON{}, Settling: []settlingJSON{}, Unasked: o.Unasked,
+		Rewritten: []rewriteJSON{}, Failing: []failingJSON{}, Settling: []settlingJSON{}, Unasked: o.Unasked,
 	}
 	for _, c := range o.Tags {
 		out.Tags = append(out.Tags, tagChangeJSON{c.Tag.String(), c.How, c.Path, c.Line, stateOf(c.Was), stateOf(c.Now)})
@@ -60,6 +67,9 @@ func (o outlook) json() outlookJSON {
 		site := changeOf(c)
 		site.Why = whyMoves(c)
 		out.Sites = append(out.Sites, site)
+	}
+	for _, r := range o.Rewritten {
+		out.Rewritten = append(out.Rewritten, rewriteJSON{siteOf(r.Site), r.Was})
 	}
 	for _, f := range o.Failing {
 		out.Failing = append(out.Failing, failingJSON{f.Tag.String(), string(f.Err.Kind), f.Err.Message, f.Since.UTC()})
@@ -104,6 +114,9 @@ func (a *app) printOutlookText(o outlook) {
 	}
 	for _, c := range o.Sites {
 		line("site: %s: %s becomes %s", siteName(c.Site), orNothing(c.Site.Current()), printable(c.Writes()))
+	}
+	for _, r := range o.Rewritten {
+		line("rewritten: %s: %s becomes %s", siteName(r.Site), orNothing(r.Was), orNothing(r.Site.Current()))
 	}
 	for _, lines := range [][]string{heldLines(o.Held), deferredLines(o.Deferred), leftAloneLines(o.Unresolved)} {
 		for _, l := range lines {

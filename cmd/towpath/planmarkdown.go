@@ -81,6 +81,12 @@ func (o outlook) markdown() string {
 	section(p, "Sites that follow", "| place | object | follows | image |\n|---|---|---|---|\n", o.Sites, func(c reconcile.SiteChange) string {
 		return row(cell(placeOf(c.Site)), cell(c.Site.ID.String()), cell(c.Site.Follows.String()), becomes(shortImage(c.Site.Current()), shortImage(c.Writes())))
 	})
+	section(p, "Sites that it rewrites itself", "| place | object | follows | image |\n|---|---|---|---|\n", o.Rewritten, func(r rewrite) string {
+		return row(cell(placeOf(r.Site)), cell(r.Site.ID.String()), cell(r.Site.Follows.String()), becomes(shortImage(r.Was), shortImage(r.Site.Current())))
+	})
+	section(p, "Proposals", "These go to people for review first, and change nothing until they are merged.\n\n", o.Proposals, func(r reconcile.Proposal) string {
+		return "- " + code(r.Branch) + ": " + code(r.Title()) + "\n"
+	})
 	section(p, "Sites that stay", "", o.Held, func(h reconcile.Hold) string { return "- held: " + code(heldLine(h)) + "\n" })
 	section(p, "Sites that move later", "", o.Deferred, func(d reconcile.Deferred) string { return "- " + code(deferredLine(d)) + "\n" })
 	section(p, "Sites that are left alone", "", o.Unresolved, func(u reconcile.Unresolved) string { return "- " + code(leftAloneLine(u)) + "\n" })
