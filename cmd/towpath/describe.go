@@ -113,7 +113,10 @@ func (s *survey) printTag(out sheet, n named, v reconcile.TagView) {
 	}
 	out.row("Options", optionsOf(n.stream, v)...)
 	out.row("Resolved", resolvedLine(v)...)
-	out.row("State", string(v.State))
+	if a, coming := s.reviews.of(v); coming {
+		out.row("In review", shortImage(printable(a.image))+" by "+a.page())
+	}
+	out.row("State", s.stateOf(v))
 	out.row("Next due", s.due(v).sentence(v, s.now))
 	if w := s.told.settling(v); w != nil {
 		out.row("Settling", fmt.Sprintf("%s (%s) is recorded %s if it stands until then", printable(w.From), shortDigest(printable(w.Image)), ago(w.Until, s.now)))

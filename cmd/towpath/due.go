@@ -48,6 +48,10 @@ func (s *survey) rule(v reconcile.TagView) rule {
 		return ruleFollow
 	case v.State == reconcile.NotAsked || v.State == reconcile.StatusOnly:
 		return ruleNever
+	case s.reviewed(v) && v.Failure == nil && v.Scheduled:
+		return ruleInterval
+	case s.reviewed(v) && v.Failure == nil:
+		return ruleNever
 	case v.State == reconcile.Waiting && v.Failure == nil:
 		return ruleNow
 	case v.State == reconcile.Waiting || v.Failure != nil && !v.Scheduled:
@@ -124,6 +128,9 @@ func whyNever(v reconcile.TagView) string {
 		return "a reference is taken as it is written"
 	case v.Spec != nil && v.Spec.From.Kind == imagestream.ImageStreamImage:
 		return "it is one image of another stream, and stays"
+	}
+	if v.State == reconcile.Waiting {
+		return "its image is in review, and it is not scheduled"
 	}
 	return "it is on record, and not scheduled"
 }

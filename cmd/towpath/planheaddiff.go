@@ -294,7 +294,7 @@ func outlookOf(rep reconcile.Report, cat *reconcile.Catalog) outlook {
 	s := side{rep, cat}
 	o := outlook{
 		Proposals: rep.Proposed,
-		Problems: rep.Problems, Sites: s.sites(), Held: rep.Held, Deferred: rep.Deferred, Unresolved: rep.Unresolved,
+		Problems:  rep.Problems, Sites: s.sites(), Held: rep.Held, Deferred: rep.Deferred, Unresolved: rep.Unresolved,
 		Failing: rep.Failing, Settling: rep.Settling, Invalid: rep.Invalid, Paused: rep.Paused, fixes: fixesOf(rep),
 	}
 	was, now := onRecord(cat), s.tags()

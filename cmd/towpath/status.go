@@ -76,7 +76,7 @@ func (a *app) status(ctx context.Context, o statusOptions, args []string) error 
 	}
 	told, unheard := ask(ctx, o.server, string(op.Listen), targets, rep.Rev)
 	s := newSurvey(cat, rep, selected(cat, targets), told)
-	s.proposals = a.venue.reviewed(rep, told)
+	s.propose(a.venue.reviewed(rep, told))
 	if o.sites {
 		err := s.lookUp(ctx, r)
 		bar.done()
@@ -113,6 +113,7 @@ type survey struct {
 	told      *told               // nil: no daemon was asked, or none answered
 	now       time.Time
 	proposals []web.Proposal
+	reviews   inReview                   // of them, by tag
 	standings map[*reconcile.Site]string // of sites that do not move: why
 	// since says which commit gave sites what they hold, where that was looked up.
 	since map[*reconcile.Site]reconcile.Since

@@ -130,7 +130,8 @@ func printStatus(t *testing.T, out *strings.Builder, store *memory.Store, now ti
 		told = newTold("http://127.0.0.1:8080", report, cat.Rev)
 	}
 	s := newSurvey(cat, rep, selected(cat, targets), told)
-	s.now, s.proposals = now, venue{}.reviewed(rep, told)
+	s.now = now
+	s.propose(venue{}.reviewed(rep, told))
 	if o.sites {
 		if err := s.lookUp(t.Context(), r); err != nil {
 			t.Fatal(err)

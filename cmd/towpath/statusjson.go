@@ -33,6 +33,7 @@ type streamJSON struct {
 	Imports    string    `json:"imports,omitempty"`    // spec.dockerImageRepository
 	Tags       int       `json:"tags"`                 // that are shown
 	Waiting    int       `json:"waiting"`
+	InReview   int       `json:"inReview,omitempty"` // of those that wait, for their review alone
 	Failing    int       `json:"failing"`
 	Unusable   int       `json:"unusable"`
 	Sites      int       `json:"sites"`
@@ -69,9 +70,19 @@ type tagJSON struct {
 	Failure    *failureJSON  `json:"failure,omitempty"`
 	Unrecorded *failureJSON  `json:"unrecorded,omitempty"` // that the daemon met
 	Settling   *settlingJSON `json:"settling,omitempty"`   // what the daemon waits for
+	Review     *reviewJSON   `json:"review,omitempty"`     // of an image that is not on record yet
 	Due        dueJSON       `json:"due"`
 	History    []itemJSON    `json:"history,omitempty"` // only of streams that are named
 	Sites      []siteJSON    `json:"sites"`
+}
+
+// reviewJSON is the proposal that brings a tag its image.
+type reviewJSON struct {
+	Image  string `json:"image"`
+	Branch string `json:"branch"`
+	Number int    `json:"number,omitempty"`
+	URL    string `json:"url,omitempty"`
+	State  string `json:"state"`
 }
 
 type failureJSON struct {
@@ -145,7 +156,7 @@ func (s *survey) streamOf(stream *reconcile.Stream, n *named) streamJSON {
 	sum := s.sum(stream, s.of(stream.Name))
 	out := streamJSON{
 		Stream: stream.Name.String(), Path: stream.Path, Line: stream.Line, Repository: stream.Status.Repository, Imports: stream.Spec.Repository,
-		Tags: len(sum.tags), Waiting: sum.waiting, Failing: sum.failing, Unusable: sum.unusable, Sites: sum.sites, Updated: sum.updated.UTC(),
+		Tags: len(sum.tags), Waiting: sum.waiting, InReview: sum.reviewed, Failing: sum.failing, Unusable: sum.unusable, Sites: sum.sites, Updated: sum.updated.UTC(),
 		Malformed: stream.Malformed, Paused: stream.Settings.Paused,
 	}
 	if f := s.unlisted(stream.Name); f != nil {
@@ -178,6 +189,9 @@ func (s *survey) tagOf(v reconcile.TagView) tagJSON {
 	}
 	if v.Alias.Stream.Name != "" {
 		t.Alias = v.Alias.String()
+	}
+	if a, coming := s.reviews.of(v); coming {
+		t.Review = &reviewJSON{a.image, a.Branch, a.Number, a.URL, a.State}
 	}
 	if v.Policy != nil {
 		t.Policy = v.Policy.String()

@@ -39,6 +39,7 @@ type sum struct {
 	tags                       []reconcile.TagView // the last that moved first
 	updated                    time.Time
 	waiting, failing, unusable int
+	reviewed                   int // of those that wait, for their review alone
 	sites                      int
 	due                        string
 }
@@ -53,6 +54,9 @@ func (s *survey) sum(stream *reconcile.Stream, tags []reconcile.TagView) sum {
 		out.sites += len(v.Sites)
 		if v.State == reconcile.Waiting {
 			out.waiting++
+		}
+		if s.reviewed(v) {
+			out.reviewed++
 		}
 		if v.State == reconcile.Unusable {
 			out.unusable++
@@ -120,7 +124,7 @@ func (s sum) state() string {
 	for _, p := range []struct {
 		n    int
 		what string
-	}{{s.waiting, "waiting"}, {s.failing, "failing"}, {s.unusable, "unusable"}} {
+	}{{s.waiting - s.reviewed, "waiting"}, {s.reviewed, "in review"}, {s.failing, "failing"}, {s.unusable, "unusable"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}
@@ -191,7 +195,7 @@ func (s *survey) table() string {
 		if v.Item != nil {
 			reference = shortReference(v.Item.Reference)
 		}
-		state := string(v.State)
+		state := s.stateOf(v)
 		if f := s.failure(v); f != nil {
 			state += ", " + printable(f.Reason)
 		}
