@@ -96,6 +96,9 @@ func (n *narrator) proposals(rep reconcile.Report, tell func(level slog.Level, k
 		if p.Why != "" {
 			args = append(args, "why", p.Why)
 		}
+		if p.Did == rejected {
+			args = append(args, "undo", afterAll(p, ""))
+		}
 		if p.Did != "" {
 			n.log.Info("proposal "+p.Did, withFix(n.venue.unopened(p), args...)...)
 		}

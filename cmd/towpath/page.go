@@ -57,6 +57,7 @@ type teller struct {
 func (t *teller) pass(rep reconcile.Report) web.Status {
 	s := statusOf(rep)
 	s.Proposals = t.venue.proposals(rep)
+	rep.Unresolved = reviewsOf(s.Proposals).explained(t.r.Catalog(), rep.Unresolved)
 	s.Report = linesOf(rep, s.Proposals)
 	if rep.Err != nil {
 		s.Error = rep.Err.Error()
@@ -131,9 +132,7 @@ func linesOf(rep reconcile.Report, ps []web.Proposal) []string {
 	if rep.Waits != nil {
 		lines = append(lines, "not written yet: "+rep.Waits.Error())
 	}
-	if why := forgeWords(rep); why != "" {
-		lines = append(lines, "the forge cannot be asked about proposals: "+why)
-	}
+	lines = append(lines, forgeLines(forgeWords(rep), forgeFix(rep))...)
 	for _, line := range proposalLines(ps) {
 		lines = append(lines, strings.Split(line, "\n")...)
 	}

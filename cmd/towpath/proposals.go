@@ -32,6 +32,9 @@ func (v venue) proposals(rep reconcile.Report) []web.Proposal {
 		w := web.Proposal{
 			Branch: p.Branch, Number: p.Number, URL: v.page(p), Title: p.Title, State: string(p.State), Why: p.Why, Fix: p.Fix, Since: p.Since.UTC(), Tags: []web.Image{},
 		}
+		if p.State == reconcile.Pushed && forgeAway(rep) != nil { // one may be open, or closed
+			w.URL, w.Why = "", cmp.Or(w.Why, unknown)
+		}
 		for _, m := range p.Moves {
 			if m.Site != "" {
 				w.Sites++
@@ -45,12 +48,36 @@ func (v venue) proposals(rep reconcile.Report) []web.Proposal {
 	return out
 }
 
-// forgeWords is why the forge cannot be asked; empty where it can.
+// unknown is why a branch is all that is known of a proposal.
+const unknown = "whether a proposal of it is open only the forge knows, and it cannot be asked"
+
+// forgeWords is why the forge cannot be asked; empty where it can. While Git is away nobody asks it, and what was
+// said before that is old.
 func forgeWords(rep reconcile.Report) string {
-	if err := forgeAway(rep); err != nil {
+	if err := forgeAway(rep); err != nil && !rep.Cut {
 		return err.Error()
 	}
 	return ""
+}
+
+// forgeFix is what to do about it.
+func forgeFix(rep reconcile.Report) string {
+	if forgeWords(rep) == "" {
+		return ""
+	}
+	return cmp.Or(fixOf(rep.ForgeErr), "see whether the forge is up; it is asked again")
+}
+
+// forgeLines say that the forge cannot be asked, and what to do; none where it can.
+func forgeLines(why, fix string) []string {
+	if why == "" {
+		return nil
+	}
+	lines := []string{"the forge cannot be asked about proposals: " + printable(why)}
+	if fix != "" {
+		lines = append(lines, "  fix: "+printable(fix))
+	}
+	return lines
 }
 
 // forgeAway is the forge's failure, if it is one: what it could only do in part, it did.
@@ -75,13 +102,18 @@ func called(number int, url, branch string) string {
 // did is what a pass did about a proposal, in a line; empty where it did nothing.
 //
 //	opened #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites) https://…
-//	closed #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites): the tag moved back
+//	opened #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites): no reviewer carol https://…
+//	closed #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites): the tag moved back https://…
+//	rejected #12 team1/web:prod …; to have it after all, reopen it: https://…; or run: towpath follow --resume deploy/web.yaml
 //	pushed branch towpath/main/web-1f2e: team1/web:prod …; open a pull request: https://…
 func (v venue) did(p reconcile.Reviewed) string {
 	if p.Did == "" {
 		return ""
 	}
 	page := printable(v.page(p))
+	if p.Did == rejected {
+		return rejectedLine(p, page)
+	}
 	line := printable(p.Did) + " " + called(p.Number, p.URL, p.Branch)
 	if p.Number == 0 {
 		line += ":"
@@ -92,17 +124,41 @@ func (v venue) did(p reconcile.Reviewed) string {
 		return line + "; open a pull request: " + page
 	case p.State == reconcile.Pushed:
 		return line + "; open a pull request of that branch"
-	case p.Why != "":
-		return line + ": " + printable(p.Why)
-	case page != "":
-		return line + " " + page
+	}
+	if p.Why != "" {
+		line += ": " + printable(p.Why)
+	}
+	if page != "" {
+		line += " " + page
 	}
 	return line
 }
 
+// rejected is what a pass did about a proposal that a person closed: it took note of it.
+const rejected = "rejected"
+
+func rejectedLine(p reconcile.Reviewed, page string) string {
+	return strings.TrimSpace(rejected+" "+called(p.Number, p.URL, p.Branch)+" "+printable(p.Title)) + "; " + afterAll(p, page)
+}
+
+// afterAll is how to have what was rejected.
+func afterAll(p reconcile.Reviewed, page string) string {
+	text := "to have it after all, reopen it"
+	if page != "" {
+		text += ": " + page
+	}
+	if i := slices.IndexFunc(p.Moves, func(m reconcile.Move) bool { return m.Site != "" && m.Path != "*" }); i >= 0 {
+		text += "; or run: towpath follow --resume " + shellWord(printable(p.Moves[i].Path))
+	}
+	return text
+}
+
 // proposalLine is how a proposal stands.
 func proposalLine(p web.Proposal) string {
-	line := called(p.Number, p.URL, p.Branch) + " is " + printable(p.State) + ": " + printable(p.Title)
+	line := called(p.Number, p.URL, p.Branch) + " is " + printable(p.State)
+	if p.Title != "" {
+		line += ": " + printable(p.Title)
+	}
 	if p.Why != "" {
 		line += ": " + printable(p.Why)
 	}
@@ -150,6 +206,14 @@ func (s *survey) forgeWords() string {
 	return forgeWords(s.rep)
 }
 
+// forgeFix is what to do about it, where that was met here.
+func (s *survey) forgeFix() string {
+	if s.forgeWords() != forgeWords(s.rep) {
+		return ""
+	}
+	return forgeFix(s.rep)
+}
+
 // shown are the proposals that bring one of the tags.
 func shown(ps []web.Proposal, tags map[imagestream.TagRef]bool) []web.Proposal {
 	names := map[string]bool{}
@@ -168,6 +232,9 @@ func (a *app) printDid(w io.Writer, rep reconcile.Report) {
 		if line := a.venue.did(p); line != "" {
 			fmt.Fprintln(w, line)
 			fix = cmp.Or(fix, a.venue.unopened(p))
+			if p.Fix != "" && !isStuck(p.State) {
+				fmt.Fprintln(w, "  fix: "+printable(p.Fix))
+			}
 		}
 	}
 	if fix != "" {

@@ -44,6 +44,9 @@ func TestDid(t *testing.T) {
 	closed.Why = "it has nothing left to say"
 	lab := someProposal(reconcile.UnderReview, "opened")
 	lab.URL = "https://gitlab.com/acme/streams/-/merge_requests/12"
+	partly := someProposal(reconcile.UnderReview, "opened")
+	partly.Why = "left out: there is no reviewer carol"
+	no := someProposal(reconcile.Withdrawn, "rejected")
 	hostile := someProposal(reconcile.UnderReview, "opened")
 	hostile.Title = "a\nopened #13 \x1b[31mb"
 	for _, tt := range []struct {
@@ -54,7 +57,9 @@ func TestDid(t *testing.T) {
 	}{
 		{"opened", hub, someProposal(reconcile.UnderReview, "opened"), "opened #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites) https://github.com/acme/streams/pull/12"},
 		{"at GitLab", hub, lab, "opened !12 team1/web:prod 1.4.2 → 1.4.3 (2 sites) https://gitlab.com/acme/streams/-/merge_requests/12"},
-		{"closed", hub, closed, "closed #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites): it has nothing left to say"},
+		{"closed", hub, closed, "closed #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites): it has nothing left to say https://github.com/acme/streams/pull/12"},
+		{"opened without a reviewer", hub, partly, "opened #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites): left out: there is no reviewer carol https://github.com/acme/streams/pull/12"},
+		{"rejected", hub, no, "rejected #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites); to have it after all, reopen it: https://github.com/acme/streams/pull/12; or run: towpath follow --resume deploy/a.yaml"},
 		{"pushed", hub, pushed, "pushed branch towpath/main/web-1f2e: team1/web:prod 1.4.2 → 1.4.3 (2 sites); open a pull request: https://github.com/acme/streams/compare/main...towpath/main/web-1f2e?expand=1"},
 		{"pushed to who knows where", nowhere, pushed, "pushed branch towpath/main/web-1f2e: team1/web:prod 1.4.2 → 1.4.3 (2 sites); open a pull request of that branch"},
 		{"nothing", hub, someProposal(reconcile.UnderReview, ""), ""},
@@ -63,6 +68,59 @@ func TestDid(t *testing.T) {
 		if got := tt.at.did(tt.p); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.name, got, tt.want)
 		}
+	}
+}
+
+// Below a line of what was done stands what is left to do about it.
+func TestDidWithFix(t *testing.T) {
+	p := someProposal(reconcile.UnderReview, "opened")
+	p.Why, p.Fix = "left out: there is no reviewer carol", "correct reviewers in .towpath.yaml"
+	var out strings.Builder
+	(&app{}).printDid(&out, reconcile.Report{Proposals: []reconcile.Reviewed{p}})
+	want := "opened #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites): left out: there is no reviewer carol https://github.com/acme/streams/pull/12\n  fix: correct reviewers in .towpath.yaml\n"
+	if out.String() != want {
+		t.Errorf("got %s", out.String())
+	}
+}
+
+// Of branches whose forge cannot be asked nobody knows what became of them: they do not wait for
+// somebody to open a proposal.
+func TestForgeAway(t *testing.T) {
+	v, err := venueOf(operatorOf(t, "repo: https://github.com/acme/streams\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := reconcile.Report{
+		Proposals: []reconcile.Reviewed{{Branch: "towpath/main/web-1f2e3d4c", State: reconcile.Pushed}},
+		ForgeErr:  &forge.Error{Kind: forge.Unauthorized, Forge: "https://api.github.com", What: "the token is refused", Fix: "renew it"},
+	}
+	s := &survey{cat: &reconcile.Catalog{}, rep: rep}
+	s.propose(v.reviewed(rep, nil))
+	var out strings.Builder
+	s.printRest(&out, false)
+	want := "proposal: branch towpath/main/web-1f2e3d4c is pushed: whether a proposal of it is open only the forge knows, and it cannot be asked\n" +
+		"the forge cannot be asked about proposals: https://api.github.com: the token is refused\n  fix: renew it\n"
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if j := surveyOf(s); j.Forge != "https://api.github.com: the token is refused" || j.ForgeFix != "renew it" || j.Proposals[0].URL != "" {
+		t.Errorf("got %q, %q, %q", j.Forge, j.ForgeFix, j.Proposals[0].URL)
+	}
+	rep.ForgeErr = nil
+	if p := v.proposals(rep)[0]; p.Why != "" || p.URL == "" {
+		t.Errorf("with a forge that answers: %+v", p)
+	}
+}
+
+// While Git is away nobody asks the forge: that it was away before that is not told any longer.
+func TestForgeWhileGitIsAway(t *testing.T) {
+	rep := reconcile.Report{ForgeErr: &forge.Error{Kind: forge.Unreachable, Forge: "https://api.github.com", What: "no answer"}}
+	if statusOf(rep).Forge == "" {
+		t.Error("a forge that is away counts as up")
+	}
+	rep.Cut = true
+	if got := statusOf(rep).Forge; got != "" {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -78,6 +136,7 @@ func TestProposalsOnThePage(t *testing.T) {
 	got := linesOf(rep, venue{}.proposals(rep))
 	want := []string{
 		"the forge cannot be asked about proposals: https://git.example: the token is refused",
+		"  fix: renew it",
 		"proposal: #12 is open: team1/web:prod 1.4.2 → 1.4.3 (2 sites) https://github.com/acme/streams/pull/12",
 		"proposal: branch towpath/main/b is waiting: team1/web:prod 1.4.2 → 1.4.3 (2 sites): 20 proposals are open",
 		"  fix: merge or close some, or raise max-open",
@@ -135,6 +194,7 @@ func TestNarrateProposals(t *testing.T) {
 		{"that lasts", of(frozen), ""},
 		{"a branch is refused", of(turned), `level=WARN msg="proposal refused" ` + about + ` why="the server refuses the branch" fix="let towpath push to towpath/*"`},
 		{"that lasts", of(turned), ""},
+		{"rejected", of(someProposal(reconcile.Withdrawn, "rejected")), `level=INFO msg="proposal rejected" ` + about + ` undo="to have it after all, reopen it; or run: towpath follow --resume deploy/a.yaml"`},
 		{"merged", of(someProposal(reconcile.Merged, "merged")), `level=INFO msg="proposal merged" ` + about},
 	} {
 		out.Reset()

@@ -21,8 +21,9 @@ type statusJSON struct {
 	Unresolved []unresolvedJSON `json:"unresolved"`
 	Problems   []problemJSON    `json:"problems"`
 	Proposals  []web.Proposal   `json:"proposals,omitempty"`
-	Forge      string           `json:"forge,omitempty"`  // why it cannot be asked
-	Daemon     *daemonJSON      `json:"daemon,omitempty"` // that was asked
+	Forge      string           `json:"forge,omitempty"`    // why it cannot be asked
+	ForgeFix   string           `json:"forgeFix,omitempty"` // what to do about it
+	Daemon     *daemonJSON      `json:"daemon,omitempty"`   // that was asked
 }
 
 type streamJSON struct {
@@ -128,7 +129,7 @@ func surveyOf(s *survey) statusJSON {
 		Revision: string(s.rep.Rev), Paused: s.rep.Paused || s.rep.Invalid, Streams: []streamJSON{}, Tags: []tagJSON{},
 		Held: heldOf(s.rep.Held), Deferred: deferredOf(s.rep.Deferred), Unresolved: unresolvedOf(s.rep.Unresolved), Problems: problemsOf(s.rep.Problems),
 	}
-	out.Proposals, out.Forge = s.proposals, s.forgeWords()
+	out.Proposals, out.Forge, out.ForgeFix = s.proposals, s.forgeWords(), s.forgeFix()
 	for _, stream := range s.cat.Streams {
 		if n := s.find(stream.Name); n != nil || len(s.named) == 0 {
 			out.Streams = append(out.Streams, s.streamOf(stream, n))

@@ -314,8 +314,8 @@ func (s *survey) printRest(w io.Writer, listed bool) {
 	for _, line := range slices.Concat(lines, proposalLines(ps)) {
 		fmt.Fprintln(w, line)
 	}
-	if why := s.forgeWords(); why != "" {
-		fmt.Fprintf(w, "the forge cannot be asked about proposals: %s\n", printable(why))
+	for _, line := range forgeLines(s.forgeWords(), s.forgeFix()) {
+		fmt.Fprintln(w, line)
 	}
 	if s.rep.Paused {
 		fmt.Fprintf(w, "paused: %s says so; nothing is asked or written\n", reconcile.ConfigPath)
