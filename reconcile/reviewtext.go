@@ -181,13 +181,22 @@ func (p Proposal) title() string {
 	case len(all) == 1:
 		subject = fitted(inert(all[0].tag.String()), " "+all[0].moved()+" ("+count(len(sites), "site")+")", room)
 	default:
-		subject = movesOf(sites).subject(room)
+		subject = titleOf(movesOf(sites), room)
 	}
 	sides := strings.Split(last.prefix+subject, " → ")
 	for i, side := range sides {
 		sides[i] = inertLine(side)
 	}
 	return strings.Join(sides, " → ")
+}
+
+// titleOf is the title where several tags move. That they are in the namespace default, as what
+// names none is, tells nobody anything.
+func titleOf(m moves, room int) string {
+	if in := m.namespaces(); len(m.streams()) > 1 && len(in) == 1 && (in[0] == "default" || in[0] == "") {
+		return fmt.Sprintf("%s moved (%s)", count(len(m.tags), "tag"), count(len(m.sites), "site"))
+	}
+	return m.subject(room)
 }
 
 // recordSubject is the title where nothing follows.

@@ -150,6 +150,11 @@ func TestTitle(t *testing.T) {
 	follow := func(tag, old, source string) SiteChange { return changeOf("x.yaml", tag, old, source) }
 	one := follow("team1/web:prod", "quay.io/team1/web:1.4.2@"+digestA, "quay.io/team1/web:1.4.3")
 	other := follow("team1/web:prod", "quay.io/team1/web:1.3", "quay.io/team1/web:1.4.3")
+	inDefault := func(c SiteChange) SiteChange {
+		site := *c.Site
+		c.Site, site.ID.Namespace = &site, "default"
+		return c
+	}
 	long := "team1/" + strings.Repeat("very-", 30) + "long:prod"
 	for _, tt := range []struct {
 		v       voice
@@ -165,6 +170,7 @@ func TestTitle(t *testing.T) {
 		{voice{}, nil, []SiteChange{one}, "team1/web:prod 1.4.2 → 1.4.3 (1 site)"},
 		{voice{}, nil, []SiteChange{one, other}, "team1/web:prod 1.4.3 (2 sites)"},
 		{voice{}, nil, []SiteChange{one, follow("team1/db:15", "", "quay.io/team1/db:15.3")}, "team1: 2 tags moved (2 sites)"},
+		{voice{}, nil, []SiteChange{inDefault(one), inDefault(follow("team1/db:15", "", "quay.io/team1/db:15.3"))}, "2 tags moved (2 sites)"},
 		{voice{}, []StatusChange{web}, nil, "record team1/web:prod 1.4.3"},
 		{voice{prefix: "ops: "}, []StatusChange{web}, nil, "ops: record team1/web:prod 1.4.3"},
 		{voice{}, []StatusChange{record("team1/web:prod", "", "")}, nil, "record team1/web:prod sha256:b3c4b3c4b3c4"},
