@@ -141,7 +141,7 @@ func judgeStatus(e *httpError) verdict {
 	case http.StatusUnauthorized:
 		v.kind, v.what, v.fix = gitstore.Unauthorized, "the server wants a valid credential", "check the token or password file, and that the token has not expired"
 	case http.StatusForbidden:
-		v.kind, v.what, v.fix = gitstore.Denied, "the server denies access", "give the credential's owner read and write access to the repository"
+		v.kind, v.what, v.fix = gitstore.Denied, "the server denies access", "give the credential's owner write access to the repository, and a token the right to push: at GitHub Contents: read and write (a classic token: repo), at GitLab the role Developer and the scope write_repository, at Gitea or Forgejo the scope write:repository"
 	case http.StatusNotFound, http.StatusGone:
 		v.kind, v.what, v.fix = gitstore.NotFound, "there is no such repository", "check the repository URL; some servers say the same if the credential may not read it"
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:

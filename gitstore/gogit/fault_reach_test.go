@@ -151,7 +151,9 @@ func TestDenied(t *testing.T) {
 	s.wantError(err, gitstore.Denied)
 	s.server.Fail(1, gittest.Push, gittest.Status(http.StatusForbidden))
 	_, err = s.push(base, 1)
-	s.wantError(err, gitstore.Denied)
+	if e := s.wantError(err, gitstore.Denied); !strings.Contains(e.Fix, "write_repository") || !strings.Contains(e.Fix, "Contents: read and write") {
+		t.Errorf("the fix names no right to push: %s", e.Fix)
+	}
 
 	s.repo.Hook("pre-receive", "echo 'main is protected' >&2; exit 1")
 	_, err = s.push(base, 1)

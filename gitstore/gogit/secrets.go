@@ -139,13 +139,16 @@ func cutSecret(text, form string) string {
 // escapes are the sequences that terminals obey: CSI, OSC, and the short ones.
 var escapes = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]?|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b[ -/]*[0-~]?")
 
+// bare are beginnings of lines that say nothing alone: some forges frame their words with them.
+var bare = map[string]bool{"error:": true, "remote:": true, "fatal:": true, "remote: error:": true}
+
 // oneLine makes a server's words fit for a log: no escape sequences, no
 // control or reordering characters, one line, not too long.
 func oneLine(text string) string {
 	text = escapes.ReplaceAllString(strings.ToValidUTF8(text, "?"), "")
 	var parts []string
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		if line = strings.TrimSpace(strings.Map(printable, line)); line != "" {
+		if line = strings.TrimSpace(strings.Map(printable, line)); line != "" && !bare[line] {
 			parts = append(parts, line)
 		}
 	}

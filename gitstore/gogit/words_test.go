@@ -110,19 +110,20 @@ func TestRedact(t *testing.T) {
 
 func TestOneLine(t *testing.T) {
 	for text, want := range map[string]string{
-		"plain":                            "plain",
-		"two\nlines\r\n\nand a third":      "two; lines; and a third",
-		"\x1b[31mred\x1b[0m":               "red",
-		"\x1b]0;title\x07after":            "after",
-		"\x1b]8;;http://x\x1b\\link":       "link",
-		"\u009b31mred":                     "red",
-		"tab\there":                        "tab here",
-		"bell\a nul\x00 del\x7f":           "bell nul del",
-		"bidi\u202etxt\u2066 zero\u200b":   "bidi txt zero",
-		"not\xffutf-8":                     "not?utf-8",
-		"ümlaut 文":                         "ümlaut 文",
-		"line\u2028separator\u0085control": "lineseparatorcontrol",
-		strings.Repeat("x", 1000):          strings.Repeat("x", 300) + "…",
+		"plain":                       "plain",
+		"two\nlines\r\n\nand a third": "two; lines; and a third",
+		"\nerror:\nerror: \nNot allowed: main\nerror:\n": "Not allowed: main",
+		"\x1b[31mred\x1b[0m":                             "red",
+		"\x1b]0;title\x07after":                          "after",
+		"\x1b]8;;http://x\x1b\\link":                     "link",
+		"\u009b31mred":                                   "red",
+		"tab\there":                                      "tab here",
+		"bell\a nul\x00 del\x7f":                         "bell nul del",
+		"bidi\u202etxt\u2066 zero\u200b":                 "bidi txt zero",
+		"not\xffutf-8":                                   "not?utf-8",
+		"ümlaut 文":                                       "ümlaut 文",
+		"line\u2028separator\u0085control":               "lineseparatorcontrol",
+		strings.Repeat("x", 1000):                        strings.Repeat("x", 300) + "…",
 	} {
 		want = strings.ReplaceAll(want, "bidi txt", "biditxt")
 		if got := oneLine(text); got != want {
