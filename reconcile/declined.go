@@ -254,15 +254,15 @@ func (d *desk) rejected(declines []decline) (all []Reviewed) {
 		if p.merged {
 			rev.Why, ways = "it was merged without this", nil
 		}
-		if i := slices.IndexFunc(rev.Moves, func(m Move) bool { return m.Site != "" }); i >= 0 {
-			ways = append(ways, "run towpath follow --resume "+rev.Moves[i].Path)
+		if i := slices.IndexFunc(rev.Moves, func(m Move) bool { return m.Site != "" && m.Path != "*" }); i >= 0 {
+			ways = append(ways, "run towpath follow --resume "+quoted(rev.Moves[i].Path))
 		}
 		if rev.Fix = "a newer image is proposed anew"; len(ways) > 0 {
 			rev.Fix += "; to have this one after all, " + strings.Join(ways, " or ")
 		}
 		if d.seen[n] {
 			delete(d.seen, n)
-			rev.Did = "dropped"
+			rev.Did = "rejected"
 		}
 		all = append(all, rev)
 	}

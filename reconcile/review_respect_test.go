@@ -295,7 +295,7 @@ func TestReviewRejectedIsSaid(t *testing.T) {
 				p.walk()
 				said = append(said, p.states())
 			}
-			if got := strings.Join(said, "; "); got != "rejected dropped; rejected; rejected" {
+			if got := strings.Join(said, "; "); got != "rejected rejected; rejected; rejected" {
 				t.Errorf("said %q", got)
 			}
 			if got := p.last.Proposals[0]; got.Fix != fix || got.Number != 1 || got.Why != "somebody closed it" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,11 +97,12 @@ func (n *narrator) proposals(rep reconcile.Report, tell func(level slog.Level, k
 		if p.Why != "" {
 			args = append(args, "why", p.Why)
 		}
-		if p.Did == rejected {
-			args = append(args, "undo", afterAll(p, ""))
-		}
 		if p.Did != "" {
-			n.log.Info("proposal "+p.Did, withFix(n.venue.unopened(p), args...)...)
+			fix := n.venue.unopened(p)
+			if !isStuck(p.State) { // else it is told below
+				fix = cmp.Or(fix, p.Fix)
+			}
+			n.log.Info("proposal "+p.Did, withFix(fix, args...)...)
 		}
 		if isStuck(p.State) {
 			level := slog.LevelInfo

@@ -104,16 +104,13 @@ func called(number int, url, branch string) string {
 //	opened #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites) https://…
 //	opened #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites): no reviewer carol https://…
 //	closed #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites): the tag moved back https://…
-//	rejected #12 team1/web:prod …; to have it after all, reopen it: https://…; or run: towpath follow --resume deploy/web.yaml
+//	rejected #12 team1/web:prod 1.4.2 → 1.4.3 (3 sites): somebody closed it https://…
 //	pushed branch towpath/main/web-1f2e: team1/web:prod …; open a pull request: https://…
 func (v venue) did(p reconcile.Reviewed) string {
 	if p.Did == "" {
 		return ""
 	}
 	page := printable(v.page(p))
-	if p.Did == rejected {
-		return rejectedLine(p, page)
-	}
 	line := printable(p.Did) + " " + called(p.Number, p.URL, p.Branch)
 	if p.Number == 0 {
 		line += ":"
@@ -132,25 +129,6 @@ func (v venue) did(p reconcile.Reviewed) string {
 		line += " " + page
 	}
 	return line
-}
-
-// rejected is what a pass did about a proposal that a person closed: it took note of it.
-const rejected = "rejected"
-
-func rejectedLine(p reconcile.Reviewed, page string) string {
-	return strings.TrimSpace(rejected+" "+called(p.Number, p.URL, p.Branch)+" "+printable(p.Title)) + "; " + afterAll(p, page)
-}
-
-// afterAll is how to have what was rejected.
-func afterAll(p reconcile.Reviewed, page string) string {
-	text := "to have it after all, reopen it"
-	if page != "" {
-		text += ": " + page
-	}
-	if i := slices.IndexFunc(p.Moves, func(m reconcile.Move) bool { return m.Site != "" && m.Path != "*" }); i >= 0 {
-		text += "; or run: towpath follow --resume " + shellWord(printable(p.Moves[i].Path))
-	}
-	return text
 }
 
 // proposalLine is how a proposal stands.

@@ -46,7 +46,8 @@ func TestDid(t *testing.T) {
 	lab.URL = "https://gitlab.com/acme/streams/-/merge_requests/12"
 	partly := someProposal(reconcile.UnderReview, "opened")
 	partly.Why = "left out: there is no reviewer carol"
-	no := someProposal(reconcile.Withdrawn, "rejected")
+	no := someProposal(reconcile.Rejected, "rejected")
+	no.Why = "somebody closed it"
 	hostile := someProposal(reconcile.UnderReview, "opened")
 	hostile.Title = "a\nopened #13 \x1b[31mb"
 	for _, tt := range []struct {
@@ -59,7 +60,7 @@ func TestDid(t *testing.T) {
 		{"at GitLab", hub, lab, "opened !12 team1/web:prod 1.4.2 → 1.4.3 (2 sites) https://gitlab.com/acme/streams/-/merge_requests/12"},
 		{"closed", hub, closed, "closed #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites): it has nothing left to say https://github.com/acme/streams/pull/12"},
 		{"opened without a reviewer", hub, partly, "opened #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites): left out: there is no reviewer carol https://github.com/acme/streams/pull/12"},
-		{"rejected", hub, no, "rejected #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites); to have it after all, reopen it: https://github.com/acme/streams/pull/12; or run: towpath follow --resume deploy/a.yaml"},
+		{"rejected", hub, no, "rejected #12 team1/web:prod 1.4.2 → 1.4.3 (2 sites): somebody closed it https://github.com/acme/streams/pull/12"},
 		{"pushed", hub, pushed, "pushed branch towpath/main/web-1f2e: team1/web:prod 1.4.2 → 1.4.3 (2 sites); open a pull request: https://github.com/acme/streams/compare/main...towpath/main/web-1f2e?expand=1"},
 		{"pushed to who knows where", nowhere, pushed, "pushed branch towpath/main/web-1f2e: team1/web:prod 1.4.2 → 1.4.3 (2 sites); open a pull request of that branch"},
 		{"nothing", hub, someProposal(reconcile.UnderReview, ""), ""},
@@ -179,6 +180,8 @@ func TestNarrateProposals(t *testing.T) {
 	idle.Idle = true
 	away := of(someProposal(reconcile.UnderReview, ""))
 	away.ForgeErr = &forge.Error{Kind: forge.Unreachable, Forge: "https://api.github.com", What: "it does not answer", Fix: "nothing; it is asked again"}
+	no := someProposal(reconcile.Rejected, "rejected")
+	no.Why, no.Fix = "somebody closed it", "reopen it"
 	const about = `branch=towpath/main/web-1f2e title="team1/web:prod 1.4.2 → 1.4.3 (2 sites)" number=12 url=https://github.com/acme/streams/pull/12`
 	for _, pass := range []struct {
 		what string
@@ -194,7 +197,7 @@ func TestNarrateProposals(t *testing.T) {
 		{"that lasts", of(frozen), ""},
 		{"a branch is refused", of(turned), `level=WARN msg="proposal refused" ` + about + ` why="the server refuses the branch" fix="let towpath push to towpath/*"`},
 		{"that lasts", of(turned), ""},
-		{"rejected", of(someProposal(reconcile.Withdrawn, "rejected")), `level=INFO msg="proposal rejected" ` + about + ` undo="to have it after all, reopen it; or run: towpath follow --resume deploy/a.yaml"`},
+		{"rejected", of(no), `level=INFO msg="proposal rejected" ` + about + ` why="somebody closed it" fix="reopen it"`},
 		{"merged", of(someProposal(reconcile.Merged, "merged")), `level=INFO msg="proposal merged" ` + about},
 	} {
 		out.Reset()
