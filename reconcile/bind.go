@@ -79,6 +79,25 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 	c.ignored(beyond)
 	c.bindAliases()
 	c.cutCircles()
+	c.bindUnits()
+}
+
+// bindUnits finds the first site of each unit that is still to be written as a whole.
+func (c *Catalog) bindUnits() {
+	first := map[unit]*Site{}
+	c.starts = map[unit]*Site{}
+	for _, s := range c.Sites {
+		if s.Together == "" {
+			continue
+		}
+		u := unit{s.Path, s.Together}
+		if first[u] == nil {
+			first[u] = s
+		}
+		if !s.Written && !s.Paused {
+			c.starts[u] = first[u]
+		}
+	}
 }
 
 // bindFile gives names, namespaces and settings to what a file says, by its path

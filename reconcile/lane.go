@@ -35,10 +35,14 @@ func (r *Recorded) laneOf(tag imagestream.TagRef) lane {
 	return r.laneBy(s.Settings, r.origin(tag), tag.Stream.Namespace)
 }
 
-// laneOfSite is where a site is written.
+// laneOfSite is where a site is written. What starts whole goes where the first of it goes: in lanes
+// that are merged one by one it would start half.
 func (r *Recorded) laneOfSite(s *Site) lane {
 	if s.Settings.Triggers != byProposal {
 		return lane{}
+	}
+	if first := r.cat.starts[unit{s.Path, s.Together}]; s.Together != "" && first != nil {
+		s = first
 	}
 	return r.laneBy(s.Settings, r.origin(s.Follows), s.ID.Namespace)
 }

@@ -40,6 +40,7 @@ type Catalog struct {
 	aliases []alias                      // sources first
 	recalls map[past]map[string]recalled // by what aliases call an image: what texts have said of it
 	hidden  map[imagestream.Name]string  // of streams that stand in patches alone: who says so
+	starts  map[unit]*Site               // by unit that is still to be written as a whole: the first of its sites
 
 	base     *Catalog  // nil but where this one counts what waits for its review as on record
 	overlaid []*Stream // of which something does

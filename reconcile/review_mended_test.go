@@ -219,3 +219,57 @@ func TestReviewImageOfStream(t *testing.T) {
 		})
 	}
 }
+
+// What starts whole is whole in one proposal, whatever its triggers follow, and rests on what is on record;
+// once it has started its images move by themselves.
+func TestReviewStartsWhole(t *testing.T) {
+	for _, config := range []string{bothReviewed, sitesReviewed} {
+		for _, last := range []bool{false, true} {
+			atPier(t, config, func(p *pier) {
+				has := func(branch, one, two string) {
+					t.Helper()
+					for _, word := range []string{"aaa", "bbb", "ccc"} {
+						if is := strings.Contains(p.store.Tree(branch)["d.yaml"].Content, registrymemory.Digest(word)); is != (word == one || word == two) {
+							t.Errorf("%q: %s: it has %s: %v\n%s", config, branch, word, is, p.store.Tree(branch)["d.yaml"].Content)
+						}
+					}
+				}
+				p.store.Edit("main", "two containers", func(tree memory.Tree) {
+					for _, path := range []string{"a.yaml", "b.yaml", "c.yaml"} {
+						delete(tree, path)
+					}
+					tree["streams/other.yaml"], tree["d.yaml"] = memory.File{Content: quayStream("other")}, memory.File{Content: duo("true")}
+				})
+				p.offers("quay.io/team1/web:1.4 aaa\nquay.io/team1/other:1.4 bbb")
+				p.walk()
+				for n := 0; strings.Contains(p.text("d.yaml"), `image: " "`); n++ {
+					if n > 3 {
+						t.Fatalf("%q: it never starts: %+v", config, p.open())
+					}
+					has("main", "", "")
+					open := p.open()
+					for _, f := range open {
+						text := p.store.Tree(f.Branch)["d.yaml"].Content
+						if strings.Contains(text, registrymemory.Digest("aaa")) != strings.Contains(text, registrymemory.Digest("bbb")) {
+							t.Errorf("%q: it would start half:\n%s", config, text)
+						}
+					}
+					f := open[0]
+					if last {
+						f = open[len(open)-1]
+					}
+					p.merge(f, "rebase")
+					p.walk()
+				}
+				has("main", "aaa", "bbb")
+				p.offers("quay.io/team1/web:1.4 aaa\nquay.io/team1/other:1.4 ccc")
+				p.walk()
+				has(p.one().Branch, "aaa", "ccc")
+				p.merge(p.one(), "squash")
+				p.walk()
+				has("main", "aaa", "ccc")
+				p.none()
+			})
+		}
+	}
+}
