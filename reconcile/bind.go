@@ -29,16 +29,6 @@ func (f *file) broken() bool {
 	return slices.ContainsFunc(f.problems, func(p imagestream.Problem) bool { return !p.Note })
 }
 
-// obscured reports whether there is a file that cannot be read at all: it may hold streams.
-func (c *Catalog) obscured() bool {
-	for _, f := range c.files {
-		if f.included && c.parsed[f.reading()].unread {
-			return true
-		}
-	}
-	return false
-}
-
 // inOrder are the files by path.
 func (c *Catalog) inOrder() []*file {
 	return slices.SortedFunc(maps.Values(c.files), func(a, b *file) int { return cmp.Compare(a.Path, b.Path) })
@@ -53,6 +43,7 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 		if !f.bound {
 			c.bindFile(f)
 		}
+		c.obscured = c.obscured || f.included && c.parsed[f.reading()].unread
 		c.Problems = append(c.Problems, f.problems...)
 		c.Sites = append(c.Sites, f.sites...)
 		if _, ok := patched[f.Path]; ok {

@@ -326,10 +326,16 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bool {
 	kept := map[string]bool{}
 	c := recorded.cat
+	waits := map[lane][]SiteChange{}
+	for _, d := range later {
+		if l := recorded.laneOfSite(d.Change.Site); !l.straight() {
+			waits[l] = append(waits[l], d.Change)
+		}
+	}
 	for branch, p := range r.desk.open {
 		m := r.desk.spoken(p.Body)
-		for _, d := range later {
-			if recorded.laneOfSite(d.Change.Site) == r.desk.lanes[branch] && m.moves.speaks(siteMove(d.Change)) {
+		for _, change := range waits[r.desk.lanes[branch]] {
+			if m.moves.speaks(siteMove(change)) {
 				kept[branch] = true
 			}
 		}
@@ -340,7 +346,7 @@ func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bo
 		}
 	}
 	for branch := range r.desk.heads {
-		if r.Forge == nil && r.holdsUnclear(recorded, branch, later) {
+		if r.Forge == nil && r.holdsUnclear(recorded, branch, waits[r.desk.lanes[branch]]) {
 			kept[branch] = true
 		}
 	}
@@ -365,7 +371,7 @@ func (c *Catalog) unsureOf(p pending) bool {
 func (c *Catalog) unsure(m Move) bool {
 	s := c.Stream(m.Tag.Stream)
 	switch {
-	case s == nil && (c.twice[m.Tag.Stream] || c.hidden[m.Tag.Stream] != "" || c.obscured()):
+	case s == nil && (c.twice[m.Tag.Stream] || c.hidden[m.Tag.Stream] != "" || c.obscured):
 		return true
 	case s != nil && (s.Malformed || s.Settings.Paused || slices.Contains(s.Spec.Broken, m.Tag.Tag)):
 		return true

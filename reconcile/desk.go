@@ -416,14 +416,14 @@ func sameRecord(a, b *imagestream.TagStatus) bool {
 
 // holdsUnclear reports whether part of what a branch holds waits for its time, or nobody can tell whether it is
 // still wanted: without a forge nothing else says what it is about.
-func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, later []Deferred) bool {
+func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []SiteChange) bool {
 	d, c := r.desk.drawn[branch], recorded.cat
 	if d.head != r.desk.heads[branch] {
 		return false
 	}
 	here := func(s *Site) bool { return branchName(r.desk.prefix, r.Branch, recorded.laneOfSite(s)) == branch }
-	for _, l := range later {
-		if slices.Contains(d.paths, l.Change.Site.Path) && here(l.Change.Site) {
+	for _, change := range waits {
+		if slices.Contains(d.paths, change.Site.Path) {
 			return true
 		}
 	}

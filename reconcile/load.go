@@ -31,16 +31,17 @@ type Catalog struct {
 	Problems []imagestream.Problem
 	Invalid  bool
 
-	snap    gitstore.Snapshot
-	files   map[string]*file        // every file of the tree, by path
-	parsed  map[reading]*parsedFile // what is in those that are included
-	config  gitstore.BlobID         // of .towpath.yaml
-	byName  map[imagestream.Name]*Stream
-	twice   map[imagestream.Name]bool    // names that two documents claim
-	aliases []alias                      // sources first
-	recalls map[past]map[string]recalled // by what aliases call an image: what texts have said of it
-	hidden  map[imagestream.Name]string  // of streams that stand in patches alone: who says so
-	starts  map[unit]*Site               // by unit that is still to be written as a whole: the first of its sites
+	snap     gitstore.Snapshot
+	files    map[string]*file        // every file of the tree, by path
+	parsed   map[reading]*parsedFile // what is in those that are included
+	config   gitstore.BlobID         // of .towpath.yaml
+	byName   map[imagestream.Name]*Stream
+	twice    map[imagestream.Name]bool    // names that two documents claim
+	aliases  []alias                      // sources first
+	recalls  map[past]map[string]recalled // by what aliases call an image: what texts have said of it
+	hidden   map[imagestream.Name]string  // of streams that stand in patches alone: who says so
+	obscured bool                         // there is a file that cannot be read at all: it may hold streams
+	starts   map[unit]*Site               // by unit that is still to be written as a whole: the first of its sites
 
 	base     *Catalog  // nil but where this one counts what waits for its review as on record
 	overlaid []*Stream // of which something does
