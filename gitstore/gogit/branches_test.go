@@ -331,9 +331,10 @@ func TestReplaceOvertaken(t *testing.T) {
 //
 // fault: G-23
 func TestBranchesAmongMany(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, func(o *gogit.Options) { o.Limits.Refs = 16 << 10 })
 	base := s.snapshot()
-	manyRefs(s.repo, 1000) // of which the list is longer
+	manyRefs(s, 1000) // of which the list is longer
 	s.server.Log()
 	if _, err := s.store.Branches(t.Context(), "towpath/"); err != nil {
 		t.Fatal(err)

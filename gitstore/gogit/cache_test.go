@@ -78,7 +78,8 @@ func TestCacheIsForOneProcess(t *testing.T) {
 }
 
 // Whatever happens to the cache, it is fetched again, at the latest by the next
-// pass.
+// pass. This runs beside no other test: between fork and exec, a process that another one
+// starts holds the lock of a cache that was closed.
 func TestCacheDamaged(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
 		"removed":   os.Remove,

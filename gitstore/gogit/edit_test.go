@@ -20,6 +20,7 @@ import (
 // Random edits make the tree that git makes of them, byte for byte, and
 // Changes between any two of the trees lists what git lists.
 func TestTreesAreGits(t *testing.T) {
+	t.Parallel()
 	seed := seeds.Of(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	names := []string{"a", "a-b", "a.b", "a0", "ab", "b", "ü", "Z", "long name", "x_"}

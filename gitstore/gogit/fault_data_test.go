@@ -73,6 +73,7 @@ func shorten(num, den int) gittest.Fault {
 
 // fault: G-10
 func TestFlippedBit(t *testing.T) {
+	t.Parallel()
 	const parts = 48
 	s := newStage(t)
 	for num := range parts {

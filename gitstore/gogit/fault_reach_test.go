@@ -307,6 +307,7 @@ func noise(n int) string {
 
 // fault: G-21
 func TestRedirects(t *testing.T) {
+	t.Parallel()
 	for _, secure := range []bool{false, true} {
 		for _, op := range []gittest.Op{gittest.FetchRefs, gittest.LsRefs, gittest.Fetch, gittest.PushRefs, gittest.Push} {
 			t.Run(fmt.Sprintf("%s tls=%t", op, secure), func(t *testing.T) { testRedirects(t, secure, op) })

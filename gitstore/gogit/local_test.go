@@ -219,6 +219,7 @@ func TestLocalLock(t *testing.T) {
 
 // The watcher tells of what others do, by whatever way, and not of our own.
 func TestChanged(t *testing.T) {
+	t.Parallel()
 	s := localStage(t)
 	select {
 	case <-s.store.Changed():

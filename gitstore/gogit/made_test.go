@@ -98,6 +98,7 @@ func (s *stage) edit(base gitstore.Snapshot, path, content string) (gitstore.Sna
 }
 
 func TestMadeByTheForge(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*gogit.Options){"in memory": func(*gogit.Options) {}, "in a cache": inCache(t)} {
 		t.Run(name, func(t *testing.T) {
 			s, w := newWorkshop(t, change)
@@ -169,6 +170,7 @@ func TestWhatTheForgeIsAsked(t *testing.T) {
 }
 
 func TestMadeOtherwise(t *testing.T) {
+	t.Parallel()
 	blob := func(s *stage) string { return "100644," + s.repo.Blob("spoiled\n") }
 	for name, spoil := range map[string]func(*stage, int, *draft){
 		"another content":     func(s *stage, n int, d *draft) { d.entries["app/stream.yaml"] = blob(s) },
@@ -256,6 +258,7 @@ func TestMadeInTodaysSpelling(t *testing.T) {
 }
 
 func TestNotMade(t *testing.T) {
+	t.Parallel()
 	refused := &gitstore.Error{Kind: gitstore.Denied, What: "the token may make no commits", Fix: "give it Contents: write", RetryAfter: time.Minute}
 	for name, tt := range map[string]struct {
 		err    error

@@ -21,6 +21,7 @@ import (
 //
 // fault: C-09
 func TestLawPrune(t *testing.T) {
+	t.Parallel()
 	const limit = 20_000
 	seed := seeds.Of(t)
 	random := rand.New(rand.NewPCG(seed, 0))

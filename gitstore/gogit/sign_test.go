@@ -57,6 +57,7 @@ func needTool(t *testing.T, name, from string) {
 }
 
 func TestSignedWithSSH(t *testing.T) {
+	t.Parallel()
 	needTool(t, "ssh-keygen", "openssh-client")
 	passphrase := "fake-" + rand.Text()
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -169,6 +170,7 @@ func badSSHKeys(t *testing.T) []badKey {
 
 // fault: G-27
 func TestNoUnsignedCommit(t *testing.T) {
+	t.Parallel()
 	good := filepath.Join(t.TempDir(), "key")
 	newKey(t, good, "")
 	for _, bad := range append(badSSHKeys(t), badPGPKeys(t)...) {
@@ -269,6 +271,7 @@ func TestSigningOptions(t *testing.T) {
 }
 
 func TestSignOff(t *testing.T) {
+	t.Parallel()
 	const sign = "Signed-off-by: towpath <towpath@example.com>"
 	for name, tt := range map[string]struct{ message, trailers, want string }{
 		"a subject":                 {"ours", sign, "ours\n\n" + sign + "\n"},

@@ -56,6 +56,7 @@ func startSSHD(t *testing.T, settings ...string) *sshd {
 	write(t, config, strings.Join(append(settings,
 		"HostKey "+hostFile, "AuthorizedKeysFile "+authorized, "StrictModes no", "UsePAM no", "PidFile none",
 		"PermitRootLogin prohibit-password", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "LogLevel QUIET",
+		"SetEnv HOME="+dir, // what the user's shell would read at its start plays no part, and takes its time
 	), "\n")+"\n")
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
