@@ -42,7 +42,7 @@ func newDesk(t *testing.T, stream string) *desk {
 		t.Fatal(err)
 	}
 	path := bin + string(os.PathListSeparator) + os.Getenv("PATH")
-	d := &desk{t, t.TempDir(), append(slices.Clone(gitEnv), "PATH="+path, "HOME="+t.TempDir())}
+	d := &desk{t, t.TempDir(), append(slices.Clone(gitEnv), "PATH="+path, "HOME="+t.TempDir(), "GORACE="+os.Getenv("GORACE"))}
 	d.write(".towpath.yaml", "version: 1\n")
 	d.write("streams/web.yaml", stream)
 	return d
