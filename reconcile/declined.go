@@ -33,11 +33,12 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 		return false, nil
 	}
 	first := map[string]time.Time{} // by branch: when the first of its images was resolved
-	note := func(l lane, since time.Time) {
+	note := func(l lane, tag imagestream.TagRef, namespace string, since time.Time) {
 		if l.straight() {
 			return
 		}
 		branch := branchName(d.prefix, r.Branch, l)
+		d.relate(branch, r.Branch, l.otherwise(tag, namespace))
 		if _, ok := d.lanes[branch]; !ok {
 			news = news || len(d.past[branch]) > 0
 			d.lanes[branch] = l
@@ -49,19 +50,44 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 	for _, c := range recorded.Changes {
 		for _, e := range c.Events {
 			if e.Item != nil {
-				note(recorded.laneOf(imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}), e.Item.Created)
+				tag := imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}
+				note(recorded.laneOf(tag), recorded.origin(tag), tag.Stream.Namespace, e.Item.Created)
 			}
 		}
 	}
 	for _, c := range wanted {
-		note(recorded.laneOfSite(c.Site), c.Since)
+		note(recorded.laneOfSite(c.Site), recorded.origin(c.Site.Follows), c.Site.ID.Namespace, c.Since)
 	}
 	branches := slices.SortedFunc(maps.Keys(first), func(a, b string) int { return cmp.Or(first[a].Compare(first[b]), cmp.Compare(a, b)) })
 	if d.taken() >= recorded.cat.Config.MaxOpen() { // of those that wait nobody needs to know yet
 		branches = slices.DeleteFunc(branches, func(branch string) bool { _, open := d.open[branch]; return !open })
 	}
-	learned, err := r.inquire(ctx, branches, now)
+	var all []string
+	for _, branch := range branches {
+		all = append(append(all, branch), d.kin[branch]...)
+	}
+	learned, err := r.inquire(ctx, all, now)
 	return news || learned, err
+}
+
+// mostKin is how many other branches a lane's moves may have stood on, as far as the forge is asked.
+const mostKin = 50
+
+// relate notes on which other branches what belongs to one would have stood under another group: what people
+// declined there is not forgotten when they group anew.
+func (d *desk) relate(branch, watched string, others []lane) {
+	for _, l := range others {
+		other := branchName(d.prefix, watched, l)
+		if i, has := slices.BinarySearch(d.kin[branch], other); !has && len(d.kin[branch]) < mostKin {
+			d.kin[branch] = slices.Insert(d.kin[branch], i, other)
+		}
+	}
+}
+
+// knows reports whether all is known that people made of earlier proposals of what belongs to a branch.
+func (d *desk) knows(branch string) bool {
+	unknown := func(branch string) bool { _, known := d.past[branch]; return !known }
+	return !unknown(branch) && !slices.ContainsFunc(d.kin[branch], unknown)
 }
 
 // inquire asks the forge what people made of earlier proposals of branches, each once until
@@ -110,10 +136,15 @@ func (r *Reconciler) noes() noes {
 		if p, ok := d.open[branch]; ok {
 			a.open = read(p.Body)
 		}
-		for _, p := range d.past[branch] {
+		past := slices.Clone(d.past[branch])
+		for _, other := range d.kin[branch] {
+			past = slices.Concat(past, d.past[other])
+		}
+		slices.SortStableFunc(past, func(a, b forge.Proposal) int { return b.Ended.Compare(a.Ended) })
+		for _, p := range past {
 			says := read(p.Body)
-			if len(says.Moves) == 0 && d.drawn[branch].head == gitstore.Rev(p.Head) { // somebody took its text away
-				says = speak(d.drawn[branch].pending.marker())
+			if len(says.Moves) == 0 && d.drawn[p.Branch].head == gitstore.Rev(p.Head) { // somebody took its text away
+				says = speak(d.drawn[p.Branch].pending.marker())
 			}
 			a.past = append(a.past, ended{spoken: says, Proposal: p, merged: p.State == forge.Merged})
 		}

@@ -28,6 +28,7 @@ type desk struct {
 	trunk    map[gitstore.Rev]bool         // commits of the branch that is watched, as far as somebody wanted to know
 	kept     map[string]keep               // what the last pass had resolved for them
 	lanes    map[string]lane               // of branches
+	kin      map[string][]string           // of branches, sorted: those that they would be under another group
 	edited   map[string]string             // the body that was last sent for a branch
 	armed    map[string]gitstore.Rev       // heads that the forge was asked to merge when it may
 	green    map[string]time.Time          // when the checks of a branch were asked for last
@@ -170,7 +171,7 @@ func (d *desk) orphans() []string {
 
 func newDesk(dir string) *desk {
 	return &desk{
-		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, trunk: map[gitstore.Rev]bool{}, kept: map[string]keep{}, lanes: map[string]lane{},
+		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, trunk: map[gitstore.Rev]bool{}, kept: map[string]keep{}, lanes: map[string]lane{}, kin: map[string][]string{},
 		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]string{}, later: map[string]time.Time{}, broken: map[string]error{},
 		gone: map[string]time.Time{}, seen: map[int]bool{}, open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
 	}

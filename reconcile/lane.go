@@ -57,6 +57,16 @@ func (r *Recorded) laneBy(settings config.Settings, tag imagestream.TagRef, name
 	return lane{by, scopeOf(by, tag, namespace)}
 }
 
+// otherwise are the lanes in which a change of a tag would be under another group.
+func (l lane) otherwise(tag imagestream.TagRef, namespace string) (others []lane) {
+	for _, by := range []string{"tag", "stream", "namespace", "all"} {
+		if by != l.by {
+			others = append(others, lane{by, scopeOf(by, tag, namespace)})
+		}
+	}
+	return others
+}
+
 // scopeOf is what changes of a group have in common.
 func scopeOf(by string, tag imagestream.TagRef, namespace string) imagestream.TagRef {
 	switch by {

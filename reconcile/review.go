@@ -203,7 +203,7 @@ func (v *review) situation(branch string, p *Proposal, kept bool) situation {
 		s.alone = !s.branch && v.alone(branch)
 	}
 	if past, ok := v.past[branch]; ok {
-		s.known = true
+		s.known = v.knows(branch)
 		if len(past) > 0 && !isOpen {
 			l := readLetter(past[0].Body)
 			s.stale = past[0].Head == string(head) || l.marker.Head == head

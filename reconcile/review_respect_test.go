@@ -17,8 +17,8 @@ import (
 	registrymemory "github.com/towpath/towpath/registry/memory"
 )
 
-// sealed is a commit's message with the seal that anybody can make.
-func sealed(files map[string]string) string {
+// forgedSeal is a commit's message with the seal that anybody can make.
+func forgedSeal(files map[string]string) string {
 	sum := sha256.New()
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		fmt.Fprintf(sum, "%s\x00%s\n", path, gitstore.IDOf([]byte(files[path])))
@@ -89,7 +89,7 @@ func TestReviewGreenIsAskedFor(t *testing.T) {
 		forged := strings.ReplaceAll(p.store.Tree(f.Branch)["streams/web.yaml"].Content, registrymemory.Digest("aaa"), registrymemory.Digest("ccc"))
 		files := map[string]string{"streams/web.yaml": forged}
 		p.store.Move(f.Branch, p.store.Tip("main"))
-		p.forge.SetChecks(string(p.store.Write(f.Branch, sealed(files), files)), forge.Green)
+		p.forge.SetChecks(string(p.store.Write(f.Branch, forgedSeal(files), files)), forge.Green)
 		p.restart()
 		for range 10 {
 			p.walk()
