@@ -38,7 +38,7 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 			return
 		}
 		branch := branchName(d.prefix, r.Branch, l)
-		d.relate(branch, r.Branch, l.otherwise(tag, namespace))
+		news = d.relate(branch, r.Branch, l.otherwise(tag, namespace)) || news
 		if _, ok := d.lanes[branch]; !ok {
 			news = news || len(d.past[branch]) > 0
 			d.lanes[branch] = l
@@ -74,14 +74,16 @@ func (r *Reconciler) declines(ctx context.Context, recorded *Recorded, wanted []
 const mostKin = 50
 
 // relate notes on which other branches what belongs to one would have stood under another group: what people
-// declined there is not forgotten when they group anew.
-func (d *desk) relate(branch, watched string, others []lane) {
+// declined there is not forgotten when they group anew. It reports whether that is news.
+func (d *desk) relate(branch, watched string, others []lane) (news bool) {
 	for _, l := range others {
 		other := branchName(d.prefix, watched, l)
 		if i, has := slices.BinarySearch(d.kin[branch], other); !has && len(d.kin[branch]) < mostKin {
 			d.kin[branch] = slices.Insert(d.kin[branch], i, other)
+			news = news || len(d.past[other]) > 0
 		}
 	}
+	return news
 }
 
 // knows reports whether all is known that people made of earlier proposals of what belongs to a branch.
