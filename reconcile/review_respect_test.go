@@ -242,6 +242,11 @@ func TestReviewDeclineStays(t *testing.T) {
 				}
 			})
 		},
+		"grouped anew": func(p *pier) {
+			p.forge.CloseBy(p.one().Number)
+			p.walk()
+			p.store.Write("main", "group", map[string]string{".towpath.yaml": strings.Replace(p.text(".towpath.yaml"), "triggers: proposal", "triggers: proposal, group: namespace", 1)})
+		},
 		"branch deleted": func(p *pier) { // at a forge that closes nothing by itself
 			f := p.one()
 			heads := p.forge.Heads

@@ -338,7 +338,7 @@ func TestReviewMany(t *testing.T) {
 			q.restart()
 			q.line.Forge, q.line.Yes, past = f, true, 0
 			q.walk()
-			if n := len(f.All()); n != 40 || past > 75 {
+			if n := len(f.All()); n != 40 || past > 110 { // each on two branches, and on two that all would be on; 25 a pass
 				q.t.Errorf("%d are open, and it asked %d times what became of others", n, past)
 			}
 		}
