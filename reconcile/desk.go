@@ -39,6 +39,7 @@ type desk struct {
 	heard    bool                          // the forge has answered since the process began
 	asked    time.Time                     // when it was asked last; zero: ask now
 	open     map[string]forge.Proposal     // by branch
+	stray    []forge.Proposal              // that are open under names with an earlier prefix
 	past     map[string][]forge.Proposal   // by branch, as far as somebody wanted to know
 	pastAt   map[string]time.Time          // …and when
 	said     map[string]*spoken            // by body: what proposals say
@@ -107,7 +108,7 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		return news, nil
 	}
 	if d.asked.IsZero() || now.Sub(d.asked) >= forgePoll {
-		list, err := r.Forge.List(ctx, r.Branch, dir)
+		list, err := r.Forge.List(ctx, r.Branch, "")
 		if err != nil {
 			return news, d.failed(ctx, err, now)
 		}
@@ -185,17 +186,39 @@ func (d *desk) isOurs(name string) bool {
 	return ok && ourName.MatchString(rest)
 }
 
+// wasOurs reports whether a proposal is one that towpath made while branch-prefix was another: its branch has
+// such a name but for the prefix, and holds what the proposal itself says that towpath made.
+func (d *desk) wasOurs(p forge.Proposal) bool {
+	if d.prefix == "" || p.Head == "" {
+		return false
+	}
+	_, name, ok := cutLast(p.Branch, strings.TrimPrefix(d.dir, d.prefix))
+	return ok && ourName.MatchString(name) && string(d.spoken(p.Body).Head) == p.Head
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
 var ourName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}$`)
 
 // took takes in what is open, and reports whether that is news.
 func (d *desk) took(list []forge.Proposal) (news bool) {
 	open := map[string]forge.Proposal{}
+	strays := len(d.stray)
+	d.stray = nil
 	for _, p := range list {
 		if d.isOurs(p.Branch) {
 			open[p.Branch], d.seen[p.Number] = p, true
+		} else if d.wasOurs(p) {
+			d.stray = append(d.stray, p)
 		}
 	}
-	news = !d.heard
+	news = !d.heard || len(d.stray) != strays
 	for branch, p := range open {
 		was, ok := d.open[branch]
 		news = news || !ok || was.Number != p.Number || was.Title != p.Title || was.Body != p.Body || was.Head != p.Head

@@ -169,6 +169,7 @@ func (r *Reconciler) propose(ctx context.Context, snap gitstore.Snapshot, wanted
 		}
 		v.act(ctx, branch, nil, kept[branch])
 	}
+	v.tidy(ctx)
 	for branch, k := range v.desk.kept { // what nobody can tell now is not asked again either
 		if _, ok := keeps[branch]; !ok && v.cat.unsureOf(k.pending) {
 			keeps[branch] = k
@@ -525,23 +526,52 @@ func (v *review) freeze(ctx context.Context, rev *Reviewed) error {
 // withdraw closes a proposal that has nothing left to say. It is marked first: what towpath closes
 // is not declined.
 func (v *review) withdraw(ctx context.Context, rev *Reviewed) error {
-	open := v.desk.open[rev.Branch]
-	l := readLetter(open.Body)
-	l.ours, l.marker.Withdrawn = true, true
-	if err := v.Forge.Edit(ctx, open.Number, open.Title, l.String()); err != nil {
-		return err
-	}
 	rev.Why = fmt.Sprintf("nothing is left to propose: %s has what it would bring, or nobody follows it any more", v.Branch)
-	if err := v.Forge.Comment(ctx, open.Number, "withdrawn-"+l.marker.Head.Short(), "Closed: "+rev.Why+"."); err != nil {
-		return err
-	}
-	if err := v.Forge.Close(ctx, open.Number); err != nil {
+	if err := v.end(ctx, v.desk.open[rev.Branch], rev.Why); err != nil {
 		return err
 	}
 	delete(v.desk.open, rev.Branch)
 	delete(v.past, rev.Branch)
 	rev.State, rev.Did = Withdrawn, "closed"
 	return v.remove(ctx, rev.Branch)
+}
+
+// end closes a proposal in towpath's own name.
+func (v *review) end(ctx context.Context, p forge.Proposal, why string) error {
+	l := readLetter(p.Body)
+	l.ours, l.marker.Withdrawn = true, true
+	if err := v.Forge.Edit(ctx, p.Number, p.Title, l.String()); err != nil {
+		return err
+	}
+	if err := v.Forge.Comment(ctx, p.Number, "withdrawn-"+l.marker.Head.Short(), "Closed: "+why+"."); err != nil {
+		return err
+	}
+	return v.Forge.Close(ctx, p.Number)
+}
+
+// tidy closes what stands under an earlier prefix: there is one proposal for the same thing.
+func (v *review) tidy(ctx context.Context) {
+	for _, p := range v.stray {
+		if v.quiet() || v.Dry {
+			return
+		}
+		rev := Reviewed{Branch: p.Branch, Number: p.Number, URL: p.URL, Title: p.Title, State: Withdrawn, Did: "closed", Moves: v.spoken(p.Body).Moves}
+		rev.Why = fmt.Sprintf("branch-prefix of %s is %q now: what is left of it is proposed on a branch of that name", ConfigPath, v.prefix)
+		err := v.end(ctx, p, rev.Why)
+		if err == nil {
+			err = v.Store.Delete(ctx, p.Branch, gitstore.Rev(p.Head))
+		}
+		if err != nil && !errors.Is(err, gitstore.ErrMoved) {
+			rev.State, rev.Did, rev.Why, rev.Fix = Turned, "", err.Error(), fixOf(err)
+			if e := (*forge.Error)(nil); errors.As(err, &e) {
+				v.desk.failed(ctx, err, v.now)
+			}
+		} else {
+			v.asked = time.Time{}
+			v.acts++
+		}
+		v.say(rev)
+	}
 }
 
 // shut closes a proposal whose branch a person deleted. What it would have moved is declined.

@@ -285,6 +285,35 @@ func TestReviewDeclineStays(t *testing.T) {
 	}
 }
 
+// There is one proposal for the same thing, also after the branches get other names.
+func TestReviewPrefixChanges(t *testing.T) {
+	atPier(t, bothReviewed, func(p *pier) {
+		p.push("aaa")
+		was := p.one()
+		p.store.Write("main", "prefix", map[string]string{".towpath.yaml": p.text(".towpath.yaml") + "branch-prefix: bot/\n"})
+		p.restart()
+		for range 2 {
+			p.walk()
+			if got := p.one(); !strings.HasPrefix(got.Branch, "bot/main/") {
+				t.Errorf("open is %s", got.Branch)
+			}
+		}
+		if c := p.forge.Comments(was.Number); len(c) != 1 || !strings.Contains(c[0], "branch-prefix") || p.store.Tip(was.Branch) != "" {
+			t.Errorf("the old one has %q, its branch is at %q", c, p.store.Tip(was.Branch))
+		}
+	})
+	atPier(t, bothReviewed, func(p *pier) { // a person's stays
+		p.push("aaa")
+		was := p.one()
+		p.store.Write(was.Branch, "mine", map[string]string{"notes.txt": "x"})
+		p.store.Write("main", "prefix", map[string]string{".towpath.yaml": p.text(".towpath.yaml") + "branch-prefix: bot/\n"})
+		p.walk()
+		if len(p.open()) != 2 {
+			t.Errorf("open are %+v", p.open())
+		}
+	})
+}
+
 // Who closes a proposal hears once that it is dropped and, as long as that keeps anything back, how to
 // have it after all.
 func TestReviewRejectedIsSaid(t *testing.T) {
