@@ -158,6 +158,16 @@ func (r *Reconciler) noes() noes {
 	return no
 }
 
+// held are the sites that are left alone: those that people put back, and those whose move they declined.
+func (r *Reconciler) held(ctx context.Context, recorded *Recorded, wanted []SiteChange, now time.Time) (Held, error) {
+	cat := recorded.cat.merged()
+	held, err := Holds(ctx, cat.snap, cat, wanted, r.mem, now)
+	if err != nil {
+		return nil, err
+	}
+	return r.declined(ctx, recorded, held, wanted)
+}
+
 // declined adds to the holds what people declined in a review, and takes out what a person resumed
 // that is under review now.
 func (r *Reconciler) declined(ctx context.Context, recorded *Recorded, held Held, wanted []SiteChange) (Held, error) {
@@ -317,17 +327,18 @@ func (r *Reconciler) named(ps []Proposal) {
 	}
 }
 
-// review does what is to be done about proposals. They are made on a branch at rest: what rests on a
-// record that goes straight to the branch waits until that is there.
-func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorded *Recorded, later []Deferred, wanted []Proposal, outcome Outcome, now time.Time) {
+// review does what is to be done about proposals, and says when something of it is due again. They are
+// made on a branch at rest: what rests on a record that goes straight to the branch waits until that is there.
+func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorded *Recorded, later []Deferred, wanted []Proposal, outcome Outcome, now time.Time) (next time.Time) {
 	if r.desk == nil || recorded.cat.Invalid || recorded.cat.Config.Paused() {
-		return
+		return next
 	}
+	r.report.ForgeErr = r.desk.err
 	if outcome.Landed && !outcome.Nothing {
 		for _, p := range wanted { // what was resolved for them is not asked again
 			r.desk.kept[p.Branch] = keep{r.desk.heads[p.Branch], p.resolved(now)}
 		}
-		return
+		return next
 	}
 	kept := r.unclear(recorded, later)
 	if r.Resume != nil {
@@ -339,19 +350,21 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	if r.Dry {
 		r.report.Proposed = wanted
 	}
-	r.report.Proposals, r.report.acts = r.propose(ctx, snap, wanted, kept, now)
-	r.report.Proposals = append(r.report.Proposals, r.desk.rejected(recorded.declines)...)
-	r.report.ForgeErr = r.desk.err
+	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now}
+	v.propose(ctx, wanted, kept)
+	r.report.Proposals = append(v.said, r.desk.rejected(recorded.declines)...)
+	r.report.ForgeErr, r.report.acts = r.desk.err, v.acts
 	r.desk.dirty = false
 	maps.DeleteFunc(r.desk.later, func(_ string, at time.Time) bool { return !now.Before(at) })
-	r.next = earliest(earliest(r.next, r.desk.retry), r.desk.wakes())
-	if r.report.acts > 0 && !r.Dry {
-		r.next = now // room may be free
+	next = earliest(v.next, r.desk.retry, r.desk.wakes())
+	if v.acts > 0 && !r.Dry {
+		next = now // room may be free
 	}
 	if r.desk.more {
-		r.next = now // there is more to ask
+		next = now // there is more to ask
 		r.report.acts++
 	}
+	return next
 }
 
 // unclear are the branches that stay as they are, with their open proposals: some of what they would do waits

@@ -104,10 +104,12 @@ func (r *Recorded) aged(tag imagestream.TagRef) time.Duration {
 	return t.Policy.WithMinAge(s.Settings.MinAge).MinAge()
 }
 
-// earliest is the first of two times, of which zero is never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+// earliest is the first of some times, of which zero is never.
+func earliest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
 	}
-	return a
+	return first
 }

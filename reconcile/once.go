@@ -108,25 +108,14 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	fresh := r.exchange(ctx, ask, next)      // what registries have said
-	answers := mem.owing()                   // and all that was not written yet
-	recorded := r.record(over, answers, now) // status changes, and the record as it will stand
-	r.desk.told(recorded, fresh)
-	wanted := r.follow(recorded) // sites that differ from the record
-	if asked, err := r.declines(ctx, recorded, wanted, now); err != nil {
-		return Report{}, err
-	} else if asked { // what people declined
-		if over, err = r.counted(ctx, cat, now); err != nil {
-			return Report{}, err
-		}
-		recorded = r.record(over, answers, now)
-		wanted = r.follow(recorded)
-	}
-	held, err := Holds(ctx, snap, cat, wanted, mem, now) // those that a person put back
+	fresh := r.exchange(ctx, ask, next)                         // what registries have said
+	answers := mem.owing()                                      // and all that was not written yet
+	recorded, wanted, err := r.decided(ctx, over, answers, now) // the record as it will stand, and the sites that differ
 	if err != nil {
 		return Report{}, err
 	}
-	if held, err = r.declined(ctx, recorded, held, wanted); err != nil { // or declined
+	held, err := r.held(ctx, recorded, wanted, now) // those that people put back, or declined
+	if err != nil {
 		return Report{}, err
 	}
 	moves, later := r.moves(recorded, held, wanted, now) // and those that wait for their time
@@ -146,16 +135,15 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 		cat.learn(writes.parsed, writes.now)
 		mem.gave(writes.Chain, now)
 	}
-	r.cat, r.next = cat, next
-	if len(answers) > 0 || len(fresh) > 0 { // what was asked is due again some day, what was outrun at once
-		if ask, r.next = Due(over, mem, nil, now); len(ask) > 0 {
-			r.next = now
+	if len(answers) > 0 { // what was asked is due again some day, what was outrun at once
+		if ask, next = Due(recorded.cat, mem, nil, now); len(ask) > 0 {
+			next = now
 		}
 	}
-	r.next = earliest(r.next, wakes(held, later))
-	r.report = r.summary(cat, plan, held, writes, fresh, outcome, now)
-	r.report.Deferred = later
-	r.review(ctx, snap, recorded, later, writes.Proposals, outcome, now) // and what people review first
+	r.cat = cat
+	r.report = r.summary(cat, plan, held, later, writes, fresh, outcome, now)
+	again := r.review(ctx, snap, recorded, later, writes.Proposals, outcome, now) // and what people review first
+	r.next = earliest(next, wakes(held, later), again)
 	return r.report, nil
 }
 
@@ -212,6 +200,23 @@ func (r *Reconciler) targeted(cat *Catalog, ask []Question) []Question {
 	return slices.DeleteFunc(ask, func(q Question) bool {
 		return !slices.ContainsFunc(r.Targets, func(h Hint) bool { return h.names(cat.Stream(q.Target.Stream), q.Target.Tag, true) })
 	})
+}
+
+// decided is what answers put on record, and the sites that differ from it then. What people declined is
+// known only after the forge was asked about just those that have something to propose.
+func (r *Reconciler) decided(ctx context.Context, over *Catalog, answers []Answer, now time.Time) (*Recorded, []SiteChange, error) {
+	recorded := r.record(over, answers, now)
+	wanted := r.follow(recorded)
+	r.desk.told(recorded, answers)
+	asked, err := r.declines(ctx, recorded, wanted, now)
+	if err != nil || !asked {
+		return recorded, wanted, err
+	}
+	if over, err = r.counted(ctx, over.merged(), now); err != nil {
+		return nil, nil, err
+	}
+	recorded = r.record(over, answers, now)
+	return recorded, r.follow(recorded), nil
 }
 
 // record turns answers into the record as it will stand. Who resumes a site gets it as it

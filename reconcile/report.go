@@ -81,12 +81,13 @@ func (r Report) Bad() []imagestream.Problem {
 	return slices.DeleteFunc(slices.Clone(r.Problems), func(p imagestream.Problem) bool { return p.Note })
 }
 
-func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, writes Writes, answers []Answer, outcome Outcome, now time.Time) Report {
+func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, later []Deferred, writes Writes, answers []Answer, outcome Outcome, now time.Time) Report {
 	rep := Report{
 		At: now, Took: time.Since(now), Rev: cat.Rev,
 		Streams: len(cat.Streams), Sites: len(cat.Sites), Invalid: cat.Invalid, Paused: cat.Config.Paused(),
 		Problems: append(slices.Clone(cat.Problems), r.mem.rememberRefused(cat, plan, writes)...),
 		Held:     held,
+		Deferred: later,
 		Answers:  answers, Planned: writes.Chain,
 		Commits: outcome.Commits, Err: outcome.Err, Waits: r.mem.waits,
 		Proposals: undone(r.report.Proposals),

@@ -138,15 +138,12 @@ type review struct {
 	now  time.Time
 	said []Reviewed
 	acts int
+	next time.Time // when something is due of what nothing else wakes for
 }
 
 // propose does what is to be done about proposals, one branch after the other; those that are
 // wanted first, the oldest first. One that fails keeps no other waiting.
-func (r *Reconciler) propose(ctx context.Context, snap gitstore.Snapshot, wanted []Proposal, kept map[string]bool, now time.Time) (said []Reviewed, acts int) {
-	if r.desk == nil {
-		return nil, 0
-	}
-	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now}
+func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string]bool) {
 	todo := map[string]bool{}
 	for branch := range v.heads {
 		todo[branch] = true
@@ -179,10 +176,9 @@ func (r *Reconciler) propose(ctx context.Context, snap gitstore.Snapshot, wanted
 		_, open := v.desk.open[branch]
 		return !open || v.heads[branch] != ""
 	})
-	if !r.Dry {
+	if !v.Dry {
 		v.desk.kept = keeps
 	}
-	return v.said, v.acts
 }
 
 // situation is that of a branch.
@@ -314,7 +310,7 @@ func (v *review) outdated(ctx context.Context, branch string) bool {
 	news := !slices.EqualFunc(past, v.past[branch], func(a, b forge.Proposal) bool { return a.Number == b.Number && a.State == b.State })
 	v.past[branch], v.pastAt[branch] = past, v.now
 	if news {
-		v.Reconciler.next = v.now
+		v.next = v.now
 	}
 	return news
 }

@@ -64,22 +64,19 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	if _, err := r.glance(ctx, cat, now); err != nil {
 		return nil, Report{}, err
 	}
-	mem := r.memory(now)
+	r.memory(now)
 	recorded := Record(cat, nil, now)
 	wanted := Follow(recorded)
 	if _, err := r.declines(ctx, recorded, wanted, now); err != nil {
 		return nil, Report{}, err
 	}
 	recorded.noes = r.noes()
-	held, err := Holds(ctx, snap, cat, wanted, mem, now)
+	held, err := r.held(ctx, recorded, wanted, now)
 	if err != nil {
 		return nil, Report{}, err
 	}
-	if held, err = r.declined(ctx, recorded, held, wanted); err != nil {
-		return nil, Report{}, err
-	}
-	rep := r.summary(cat, Plan{Recorded: recorded}, held, Writes{}, nil, Outcome{Landed: true}, now)
-	_, rep.Deferred = Guard(held.Without(wanted), now)
+	_, later := Guard(held.Without(wanted), now)
+	rep := r.summary(cat, Plan{Recorded: recorded}, held, later, Writes{}, nil, Outcome{Landed: true}, now)
 	if r.desk != nil {
 		rep.Proposals, rep.ForgeErr = r.desk.lies(recorded.declines), r.desk.err
 	}
