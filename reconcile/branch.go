@@ -17,7 +17,10 @@ import (
 // nothing that Git, a shell or a forge would take for more than a name.
 func branchName(prefix, watched string, l lane) string {
 	name := l.by
-	if s := l.scope.String(); s != "" && l.by != "all" {
+	switch s := l.scope.String(); {
+	case l.by == "namespace":
+		name += " " + l.scope.Stream.Namespace
+	case s != "" && l.by != "all":
 		name = s
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s", l.by, l.scope.Stream.Namespace, l.scope.Stream.Name, l.scope.Tag))

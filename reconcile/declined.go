@@ -165,7 +165,8 @@ func (r *Reconciler) held(ctx context.Context, recorded *Recorded, wanted []Site
 	if err != nil {
 		return nil, err
 	}
-	return r.declined(ctx, recorded, held, wanted)
+	held, err = r.declined(ctx, recorded, held, wanted)
+	return held.whole(wanted), err
 }
 
 // declined adds to the holds what people declined in a review, and takes out what a person resumed

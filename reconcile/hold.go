@@ -57,6 +57,24 @@ func (h Held) Without(changes []SiteChange) []SiteChange {
 	return slices.DeleteFunc(slices.Clone(changes), func(c SiteChange) bool { return held[c.Site] })
 }
 
+// whole holds all of an object that starts whole where one of its images is held.
+func (h Held) whole(wanted []SiteChange) Held {
+	units, has := map[unit]Hold{}, map[*Site]bool{}
+	for _, hold := range h {
+		s := hold.Change.Site
+		if has[s] = true; s.Together != "" && !s.Written {
+			units[unit{s.Path, s.Together}] = hold
+		}
+	}
+	for _, c := range wanted {
+		if hold, ok := units[unit{c.Site.Path, c.Site.Together}]; ok && !has[c.Site] {
+			hold.Change = c
+			h = append(h, hold)
+		}
+	}
+	return h
+}
+
 // Holds finds the sites that are left alone, out of the log of the branch. It looks at
 // first-parent commits, newest first:
 //

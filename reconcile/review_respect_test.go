@@ -396,3 +396,22 @@ func TestReviewManyVoices(t *testing.T) {
 		}
 	})
 }
+
+// What people declined of something that starts whole keeps the rest of it back, too.
+func TestReviewStartsNotHalf(t *testing.T) {
+	atPier(t, sitesReviewed, func(p *pier) {
+		p.store.Write("main", "two containers", map[string]string{"streams/other.yaml": quayStream("other"), "d.yaml": duo("true"), "a.yaml": "", "b.yaml": "", "c.yaml": ""})
+		p.offers("quay.io/team1/web:1.4 aaa\nquay.io/team1/other:1.4 bbb")
+		p.walk()
+		p.forge.CloseBy(p.one().Number)
+		p.walk()
+		p.offers("quay.io/team1/web:1.4 ccc")
+		p.walk()
+		if open := p.open(); len(open) > 0 {
+			t.Errorf("it would start half:\n%s", p.store.Tree(open[0].Branch)["d.yaml"].Content)
+		}
+		if len(p.last.Held) != 2 {
+			t.Errorf("held: %+v", p.last.Held)
+		}
+	})
+}
