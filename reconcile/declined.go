@@ -368,10 +368,10 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	return next
 }
 
-// unclear are the branches that stay as they are, with their open proposals: some of what they would do waits
+// unclear says of branches that stay as they are why they do, with their open proposals: some of what they would do waits
 // for its time, and of some nobody can tell whether it is still wanted, as a file is broken, or paused.
-func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bool {
-	kept := map[string]bool{}
+func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]string {
+	kept := map[string]string{}
 	c := recorded.cat
 	waits := map[lane][]SiteChange{}
 	for _, d := range later {
@@ -381,24 +381,27 @@ func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]bo
 	}
 	for branch, p := range r.desk.open {
 		m := r.desk.spoken(p.Body)
-		for _, change := range waits[r.desk.lanes[branch]] {
-			if m.moves.speaks(siteMove(change)) {
-				kept[branch] = true
-			}
-		}
 		for _, move := range m.Moves {
-			if c.unsure(move) {
-				kept[branch] = true
+			kept[branch] = cmp.Or(kept[branch], c.unsure(move))
+		}
+		for _, change := range waits[r.desk.lanes[branch]] {
+			if kept[branch] == "" && m.moves.speaks(siteMove(change)) {
+				kept[branch] = partWaits
 			}
 		}
 	}
 	for branch := range r.desk.heads {
-		if r.Forge == nil && r.holdsUnclear(recorded, branch, waits[r.desk.lanes[branch]]) {
-			kept[branch] = true
+		if r.Forge == nil {
+			kept[branch] = r.holdsUnclear(recorded, branch, waits[r.desk.lanes[branch]])
 		}
 	}
 	return kept
 }
+
+const (
+	stays     = "it stays as it is while "
+	partWaits = stays + "part of it waits for its window, or for its image to be older"
+)
 
 // unsureOf reports whether nobody can tell of anything pending if it is still wanted.
 func (c *Catalog) unsureOf(p pending) bool {
@@ -407,44 +410,50 @@ func (c *Catalog) unsureOf(p pending) bool {
 		if s := c.Stream(tag.Stream); s != nil {
 			m.Path = s.Path
 		}
-		if c.unsure(m) {
+		if c.unsure(m) != "" {
 			return true
 		}
 	}
 	return false
 }
 
-// unsure reports whether nobody can tell if a move is still wanted.
-func (c *Catalog) unsure(m Move) bool {
+// unsure is why nobody can tell if a move is still wanted; empty where that is plain.
+func (c *Catalog) unsure(m Move) string {
 	s := c.Stream(m.Tag.Stream)
 	switch {
-	case s == nil && (c.twice[m.Tag.Stream] || c.hidden[m.Tag.Stream] != "" || c.obscured):
-		return true
-	case s != nil && (s.Malformed || s.Settings.Paused || slices.Contains(s.Spec.Broken, m.Tag.Tag)):
-		return true
+	case s == nil && c.twice[m.Tag.Stream]:
+		return stays + "two documents claim to be " + m.Tag.Stream.String()
+	case s == nil && (c.hidden[m.Tag.Stream] != "" || c.obscured):
+		return stays + "a file that may hold " + m.Tag.Stream.String() + " cannot be read (towpath validate names it)"
+	case s != nil && s.Settings.Paused:
+		return stays + m.Tag.Stream.String() + " is paused"
+	case s != nil && (s.Malformed || slices.Contains(s.Spec.Broken, m.Tag.Tag)):
+		return stays + s.Path + " has a problem with " + m.Tag.String()
 	}
 	f := c.files[m.Path]
 	if f == nil {
-		return false
+		return ""
 	}
 	if f.broken() {
-		return true
+		return stays + m.Path + " has a problem"
 	}
 	for _, site := range f.sites {
 		if site.Follows == m.Tag && site.Paused && (m.Site == "*" || site.ID.String() == m.Site) {
-			return true
+			return stays + "a site in " + m.Path + " is paused"
 		}
 	}
-	return false
+	return ""
 }
 
 // keepOthers leaves proposals alone that a command is not about.
-func (r *Reconciler) keepOthers(kept map[string]bool, wanted []Proposal) {
+func (r *Reconciler) keepOthers(kept map[string]string, wanted []Proposal) {
 	about := map[string]bool{}
 	for _, p := range wanted {
 		about[p.Branch] = true
 	}
 	for branch := range r.desk.heads {
-		kept[branch] = kept[branch] || !about[branch]
+		if !about[branch] {
+			kept[branch] = cmp.Or(kept[branch], "this command is not about it")
+		}
 	}
 }

@@ -438,23 +438,16 @@ func sameRecord(a, b *imagestream.TagStatus) bool {
 	return a.Items[0] == b.Items[0] && (a.Source == b.Source || a.Source != nil && b.Source != nil && a.Source.Same(b.Source))
 }
 
-// holdsUnclear reports whether part of what a branch holds waits for its time, or nobody can tell whether it is
-// still wanted: without a forge nothing else says what it is about.
-func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []SiteChange) bool {
+// holdsUnclear is why a branch stays as it is, where no forge says what it is about; empty where it does not.
+func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []SiteChange) string {
 	d, c := r.desk.drawn[branch], recorded.cat
 	if d.head != r.desk.heads[branch] {
-		return false
+		return ""
 	}
 	here := func(s *Site) bool { return branchName(r.desk.prefix, r.Branch, recorded.laneOfSite(s)) == branch }
-	for _, change := range waits {
-		if slices.Contains(d.paths, change.Site.Path) {
-			return true
-		}
-	}
+	var why string
 	for tag := range d.pending {
-		if c.unsure(Move{Tag: tag}) {
-			return true
-		}
+		why = cmp.Or(why, c.unsure(Move{Tag: tag}))
 	}
 	for _, path := range d.paths {
 		f := c.files[path]
@@ -462,15 +455,20 @@ func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []Sit
 			continue
 		}
 		if f.broken() {
-			return true
+			why = cmp.Or(why, stays+path+" has a problem")
 		}
 		for _, s := range f.sites { // of a stream that is gone nobody can tell the lane either
-			if (c.Stream(s.Follows.Stream) == nil || here(s)) && c.unsure(Move{Tag: s.Follows, Path: path, Site: s.ID.String()}) {
-				return true
+			if c.Stream(s.Follows.Stream) == nil || here(s) {
+				why = cmp.Or(why, c.unsure(Move{Tag: s.Follows, Path: path, Site: s.ID.String()}))
 			}
 		}
 	}
-	return false
+	for _, change := range waits {
+		if why == "" && slices.Contains(d.paths, change.Site.Path) {
+			why = partWaits
+		}
+	}
+	return why
 }
 
 // lies are the proposals as they lie there, whatever is to be done about them; declines are moves of which

@@ -143,7 +143,7 @@ type review struct {
 
 // propose does what is to be done about proposals, one branch after the other; those that are
 // wanted first, the oldest first. One that fails keeps no other waiting.
-func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string]bool) {
+func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string]string) {
 	todo := map[string]bool{}
 	for branch := range v.heads {
 		todo[branch] = true
@@ -158,10 +158,18 @@ func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string
 	for _, p := range wanted {
 		delete(todo, p.Branch)
 		v.act(ctx, p.Branch, &p, kept[p.Branch])
-		keeps[p.Branch] = keep{v.heads[p.Branch], p.resolved(v.now)}
+		k := keep{v.heads[p.Branch], p.resolved(v.now)}
+		if kept[p.Branch] != "" { // what it held before still waits
+			for tag, e := range v.desk.kept[p.Branch].pending {
+				if _, newer := k.pending[tag]; !newer {
+					k.pending[tag] = e
+				}
+			}
+		}
+		keeps[p.Branch] = k
 	}
 	for _, branch := range slices.Sorted(maps.Keys(todo)) {
-		if k, ok := v.desk.kept[branch]; ok && kept[branch] {
+		if k, ok := v.desk.kept[branch]; ok && kept[branch] != "" {
 			keeps[branch] = k
 		}
 		v.act(ctx, branch, nil, kept[branch])
@@ -182,11 +190,11 @@ func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string
 }
 
 // situation is that of a branch.
-func (v *review) situation(branch string, p *Proposal, kept bool) situation {
+func (v *review) situation(branch string, p *Proposal, kept string) situation {
 	open, isOpen := v.desk.open[branch]
 	d, head := v.drawn[branch], v.heads[branch]
 	s := situation{
-		wanted: p != nil, again: p != nil && len(p.resumed) > 0, kept: kept, forge: v.Forge != nil, room: v.taken() < v.most(),
+		wanted: p != nil, again: p != nil && len(p.resumed) > 0, kept: kept != "", forge: v.Forge != nil, room: v.taken() < v.most(),
 		branch: head != "", unread: head != "" && d.head == head && d.err != nil, ours: d.head == head && d.ours(), open: isOpen,
 	}
 	if !s.forge {
@@ -240,7 +248,7 @@ const loneliest = 2 * time.Minute
 func (v *review) most() int { return v.cat.Config.MaxOpen() }
 
 // act does the next step about one branch.
-func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool) {
+func (v *review) act(ctx context.Context, branch string, p *Proposal, kept string) {
 	s := v.situation(branch, p, kept)
 	todo := s.next()
 	open := v.desk.open[branch]
@@ -262,6 +270,9 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept bool)
 	}
 	switch at := v.later[branch]; {
 	case todo == stay || todo == edit && v.quiet():
+		if s.open && (p == nil || !s.same) {
+			rev.Why = kept
+		}
 		v.standing(ctx, &rev, s, p)
 	case todo == await && s.unread && errors.Is(v.drawn[branch].err, gitstore.ErrMoved):
 		say(InLine, "", movedMeanwhile)

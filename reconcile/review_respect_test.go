@@ -415,3 +415,36 @@ func TestReviewStartsNotHalf(t *testing.T) {
 		}
 	})
 }
+
+// A proposal that cannot get on says why; and what one of its tags was resolved to is not forgotten while
+// another's file is broken.
+func TestReviewSaysWhyItStays(t *testing.T) {
+	atPier(t, strings.Replace(bothReviewed, "}", ", group: all}", 1), func(p *pier) {
+		unscheduled := func(text string) string {
+			return strings.Replace(text, "scheduled: true", "scheduled: false", 1)
+		}
+		p.store.Write("main", "another", map[string]string{"streams/d.yaml": quayStream("d"), "streams/web.yaml": unscheduled(p.text("streams/web.yaml"))})
+		p.offers("quay.io/team1/web:1.4 aaa\nquay.io/team1/d:1.4 ddd")
+		p.walk()
+		f, web := p.one(), p.text("streams/web.yaml")
+		p.store.Write("main", "oops", map[string]string{"streams/web.yaml": strings.Replace(web, "kind: DockerImage", "kind: [", 1)})
+		p.offers("quay.io/team1/d:1.4 eee")
+		for range 2 {
+			p.walk()
+			if got := p.last.Proposals; len(got) != 1 || got[0].State != reconcile.UnderReview || got[0].Why != "it stays as it is while a file that may hold team1/web cannot be read (towpath validate names it)" {
+				t.Errorf("they are %+v", got)
+			}
+		}
+		if got := p.one(); got.Head != f.Head {
+			t.Errorf("it changed to %s", got.Title)
+		}
+		p.store.Write("main", "mended", map[string]string{"streams/web.yaml": web})
+		p.offers("quay.io/team1/web:1.4 bbb") // which nobody asks for again
+		p.walk()
+		p.walk()
+		text := p.store.Tree(p.one().Branch)
+		if !strings.Contains(text["streams/web.yaml"].Content, registrymemory.Digest("aaa")) || !strings.Contains(text["streams/d.yaml"].Content, registrymemory.Digest("eee")) {
+			t.Errorf("it has\n%s\n%s", text["streams/web.yaml"].Content, text["streams/d.yaml"].Content)
+		}
+	})
+}
