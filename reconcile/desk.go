@@ -29,6 +29,7 @@ type desk struct {
 	kept     map[string]keep               // what the last pass had resolved for them
 	lanes    map[string]lane               // of branches
 	kin      map[string][]string           // of branches, sorted: those that they would be under another group
+	removed  map[string]time.Time          // branches that were, and when
 	edited   map[string]string             // the body that was last sent for a branch
 	armed    map[string]gitstore.Rev       // heads that the forge was asked to merge when it may
 	green    map[string]time.Time          // when the checks of a branch were asked for last
@@ -102,6 +103,11 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 			d.asked = time.Time{} // somebody made something of a branch, or of its proposal
 			maps.DeleteFunc(d.past, func(branch string, _ []forge.Proposal) bool { return heads[branch] != d.heads[branch] })
 		}
+		for branch := range d.heads {
+			if heads[branch] == "" {
+				d.removed[branch] = now
+			}
+		}
 		d.heads, d.looked = heads, now
 	}
 	if r.Forge == nil || now.Before(d.retry) || !c.Config.Proposes() && d.empty() {
@@ -174,7 +180,7 @@ func newDesk(dir string) *desk {
 	return &desk{
 		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, trunk: map[gitstore.Rev]bool{}, kept: map[string]keep{}, lanes: map[string]lane{}, kin: map[string][]string{},
 		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]string{}, later: map[string]time.Time{}, broken: map[string]error{},
-		gone: map[string]time.Time{}, seen: map[int]bool{}, open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
+		gone: map[string]time.Time{}, removed: map[string]time.Time{}, seen: map[int]bool{}, open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
 	}
 }
 

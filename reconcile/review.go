@@ -298,6 +298,9 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept strin
 		say(Turned, "", v.broken[branch].Error())
 	case s.forge && v.quiet() && todo != remove:
 		say(InLine, "", v.awaits(s))
+	case todo == push && s.forge && !s.branch && v.now.Before(v.removed[branch].Add(afterRemoval)):
+		v.next = earliest(v.next, v.removed[branch].Add(afterRemoval))
+		say(InLine, "", "its old branch was deleted a moment ago")
 	case (todo == push || todo == begin) && v.outdated(ctx, branch):
 		say(InLine, "", "people have answered meanwhile")
 		v.acts++
@@ -598,10 +601,16 @@ func (v *review) shut(ctx context.Context, rev *Reviewed) error {
 	return nil
 }
 
+// afterRemoval is how long a branch that was removed is not made again: forges hear of a deletion a little
+// later, close what is open on a branch of that name then, and it would look like a person's doing.
+const afterRemoval = 15 * time.Second
+
 func (v *review) remove(ctx context.Context, branch string) error {
 	if err := v.Store.Delete(ctx, branch, v.heads[branch]); err != nil {
 		return err
 	}
+	maps.DeleteFunc(v.removed, func(_ string, at time.Time) bool { return v.now.Sub(at) > afterRemoval })
+	v.removed[branch] = v.now
 	delete(v.heads, branch)
 	delete(v.drawn, branch)
 	delete(v.edited, branch)

@@ -448,3 +448,33 @@ func TestReviewSaysWhyItStays(t *testing.T) {
 		}
 	})
 }
+
+// A branch that was deleted a moment ago is not made again at once: some forges would close what is opened
+// of it, and that would look like a person's doing.
+func TestReviewAfterRemoval(t *testing.T) {
+	for _, by := range []string{"towpath", "a person"} {
+		atPier(t, bothReviewed, func(p *pier) {
+			p.push("aaa")
+			f := p.one()
+			p.merge(f, "squash")
+			if by == "a person" {
+				p.store.Move(f.Branch, "")
+			}
+			p.walk()
+			p.none()
+			p.offers("quay.io/team1/web:1.4 bbb")
+			time.Sleep(time.Second)
+			if _, err := p.line.Settle(p.t.Context(), reconcile.Hint{Scheduled: true}); err != nil {
+				t.Error(err)
+			}
+			if open := p.open(); len(open) > 0 {
+				t.Errorf("after %s removed it, it is open at once", by)
+			}
+			time.Sleep(15 * time.Second)
+			if _, err := p.line.Settle(p.t.Context()); err != nil {
+				t.Error(err)
+			}
+			p.holds(p.one().Branch, "bbb", "bbb", "bbb")
+		})
+	}
+}
