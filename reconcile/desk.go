@@ -57,6 +57,7 @@ type desk struct {
 // A drawn is what the branch of a proposal holds.
 type drawn struct {
 	head    gitstore.Rev
+	subject string   // of the head
 	seals   []string // of its commits; none where they are not as towpath made them
 	pending pending
 	paths   []string  // of the files that they change
@@ -314,7 +315,9 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now ti
 	if errors.As(err, &e) && e.OfOneFile() {
 		err = nil // it is no work of towpath's
 	}
-	got.head = head
+	if got.head = head; snap != nil {
+		got.subject = snap.About().Subject
+	}
 	if got.err = err; err != nil {
 		got.seals, got.pending, got.again = nil, nil, now.Add(jitter(doubled(passingFirst, passingMost, d.drawn[branch].fails+1)))
 		got.fails = d.drawn[branch].fails + 1
@@ -493,7 +496,13 @@ func (d *desk) lies(declines []decline) (all []Reviewed) {
 		switch _, open := d.open[branch]; {
 		case open:
 		case !d.heard:
-			all = append(all, Reviewed{Branch: branch, State: Pushed})
+			got := d.drawn[branch]
+			rev := Reviewed{Branch: branch, State: Pushed, Title: got.subject}
+			for tag, e := range got.pending {
+				rev.Moves = append(rev.Moves, Move{Tag: tag, Image: identity(e.Item.Image, e.Item.Reference)})
+			}
+			slices.SortFunc(rev.Moves, func(a, b Move) int { return compareTags(a.Tag, b.Tag) })
+			all = append(all, rev)
 		case len(past) > 0 && past[0].State == forge.Closed && past[0].Head == string(head):
 			if says := d.spoken(past[0].Body); !says.Withdrawn {
 				for _, m := range says.Moves {

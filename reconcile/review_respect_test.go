@@ -478,3 +478,21 @@ func TestReviewAfterRemoval(t *testing.T) {
 		})
 	}
 }
+
+// Without a forge a survey says what branches hold.
+func TestSurveyOfBranches(t *testing.T) {
+	atPier(t, bothReviewed, func(p *pier) {
+		p.line.Forge = nil
+		p.push("aaa")
+		p.restart()
+		p.line.Forge = nil
+		_, rep, err := p.line.Survey(p.t.Context())
+		if err != nil || len(rep.Proposals) != 1 {
+			p.t.Fatalf("%+v, %v", rep.Proposals, err)
+		}
+		got := rep.Proposals[0]
+		if got.State != reconcile.Pushed || !strings.HasPrefix(got.Title, "team1/web:stable ") || len(got.Moves) != 1 || got.Moves[0].Image != registrymemory.Digest("aaa") {
+			t.Errorf("%+v", got)
+		}
+	})
+}

@@ -64,6 +64,11 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	if _, err := r.glance(ctx, cat, now); err != nil {
 		return nil, Report{}, err
 	}
+	if r.Forge == nil { // nothing else says what its branches hold
+		if _, err := r.resolved(ctx, cat, now); err != nil {
+			return nil, Report{}, err
+		}
+	}
 	r.memory(now)
 	recorded := Record(cat, nil, now)
 	wanted := Follow(recorded)
