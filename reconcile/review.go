@@ -138,12 +138,14 @@ type review struct {
 	now  time.Time
 	said []Reviewed
 	acts int
+	left int       // proposals that are open and left alone: they are people's
 	next time.Time // when something is due of what nothing else wakes for
 }
 
 // propose does what is to be done about proposals, one branch after the other; those that are
 // wanted first, the oldest first. One that fails keeps no other waiting.
 func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string]string) {
+	v.left = len(v.desk.open) - v.taken()
 	todo := map[string]bool{}
 	for branch := range v.heads {
 		todo[branch] = true
@@ -194,14 +196,14 @@ func (v *review) situation(branch string, p *Proposal, kept string) situation {
 	open, isOpen := v.desk.open[branch]
 	d, head := v.drawn[branch], v.heads[branch]
 	s := situation{
-		wanted: p != nil, again: p != nil && len(p.resumed) > 0, kept: kept != "", forge: v.Forge != nil, room: v.taken() < v.most(),
+		wanted: p != nil, again: p != nil && len(p.resumed) > 0, kept: kept != "", forge: v.Forge != nil, room: len(v.desk.open)-v.left < v.most(),
 		branch: head != "", unread: head != "" && d.head == head && d.err != nil, ours: d.head == head && d.ours(), open: isOpen,
 	}
 	if !s.forge {
 		s.known, s.room = true, len(v.heads) < v.most() || s.branch
 	}
 	if isOpen {
-		m := readLetter(open.Body).marker
+		m := v.spoken(open.Body)
 		s.ours = s.ours || m.Head == head && head != "" && d.head == head
 		s.told = m.Frozen == head
 		s.fits = p != nil && v.sent(open, *p, head)
@@ -210,12 +212,12 @@ func (v *review) situation(branch string, p *Proposal, kept string) situation {
 	if past, ok := v.past[branch]; ok {
 		s.known = v.knows(branch)
 		if len(past) > 0 && !isOpen {
-			l := readLetter(past[0].Body)
-			s.stale = past[0].Head == string(head) || l.marker.Head == head
+			m := v.spoken(past[0].Body)
+			s.stale = past[0].Head == string(head) || m.Head == head
 			switch {
 			case past[0].State == forge.Merged:
 				s.ended = merged
-			case l.marker.Withdrawn:
+			case m.Withdrawn:
 				s.ended = withdrawn
 			default:
 				s.ended = closed
@@ -255,8 +257,8 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept strin
 	rev := Reviewed{Branch: branch, Number: open.Number, URL: open.URL, Title: open.Title}
 	if p != nil {
 		rev.Title, rev.Since, rev.Moves = cmp.Or(rev.Title, p.title()), p.Since, p.Moves
-	} else if m := readLetter(open.Body).marker; s.open {
-		rev.Moves = m.Moves
+	} else if s.open {
+		rev.Moves = v.spoken(open.Body).Moves
 	}
 	say := func(state ReviewState, did, why string) {
 		rev.State, rev.Did, rev.Why = state, did, why
@@ -289,6 +291,9 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept strin
 	case todo == leave:
 		if s.open {
 			say(Frozen, "", aPersons)
+		} else if p != nil {
+			rev.Number, rev.URL = v.past[branch][0].Number, v.past[branch][0].URL
+			say(Rejected, "", "somebody closed it")
 		}
 	case todo == refuse:
 		rev.Fix = fmt.Sprintf("merge what branch %s holds, or delete it", branch)
@@ -529,6 +534,7 @@ func (v *review) freeze(ctx context.Context, rev *Reviewed) error {
 		return err
 	}
 	v.desk.open[rev.Branch] = open
+	v.left++
 	rev.State, rev.Did, rev.Why = Frozen, "left alone", aPersons
 	return nil
 }

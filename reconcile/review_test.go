@@ -393,6 +393,7 @@ func TestReviewNoResurrection(t *testing.T) {
 		}
 		p.push("aaa")
 		p.push("bbb")
+		p.walk() // the branch was deleted a moment ago
 		p.holds("main", "aaa", "aaa", "aaa")
 		now := p.one()
 		if now.Number == f.Number {
