@@ -26,7 +26,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 25, "how many worlds the laws are tried on")
+	seeds = flag.Int("seeds", worlds, "how many worlds the laws are tried on")
 	seed  = flag.Uint64("seed", 0, "try this world alone")
 )
 
