@@ -54,20 +54,6 @@ type desk struct {
 	retry    time.Time // no question to the forge before
 }
 
-// A drawn is what the branch of a proposal holds.
-type drawn struct {
-	head    gitstore.Rev
-	subject string   // of the head
-	seals   []string // of its commits; none where they are not as towpath made them
-	pending pending
-	paths   []string  // of the files that they change
-	err     error     // why it cannot be read
-	fails   int       // …how often in a row
-	again   time.Time // …and when it is tried again
-}
-
-func (d drawn) ours() bool { return len(d.seals) > 0 }
-
 // A keep is what a pass had resolved for a branch that was at a head.
 type keep struct {
 	head    gitstore.Rev // empty: there was no branch yet
@@ -203,6 +189,8 @@ func (d *desk) wasOurs(p forge.Proposal) bool {
 	return ok && ourName.MatchString(name) && string(d.spoken(p.Body).Head) == p.Head
 }
 
+var ourName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}$`)
+
 // cutLast is strings.Cut at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
@@ -210,8 +198,6 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	}
 	return s, "", false
 }
-
-var ourName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}$`)
 
 // took takes in what is open, and reports whether that is news.
 func (d *desk) took(list []forge.Proposal) (news bool) {
@@ -258,227 +244,6 @@ func (d *desk) failed(ctx context.Context, err error, now time.Time) error {
 }
 
 func (d *desk) works(now time.Time) { d.err, d.fails, d.retry, d.asked = nil, 0, time.Time{}, now }
-
-// resolved is what the proposals put on record that are under review, or soon will be.
-func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (pending, error) {
-	d := r.desk
-	if d == nil || c.Invalid || c.Config.Paused() {
-		return nil, nil
-	}
-	all, standing := pending{}, asItStands(c, now)
-	take := func(branch string, p pending) { // a branch speaks for the tags of its own lane alone, whoever made it
-		for tag, e := range p {
-			if l := standing.laneOf(tag); !l.straight() && branchName(d.prefix, r.Branch, l) == branch {
-				all[tag] = e
-			}
-		}
-	}
-	for _, branch := range slices.Sorted(maps.Keys(d.heads)) {
-		if r.draw(ctx, c, branch, now); ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if got := d.drawn[branch]; got.ours() && !d.over(branch) && d.kept[branch].head != got.head {
-			take(branch, got.pending)
-		}
-	}
-	for branch, k := range d.kept { // what was merged or declined of it meanwhile is left out by those who count it
-		if head := d.heads[branch]; head == "" || head == k.head && d.drawn[branch].ours() {
-			take(branch, k.pending)
-		}
-	}
-	return all, nil
-}
-
-// over reports whether what a branch holds was merged or declined already.
-func (d *desk) over(branch string) bool {
-	past := d.past[branch]
-	_, open := d.open[branch]
-	return !open && len(past) > 0 && (past[0].Head == string(d.heads[branch]) || readLetter(past[0].Body).marker.Head == d.heads[branch])
-}
-
-// draw reads what a branch holds, unless that is known. One that cannot be read keeps nothing else from
-// working.
-func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now time.Time) {
-	d, head := r.desk, r.desk.heads[branch]
-	if was := d.drawn[branch]; was.head == head && (was.err == nil || now.Before(was.again)) {
-		return
-	}
-	var got drawn
-	snap, err := r.Store.Snapshot(ctx, branch)
-	e := (*gitstore.Error)(nil)
-	switch {
-	case errors.As(err, &e) && e.Kind == gitstore.NoBranch, err == nil && snap.Rev() != head:
-		d.looked, err = time.Time{}, gitstore.ErrMoved // since the branches were listed: whose it is now is seen next time
-	case err == nil:
-		got, err = c.readChain(ctx, snap, d.onTrunk(c.snap))
-	}
-	if errors.As(err, &e) && e.OfOneFile() {
-		err = nil // it is no work of towpath's
-	}
-	if got.head = head; snap != nil {
-		got.subject = snap.About().Subject
-	}
-	if got.err = err; err != nil {
-		got.seals, got.pending, got.again = nil, nil, now.Add(jitter(doubled(passingFirst, passingMost, d.drawn[branch].fails+1)))
-		got.fails = d.drawn[branch].fails + 1
-	}
-	d.drawn[branch] = got
-}
-
-// longestChain is how many commits a proposal's branch has at most.
-const longestChain = 64
-
-// onTrunk says of a commit whether it is the watched branch's, whose tip is given.
-func (d *desk) onTrunk(tip gitstore.Snapshot) func(context.Context, gitstore.Snapshot) (bool, error) {
-	return func(ctx context.Context, below gitstore.Snapshot) (bool, error) {
-		if d.trunk[below.Rev()] {
-			return true, nil
-		}
-		held, err := gitstore.Holds(ctx, tip, below)
-		if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Unsupported {
-			return false, nil // it is too old to tell: it is made again
-		}
-		d.trunk[below.Rev()] = held && err == nil
-		return held, err
-	}
-}
-
-// readChain reads the commits of a proposal from its head down: their seals, what they put on
-// record, and where. Where one is not as towpath made it, or they do not stand on the branch that is
-// watched, there is nothing.
-func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot, onTrunk func(context.Context, gitstore.Snapshot) (bool, error)) (drawn, error) {
-	var d drawn
-	tip := head
-	for want := 0; ; {
-		claimed, n, of := sealIn(tip.About().Message)
-		if want == 0 {
-			want = of
-		}
-		if claimed == "" || n != want || n < 1 || n > of || of > longestChain || len(d.seals) > 0 && len(d.seals) != of-n {
-			return drawn{}, nil
-		}
-		below, err := tip.Parent(ctx)
-		if err != nil || below == nil {
-			return drawn{}, err
-		}
-		changes, err := tip.Changes(ctx, below)
-		if err != nil {
-			return drawn{}, err
-		}
-		edits := map[string]gitstore.BlobID{}
-		for _, ch := range changes {
-			if ch.New == nil || ch.New.Skip != "" {
-				return drawn{}, nil
-			}
-			edits[ch.Path] = ch.New.Blob
-			d.paths = append(d.paths, ch.Path)
-		}
-		if sealOf(n, of, edits) != claimed {
-			return drawn{}, nil
-		}
-		d.seals = append(d.seals, claimed)
-		if want, tip = n-1, below; want == 0 {
-			break
-		}
-	}
-	if stands, err := onTrunk(ctx, tip); err != nil || !stands {
-		return drawn{}, err
-	}
-	slices.Reverse(d.seals)
-	found, err := c.recordsBetween(ctx, tip, head)
-	d.pending = found
-	return d, err
-}
-
-// recordsBetween is what a later commit has on record that an earlier one has not.
-func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot) (pending, error) {
-	changes, err := to.Changes(ctx, from)
-	if err != nil {
-		return nil, err
-	}
-	found := pending{}
-	for _, ch := range changes {
-		if ch.Old == nil || ch.New == nil || !c.reads(ch.Path) {
-			continue
-		}
-		l := c.lens(ch.Path)
-		was, err := read(ctx, from, ch.Old.Blob, l)
-		if err != nil {
-			return nil, err
-		}
-		is, err := read(ctx, to, ch.New.Blob, l)
-		if err != nil {
-			return nil, err
-		}
-		before := map[imagestream.TagRef]*imagestream.TagStatus{}
-		for i := range was.docs {
-			for j, st := range was.docs[i].Status.Tags {
-				before[c.tagOf(ch.Path, was.docs[i], st.Tag)] = &was.docs[i].Status.Tags[j]
-			}
-		}
-		for _, doc := range is.docs {
-			for _, st := range doc.Status.Tags {
-				if tag := c.tagOf(ch.Path, doc, st.Tag); len(st.Items) > 0 && !sameRecord(before[tag], &st) {
-					found[tag] = imagestream.Event{Tag: st.Tag, Item: &st.Items[0], Source: st.Source, At: learned(st), Clear: true}
-				}
-			}
-		}
-	}
-	return found, nil
-}
-
-// learned is when the newest image of a tag, or where it came from, went on record.
-func learned(t imagestream.TagStatus) time.Time {
-	if t.Source != nil {
-		return t.Source.Since
-	}
-	return t.Items[0].Created
-}
-
-func (c *Catalog) tagOf(path string, d imagestream.Document, tag string) imagestream.TagRef {
-	return imagestream.TagRef{Stream: imagestream.Name{Namespace: c.namespace(path, d.Name.Namespace), Name: d.Name.Name}, Tag: tag}
-}
-
-// sameRecord reports whether a tag is on record as the same image from the same source.
-func sameRecord(a, b *imagestream.TagStatus) bool {
-	if a == nil || len(a.Items) == 0 {
-		return false
-	}
-	return a.Items[0] == b.Items[0] && (a.Source == b.Source || a.Source != nil && b.Source != nil && a.Source.Same(b.Source))
-}
-
-// holdsUnclear is why a branch stays as it is, where no forge says what it is about; empty where it does not.
-func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []SiteChange) string {
-	d, c := r.desk.drawn[branch], recorded.cat
-	if d.head != r.desk.heads[branch] {
-		return ""
-	}
-	here := func(s *Site) bool { return branchName(r.desk.prefix, r.Branch, recorded.laneOfSite(s)) == branch }
-	var why string
-	for tag := range d.pending {
-		why = cmp.Or(why, c.unsure(Move{Tag: tag}))
-	}
-	for _, path := range d.paths {
-		f := c.files[path]
-		if f == nil {
-			continue
-		}
-		if f.broken() {
-			why = cmp.Or(why, stays+path+" has a problem")
-		}
-		for _, s := range f.sites { // of a stream that is gone nobody can tell the lane either
-			if c.Stream(s.Follows.Stream) == nil || here(s) {
-				why = cmp.Or(why, c.unsure(Move{Tag: s.Follows, Path: path, Site: s.ID.String()}))
-			}
-		}
-	}
-	for _, change := range waits {
-		if why == "" && slices.Contains(d.paths, change.Site.Path) {
-			why = partWaits
-		}
-	}
-	return why
-}
 
 // lies are the proposals as they lie there, whatever is to be done about them; declines are moves of which
 // it is known that they are not made.

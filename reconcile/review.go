@@ -13,121 +13,59 @@ import (
 	"github.com/towpath/towpath/gitstore"
 )
 
-// A situation is all that decides what is done about one branch of proposals.
-type situation struct {
-	wanted bool // there is something to propose
-	kept   bool // what is open stays as it is: part of it waits for its time, or cannot be told
-	known  bool // what was made of earlier proposals is known, or nobody can know
-	room   bool // one more may be open
-	forge  bool // proposals are opened at a forge, and it answers
-
-	again bool // a person asks for what was declined
-
-	branch bool // it is there
-	unread bool // …and cannot be read
-	ours   bool // …as towpath made it
-	same   bool // …and holds what is wanted
-	open   bool // a proposal is open
-	alone  bool // …and has been so without its branch for a while
-	fits   bool // …and says what is wanted
-	told   bool // …or says that it is left alone
-	ended  end  // what became of the newest that is not open
-	stale  bool // …and the branch is where that one was
+// review does what is to be done about proposals, and says when something of it is due again. They are
+// made on a branch at rest: what rests on a record that goes straight to the branch waits until that is there.
+func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorded *Recorded, later []Deferred, wanted []Proposal, outcome Outcome, now time.Time) (next time.Time) {
+	if r.desk == nil || recorded.cat.Invalid || recorded.cat.Config.Paused() {
+		return next
+	}
+	r.report.ForgeErr = r.desk.err
+	if outcome.Landed && !outcome.Nothing {
+		for _, p := range wanted { // what was resolved for them is not asked again
+			r.desk.kept[p.Branch] = keep{r.desk.heads[p.Branch], p.resolved(now)}
+		}
+		return next
+	}
+	kept := r.unclear(recorded, later)
+	if r.Resume != nil {
+		wanted = slices.DeleteFunc(wanted, func(p Proposal) bool { return len(p.resumed) == 0 })
+	}
+	if r.Only == ImportOnly || r.Resume != nil {
+		r.keepOthers(kept, wanted)
+	}
+	if r.Dry {
+		r.report.Proposed = wanted
+	}
+	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now}
+	v.propose(ctx, wanted, kept)
+	r.report.Proposals = append(v.said, r.desk.rejected(recorded.declines)...)
+	r.report.ForgeErr, r.report.acts = r.desk.err, v.acts
+	r.desk.dirty = false
+	maps.DeleteFunc(r.desk.later, func(_ string, at time.Time) bool { return !now.Before(at) })
+	next = earliest(v.next, r.desk.retry, r.desk.wakes())
+	if v.acts > 0 && !r.Dry {
+		next = now // room may be free
+	}
+	if r.desk.more {
+		next = now // there is more to ask
+		r.report.acts++
+	}
+	return next
 }
 
-// An end is what became of a proposal.
-type end string
-
-const (
-	noEnd     end = ""
-	merged    end = "merged"
-	closed    end = "closed"    // by a person: declined
-	withdrawn end = "withdrawn" // by towpath
-)
-
-// A deed is what is done about a branch of proposals.
-type deed string
-
-const (
-	stay     deed = ""         // nothing
-	await    deed = "wait"     // nothing yet
-	leave    deed = "leave"    // nothing: it is a person's
-	refuse   deed = "refuse"   // nothing: the branch is in the way
-	push     deed = "push"     // make the branch, and open or edit its proposal
-	begin    deed = "open"     // open a proposal of the branch as it is
-	edit     deed = "edit"     // say what it holds
-	shut     deed = "shut"     // close one whose branch is gone, as some forges do by themselves
-	freeze   deed = "freeze"   // say that it is left alone from now on
-	withdraw deed = "withdraw" // close it with a word, and remove the branch
-	remove   deed = "remove"   // remove the branch
-)
-
-// next decides what is done.
-//
-//	wanted  branch             proposal   becomes
-//	-       cannot be read     -          nothing yet
-//	yes     -                  -          pushed and opened; beyond the most that may be open: waits
-//	yes     ours, as wanted    -          opened: somebody died in between, or there is no forge
-//	yes     ours, otherwise    -          pushed and opened; without a forge nothing, where part of it waits or is unclear
-//	yes     a person's         -          refused; where it was merged or declined as it is: pushed
-//	yes     ours, as wanted    closed     nothing: it is declined, though it does not say any more what it was
-//	yes     ours, as wanted    open       edited, where it does not say so yet
-//	yes     ours, otherwise    open       pushed and edited
-//	yes     a person's         open       told once, and left
-//	no      ours               open       withdrawn; nothing, where part of it waits or is unclear
-//	no      a person's         open       left
-//	-       gone               open       closed, where the forge does not do so by itself
-//	no      ours               -          removed; where a person closed it: left
-//	no      a person's         merged     removed, if that is what was merged
-//	no      a person's         -          left
-func (s situation) next() deed {
-	switch {
-	case s.unread:
-		return await
-	case s.open && !s.branch && s.alone:
-		return shut
-	case s.open && !s.branch:
-		return stay
-	case s.open && !s.ours && !s.told:
-		return freeze
-	case s.open && !s.ours:
-		return leave
-	case s.open && s.kept:
-		return stay
-	case s.open && !s.wanted:
-		return withdraw
-	case s.open && !s.same && !s.known:
-		return await
-	case s.open && !s.same:
-		return push
-	case s.open && !s.fits:
-		return edit
-	case s.open:
-		return stay
+// named gives proposals the names of their branches, and says what of them a person resumed.
+func (r *Reconciler) named(ps []Proposal) {
+	for i := range ps {
+		p := &ps[i]
+		p.Branch = branchName(r.desk.prefix, r.Branch, p.lane)
+		for _, w := range p.Chain {
+			for _, c := range w.Sites {
+				if r.Resume != nil && r.Resume(c.Site) {
+					p.resumed = append(p.resumed, siteMove(c))
+				}
+			}
+		}
 	}
-	switch {
-	case !s.known:
-		return await
-	case s.wanted && s.branch && !s.ours && !s.stale:
-		return refuse
-	case s.branch && !s.forge && s.ours && (s.same || s.kept):
-		return stay
-	case s.wanted && s.branch && s.same && s.stale && s.ended == closed && !s.again:
-		return leave
-	case s.wanted && !s.room:
-		return await
-	case s.wanted && s.branch && s.same:
-		return begin
-	case s.wanted:
-		return push
-	case !s.branch || s.kept:
-		return stay
-	case s.ended == merged && (s.ours || s.stale):
-		return remove
-	case s.ours && s.ended != closed:
-		return remove
-	}
-	return leave
 }
 
 // A review is one pass over the proposals.
@@ -334,10 +272,6 @@ func (v *review) outdated(ctx context.Context, branch string) bool {
 	return news
 }
 
-const movedMeanwhile = "its branch moved meanwhile"
-
-const aPersons = "somebody else committed to its branch"
-
 // quiet reports whether the forge is not asked now.
 func (v *review) quiet() bool {
 	return v.Forge != nil && (!v.heard || v.err != nil || v.now.Before(v.retry))
@@ -434,191 +368,6 @@ func fixOf(err error) string {
 	return ""
 }
 
-// push makes the branch, then opens or edits its proposal. Whoever dies in between has left a branch
-// that says of itself whose it is.
-func (v *review) push(ctx context.Context, rev *Reviewed, p Proposal) error {
-	if until, spent := v.mem.budget(v.PushesPerHour, v.now); spent {
-		rev.State, rev.Why = InLine, ErrThrottled.Error()
-		v.next = earliest(v.next, until)
-		v.acts--
-		return nil
-	}
-	chain := make([]gitstore.Commit, len(p.Chain))
-	for i, w := range p.Chain {
-		chain[i] = w.Commit
-	}
-	old := v.heads[p.Branch]
-	pushing, stop := outlive(ctx, pushDeadline)
-	defer stop()
-	tip, err := v.Store.Replace(pushing, p.Branch, old, v.snap, chain...)
-	if err != nil {
-		return err
-	}
-	v.mem.pushes = append(v.mem.pushes, v.now)
-	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{head: tip.Rev(), seals: p.seals(), pending: p.resolved(v.now), paths: p.paths()}
-	delete(v.later, p.Branch)
-	if _, open := v.desk.open[p.Branch]; open {
-		if err := v.edit(ctx, rev, p); err != nil {
-			return err
-		}
-		rev.Did = "updated"
-		return nil
-	}
-	return v.begin(ctx, rev, p)
-}
+const aPersons = "somebody else committed to its branch"
 
-// begin opens a proposal of a branch.
-func (v *review) begin(ctx context.Context, rev *Reviewed, p Proposal) error {
-	if v.Forge == nil {
-		rev.State, rev.Did = Pushed, "pushed"
-		return nil
-	}
-	got, err := v.Forge.Propose(ctx, forge.Draft{
-		Branch: p.Branch, Base: v.Branch, Title: p.title(), Body: v.body("", p, v.heads[p.Branch]),
-		Labels: p.Labels, Reviewers: p.Reviewers, Assignees: p.Assignees, Draft: p.Draft,
-	})
-	if e := (*forge.Error)(nil); err != nil && !(errors.As(err, &e) && e.Kind == forge.Partly) {
-		return err
-	}
-	v.desk.open[p.Branch], v.seen[got.Number] = got, true
-	rev.State, rev.Did, rev.Number, rev.URL, rev.Title = UnderReview, "opened", got.Number, got.URL, got.Title
-	return cmp.Or(v.arm(ctx, got, p), err)
-}
-
-// edit says in a proposal what its branch holds. The title is changed where it is still the one that
-// towpath gave, and of the body only what stands between the marks.
-func (v *review) edit(ctx context.Context, rev *Reviewed, p Proposal) error {
-	open := v.desk.open[p.Branch]
-	title, body := open.Title, v.body(open.Body, p, v.heads[p.Branch])
-	if was := readLetter(open.Body).marker.Title; was == title {
-		title = p.title()
-	}
-	if err := v.Forge.Edit(ctx, open.Number, title, body); err != nil {
-		return err
-	}
-	v.edited[p.Branch] = body
-	open.Title, open.Body, open.Head = title, body, string(v.heads[p.Branch])
-	v.desk.open[p.Branch] = open
-	rev.State, rev.Did, rev.Title = UnderReview, "edited", title
-	return v.arm(ctx, open, p)
-}
-
-// body is what a proposal should say, with all that people wrote around it.
-func (v *review) body(now string, p Proposal, head gitstore.Rev) string {
-	l := readLetter(now)
-	l.ours, l.section = true, p.section(address{v.Repo, v.Branch})
-	resumed := slices.DeleteFunc(union(slices.Clone(p.resumed), l.marker.Resumed), func(m Move) bool { return !slices.Contains(p.Moves, m) })
-	l.marker = marker{Head: head, Title: p.title(), Moves: p.Moves, Resumed: resumed}
-	return l.String()
-}
-
-// sent reports whether a proposal says what is wanted, or was told to already: some forges keep
-// another text than they were given.
-func (v *review) sent(open forge.Proposal, p Proposal, head gitstore.Rev) bool {
-	body := v.body(open.Body, p, head)
-	return body == open.Body || body == v.edited[open.Branch]
-}
-
-// freeze tells people once that a branch is theirs.
-func (v *review) freeze(ctx context.Context, rev *Reviewed) error {
-	open := v.desk.open[rev.Branch]
-	l := readLetter(open.Body)
-	text := fmt.Sprintf("Somebody else committed to `%s`, so towpath leaves this proposal alone from now on: it is neither updated nor closed.\n\n"+
-		"To hand it back, set the branch to %s again; or close this, delete the branch, and a newer image gets a proposal of its own.", rev.Branch, cmp.Or(string(l.marker.Head), "the commit that towpath made"))
-	if err := v.Forge.Comment(ctx, open.Number, "frozen", text); err != nil {
-		return err
-	}
-	l.ours, l.marker.Frozen = true, v.heads[rev.Branch]
-	open.Body = l.String()
-	if err := v.Forge.Edit(ctx, open.Number, open.Title, open.Body); err != nil {
-		return err
-	}
-	v.desk.open[rev.Branch] = open
-	v.left++
-	rev.State, rev.Did, rev.Why = Frozen, "left alone", aPersons
-	return nil
-}
-
-// withdraw closes a proposal that has nothing left to say. It is marked first: what towpath closes
-// is not declined.
-func (v *review) withdraw(ctx context.Context, rev *Reviewed) error {
-	rev.Why = fmt.Sprintf("nothing is left to propose: %s has what it would bring, or nobody follows it any more", v.Branch)
-	if err := v.end(ctx, v.desk.open[rev.Branch], rev.Why); err != nil {
-		return err
-	}
-	delete(v.desk.open, rev.Branch)
-	delete(v.past, rev.Branch)
-	rev.State, rev.Did = Withdrawn, "closed"
-	return v.remove(ctx, rev.Branch)
-}
-
-// end closes a proposal in towpath's own name.
-func (v *review) end(ctx context.Context, p forge.Proposal, why string) error {
-	l := readLetter(p.Body)
-	l.ours, l.marker.Withdrawn = true, true
-	if err := v.Forge.Edit(ctx, p.Number, p.Title, l.String()); err != nil {
-		return err
-	}
-	if err := v.Forge.Comment(ctx, p.Number, "withdrawn-"+l.marker.Head.Short(), "Closed: "+why+"."); err != nil {
-		return err
-	}
-	return v.Forge.Close(ctx, p.Number)
-}
-
-// tidy closes what stands under an earlier prefix: there is one proposal for the same thing.
-func (v *review) tidy(ctx context.Context) {
-	for _, p := range v.stray {
-		if v.quiet() || v.Dry {
-			return
-		}
-		rev := Reviewed{Branch: p.Branch, Number: p.Number, URL: p.URL, Title: p.Title, State: Withdrawn, Did: "closed", Moves: v.spoken(p.Body).Moves}
-		rev.Why = fmt.Sprintf("branch-prefix of %s is %q now: what is left of it is proposed on a branch of that name", ConfigPath, v.prefix)
-		err := v.end(ctx, p, rev.Why)
-		if err == nil {
-			err = v.Store.Delete(ctx, p.Branch, gitstore.Rev(p.Head))
-		}
-		if err != nil && !errors.Is(err, gitstore.ErrMoved) {
-			rev.State, rev.Did, rev.Why, rev.Fix = Turned, "", err.Error(), fixOf(err)
-			if e := (*forge.Error)(nil); errors.As(err, &e) {
-				v.desk.failed(ctx, err, v.now)
-			}
-		} else {
-			v.asked = time.Time{}
-			v.acts++
-		}
-		v.say(rev)
-	}
-}
-
-// shut closes a proposal whose branch a person deleted. What it would have moved is declined.
-func (v *review) shut(ctx context.Context, rev *Reviewed) error {
-	open := v.desk.open[rev.Branch]
-	rev.Why = "somebody deleted its branch"
-	if err := v.Forge.Comment(ctx, open.Number, "branch-gone", "Closed: "+rev.Why+", which counts as rejecting it. A newer image gets a proposal of its own."); err != nil {
-		return err
-	}
-	if err := v.Forge.Close(ctx, open.Number); err != nil {
-		return err
-	}
-	delete(v.desk.open, rev.Branch)
-	delete(v.past, rev.Branch)
-	delete(v.gone, rev.Branch)
-	rev.State, rev.Did = Rejected, "closed"
-	return nil
-}
-
-// afterRemoval is how long a branch that was removed is not made again: forges hear of a deletion a little
-// later, close what is open on a branch of that name then, and it would look like a person's doing.
-const afterRemoval = 15 * time.Second
-
-func (v *review) remove(ctx context.Context, branch string) error {
-	if err := v.Store.Delete(ctx, branch, v.heads[branch]); err != nil {
-		return err
-	}
-	maps.DeleteFunc(v.removed, func(_ string, at time.Time) bool { return v.now.Sub(at) > afterRemoval })
-	v.removed[branch] = v.now
-	delete(v.heads, branch)
-	delete(v.drawn, branch)
-	delete(v.edited, branch)
-	return nil
-}
+const movedMeanwhile = "its branch moved meanwhile"
