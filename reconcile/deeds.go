@@ -147,7 +147,7 @@ func (v *review) end(ctx context.Context, p forge.Proposal, why string) error {
 // tidy closes what stands under an earlier prefix: there is one proposal for the same thing.
 func (v *review) tidy(ctx context.Context) {
 	for _, p := range v.stray {
-		if v.quiet() || v.Dry {
+		if v.quiet() || v.Dry || v.Resume != nil || v.Only != Whole {
 			return
 		}
 		rev := Reviewed{Branch: p.Branch, Number: p.Number, URL: p.URL, Title: p.Title, State: Withdrawn, Did: "closed", Moves: v.spoken(p.Body).Moves}

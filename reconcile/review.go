@@ -296,6 +296,8 @@ func (v *review) standing(ctx context.Context, rev *Reviewed, s situation, p *Pr
 		rev.State = UnderReview
 	case s.wanted && s.branch:
 		rev.State = Pushed
+	case s.open:
+		rev.State, rev.Why = InLine, "its branch is gone; it is closed if its forge does not do so in a moment"
 	default:
 		return
 	}
