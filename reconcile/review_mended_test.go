@@ -133,7 +133,7 @@ func TestReviewMovesWhileLooking(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, r := range rep.Proposals {
-					if r.State != reconcile.UnderReview {
+					if want := map[bool]reconcile.ReviewState{false: reconcile.UnderReview, true: reconcile.InLine}[gone]; r.State != want {
 						t.Errorf("%q, gone %v: in the end it is %s: %s", config, gone, r.State, r.Why)
 					}
 				}
