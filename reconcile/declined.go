@@ -175,6 +175,19 @@ func (r *Reconciler) underReview(recorded *Recorded, made []SiteChange, later []
 	return made, still
 }
 
+// mergedBy says once of proposals that this process saw open that they were merged.
+func (d *desk) mergedBy() (all []Reviewed) {
+	for _, branch := range slices.Sorted(maps.Keys(d.past)) {
+		for _, p := range d.past[branch] {
+			if p.State == forge.Merged && d.seen[p.Number] {
+				delete(d.seen, p.Number)
+				all = append(all, Reviewed{Branch: branch, Number: p.Number, URL: p.URL, Title: p.Title, State: Merged, Did: "merged", Moves: d.spoken(p.Body).Moves})
+			}
+		}
+	}
+	return all
+}
+
 // rejected are the earlier proposals because of which something is not made. Of one that this process saw
 // open it says once that it is dropped.
 func (d *desk) rejected(declines []decline) (all []Reviewed) {

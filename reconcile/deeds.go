@@ -36,6 +36,8 @@ func (v *review) push(ctx context.Context, rev *Reviewed, p Proposal) error {
 	v.mem.pushes = append(v.mem.pushes, v.now)
 	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{head: tip.Rev(), seals: p.seals(), pending: p.resolved(v.now), paths: p.paths()}
 	delete(v.later, p.Branch)
+	delete(v.green, p.Branch)
+	delete(v.unchecked, p.Branch)
 	if _, open := v.desk.open[p.Branch]; open {
 		if err := v.edit(ctx, rev, p); err != nil {
 			return err
@@ -107,7 +109,7 @@ func (v *review) freeze(ctx context.Context, rev *Reviewed) error {
 	if err := v.Forge.Comment(ctx, open.Number, "frozen", text); err != nil {
 		return err
 	}
-	l.ours, l.marker.Frozen = true, v.heads[rev.Branch]
+	l.ours, l.marker.Frozen, l.marker.Withdrawn = true, v.heads[rev.Branch], false
 	open.Body = l.String()
 	if err := v.Forge.Edit(ctx, open.Number, open.Title, open.Body); err != nil {
 		return err
@@ -144,28 +146,30 @@ func (v *review) end(ctx context.Context, p forge.Proposal, why string) error {
 	return v.Forge.Close(ctx, p.Number)
 }
 
-// tidy closes what stands under an earlier prefix: there is one proposal for the same thing.
+// tidy closes what stands under an earlier prefix: there is one proposal for the same thing. What does not
+// hold commits of towpath's own is somebody's copy, and left alone.
 func (v *review) tidy(ctx context.Context) {
 	for _, p := range v.stray {
-		if v.quiet() || v.Dry || v.Resume != nil || v.Only != Whole {
-			return
+		if v.quiet() || v.Dry || v.Resume != nil || v.Only != Whole || v.now.Before(v.later[p.Branch]) {
+			continue
 		}
 		rev := Reviewed{Branch: p.Branch, Number: p.Number, URL: p.URL, Title: p.Title, State: Withdrawn, Did: "closed", Moves: v.spoken(p.Body).Moves}
 		rev.Why = fmt.Sprintf("branch-prefix of %s is %q now: what is left of it is proposed on a branch of that name", ConfigPath, v.prefix)
-		err := v.end(ctx, p, rev.Why)
+		snap, err := v.Store.Snapshot(ctx, p.Branch)
+		if err == nil {
+			var got drawn
+			if got, err = v.cat.readChain(ctx, snap); err == nil && (len(got.seals) == 0 || string(snap.Rev()) != p.Head) {
+				continue
+			}
+		}
+		if err == nil {
+			err = v.end(ctx, p, rev.Why)
+		}
 		if err == nil {
 			err = v.Store.Delete(ctx, p.Branch, gitstore.Rev(p.Head))
 		}
-		if err != nil && !errors.Is(err, gitstore.ErrMoved) {
-			rev.State, rev.Did, rev.Why, rev.Fix = Turned, "", err.Error(), fixOf(err)
-			if e := (*forge.Error)(nil); errors.As(err, &e) {
-				v.desk.failed(ctx, err, v.now)
-			}
-		} else {
-			v.asked = time.Time{}
-			v.acts++
-		}
-		v.say(rev)
+		v.became(ctx, rev, err)
+		v.asked = time.Time{}
 	}
 }
 

@@ -20,38 +20,42 @@ import (
 // their branches, what the forge says of them, and what was made of earlier ones. All of it
 // can be lost: it is read again.
 type desk struct {
-	prefix   string                        // of their names, as .towpath.yaml has it
-	dir      string                        // what the names of their branches begin with
-	looked   time.Time                     // when the branches were listed last; zero: list them now
-	heads    map[string]gitstore.Rev       // where the branches are
-	drawn    map[string]drawn              // what they hold
-	trunk    map[gitstore.Rev]bool         // commits of the branch that is watched, as far as somebody wanted to know
-	kept     map[string]keep               // what the last pass had resolved for them
-	lanes    map[string]lane               // of branches
-	kin      map[string][]string           // of branches, sorted: those that they would be under another group
-	removed  map[string]time.Time          // branches that were, and when
-	edited   map[string]string             // the body that was last sent for a branch
-	armed    map[string]gitstore.Rev       // heads that the forge was asked to merge when it may
-	green    map[string]time.Time          // when the checks of a branch were asked for last
-	sure     map[imagestream.TagRef]string // the images that registries themselves told this process
-	doubts   []Hint                        // tags that are to be asked before they are merged
-	later    map[string]time.Time          // branches that could not be pushed: when it is tried again
-	broken   map[string]error              // …and why
-	heard    bool                          // the forge has answered since the process began
-	asked    time.Time                     // when it was asked last; zero: ask now
-	open     map[string]forge.Proposal     // by branch
-	stray    []forge.Proposal              // that are open under names with an earlier prefix
-	past     map[string][]forge.Proposal   // by branch, as far as somebody wanted to know
-	pastAt   map[string]time.Time          // …and when
-	said     map[string]*spoken            // by body: what proposals say
-	leftOuts map[leftOutKey]bool           // what the log says of sites that merges seem to have left out
-	gone     map[string]time.Time          // when an open proposal was first seen without its branch
-	dirty    bool                          // there is news that no pass went through with yet
-	more     bool                          // branches are left of which that is still to be asked
-	seen     map[int]bool                  // proposals that were open, by number
-	err      error                         // the forge's last failure
-	fails    int
-	retry    time.Time // no question to the forge before
+	prefix    string                                   // of their names, as .towpath.yaml has it
+	dir       string                                   // what the names of their branches begin with
+	looked    time.Time                                // when the branches were listed last; zero: list them now
+	heads     map[string]gitstore.Rev                  // where the branches are
+	drawn     map[string]drawn                         // what they hold
+	tip       gitstore.Snapshot                        // of the branch that is watched
+	trunk     map[gitstore.Rev]bool                    // commits of the branch that is watched, as far as somebody wanted to know
+	kept      map[string]keep                          // what the last pass had resolved for them
+	lanes     map[string]lane                          // of branches
+	kin       map[string][]string                      // of branches, sorted: those that they would be under another group
+	removed   map[string]time.Time                     // branches that were, and when
+	edited    map[string]string                        // the body that was last sent for a branch
+	armed     map[string]gitstore.Rev                  // heads that the forge was asked to merge when it may
+	green     map[string]time.Time                     // when the checks of a branch are asked for next
+	unchecked map[string]int                           // how often in a row nothing checked it
+	sure      map[imagestream.TagRef]imagestream.Event // what registries themselves told this process
+	doubted   map[imagestream.TagRef]time.Time         // when tags were asked for because of that
+	waits     map[string]string                        // why proposals are not merged yet, by branch
+	doubts    []Hint                                   // tags that are to be asked before they are merged
+	later     map[string]time.Time                     // branches that could not be pushed: when it is tried again
+	broken    map[string]error                         // …and why
+	heard     bool                                     // the forge has answered since the process began
+	asked     time.Time                                // when it was asked last; zero: ask now
+	open      map[string]forge.Proposal                // by branch
+	stray     []forge.Proposal                         // that are open under names with an earlier prefix
+	past      map[string][]forge.Proposal              // by branch, as far as somebody wanted to know
+	pastAt    map[string]time.Time                     // …and when
+	said      map[string]*spoken                       // by body: what proposals say
+	leftOuts  map[leftOutKey]bool                      // what the log says of sites that merges seem to have left out
+	gone      map[string]time.Time                     // when an open proposal was first seen without its branch
+	dirty     bool                                     // there is news that no pass went through with yet
+	more      bool                                     // branches are left of which that is still to be asked
+	seen      map[int]bool                             // proposals that were open, by number
+	err       error                                    // the forge's last failure
+	fails     int
+	retry     time.Time // no question to the forge before
 }
 
 // A keep is what a pass had resolved for a branch that was at a head.
@@ -75,7 +79,10 @@ func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (new
 		r.desk.prefix = c.Config.BranchPrefix()
 	}
 	d := r.desk
-	d.trunk[c.Rev], d.more = true, false
+	d.more = false
+	if err := d.moved(ctx, c.snap); err != nil {
+		return false, err
+	}
 	if !c.Config.Proposes() && d.empty() && !d.looked.IsZero() {
 		return false, nil // nor were there any when the process began
 	}
@@ -166,7 +173,7 @@ func (d *desk) orphans() []string {
 func newDesk(dir string) *desk {
 	return &desk{
 		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, trunk: map[gitstore.Rev]bool{}, kept: map[string]keep{}, lanes: map[string]lane{}, kin: map[string][]string{},
-		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]string{}, later: map[string]time.Time{}, broken: map[string]error{},
+		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]imagestream.Event{}, doubted: map[imagestream.TagRef]time.Time{}, waits: map[string]string{}, unchecked: map[string]int{}, later: map[string]time.Time{}, broken: map[string]error{},
 		gone: map[string]time.Time{}, removed: map[string]time.Time{}, seen: map[int]bool{}, open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
 	}
 }
@@ -185,8 +192,8 @@ func (d *desk) wasOurs(p forge.Proposal) bool {
 	if d.prefix == "" || p.Head == "" {
 		return false
 	}
-	_, name, ok := cutLast(p.Branch, strings.TrimPrefix(d.dir, d.prefix))
-	return ok && ourName.MatchString(name) && string(d.spoken(p.Body).Head) == p.Head
+	prefix, name, ok := cutLast(p.Branch, strings.TrimPrefix(d.dir, d.prefix))
+	return ok && (strings.HasSuffix(prefix, "/") || strings.HasSuffix(prefix, "-")) && ourName.MatchString(name) && string(d.spoken(p.Body).Head) == p.Head
 }
 
 var ourName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{8}$`)
@@ -214,6 +221,9 @@ func (d *desk) took(list []forge.Proposal) (news bool) {
 	news = !d.heard || len(d.stray) != strays
 	for branch, p := range open {
 		was, ok := d.open[branch]
+		if slices.ContainsFunc(d.past[branch], func(e forge.Proposal) bool { return e.Number == p.Number }) {
+			delete(d.past, branch) // it is open again, or the list is older
+		}
 		news = news || !ok || was.Number != p.Number || was.Title != p.Title || was.Body != p.Body || was.Head != p.Head
 	}
 	for branch, was := range d.open {

@@ -13,17 +13,30 @@ import (
 
 // A drawn is what the branch of a proposal holds.
 type drawn struct {
-	head    gitstore.Rev
-	subject string   // of the head
-	seals   []string // of its commits; none where they are not as towpath made them
-	pending pending
-	paths   []string  // of the files that they change
-	err     error     // why it cannot be read
-	fails   int       // …how often in a row
-	again   time.Time // …and when it is tried again
+	head     gitstore.Rev
+	subject  string            // of the head
+	seals    []string          // of its commits; none where they are not as towpath made them
+	messages []string          // …and what they say
+	below    gitstore.Snapshot // …and what they stand on; nil where there are none
+	beside   gitstore.Rev      // tip of the watched branch that does not hold that; empty where it does
+	pending  pending
+	paths    []string  // of the files that they change
+	err      error     // why it cannot be read
+	fails    int       // …how often in a row
+	again    time.Time // …and when it is tried again
 }
 
-func (d drawn) ours() bool { return len(d.seals) > 0 }
+func (d drawn) ours() bool { return len(d.seals) > 0 && d.beside == "" }
+
+// counts reports whether what a branch put on record counts: it is towpath's own or, where it stands on nothing
+// that is known, its proposal says so.
+func (d *desk) counts(branch string) bool {
+	got, open := d.drawn[branch], d.open[branch]
+	return got.head == d.heads[branch] && (got.ours() || len(got.seals) > 0 && open.Number != 0 && d.spoken(open.Body).Head == got.head)
+}
+
+// ahead is how far ahead another clock may be.
+const ahead = 5 * time.Minute
 
 // resolved is what the proposals put on record that are under review, or soon will be.
 func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (pending, error) {
@@ -34,7 +47,7 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (p
 	all, standing := pending{}, asItStands(c, now)
 	take := func(branch string, p pending) { // a branch speaks for the tags of its own lane alone, whoever made it
 		for tag, e := range p {
-			if l := standing.laneOf(tag); !l.straight() && branchName(d.prefix, r.Branch, l) == branch {
+			if l := standing.laneOf(tag); !e.Item.Created.After(now.Add(ahead)) && !l.straight() && branchName(d.prefix, r.Branch, l) == branch {
 				all[tag] = e
 			}
 		}
@@ -43,12 +56,12 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (p
 		if r.draw(ctx, c, branch, now); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if got := d.drawn[branch]; got.ours() && !d.over(branch) && d.kept[branch].head != got.head {
+		if got := d.drawn[branch]; d.counts(branch) && !d.over(branch) && d.kept[branch].head != got.head {
 			take(branch, got.pending)
 		}
 	}
 	for branch, k := range d.kept { // what was merged or declined of it meanwhile is left out by those who count it
-		if head := d.heads[branch]; head == "" || head == k.head && d.drawn[branch].ours() {
+		if head := d.heads[branch]; head == "" || head == k.head && d.counts(branch) {
 			take(branch, k.pending)
 		}
 	}
@@ -68,14 +81,15 @@ func (r *Reconciler) counted(ctx context.Context, c *Catalog, now time.Time) (*C
 func (d *desk) over(branch string) bool {
 	past := d.past[branch]
 	_, open := d.open[branch]
-	return !open && len(past) > 0 && (past[0].Head == string(d.heads[branch]) || readLetter(past[0].Body).marker.Head == d.heads[branch])
+	return !open && len(past) > 0 && (past[0].Head == string(d.heads[branch]) || d.spoken(past[0].Body).Head == d.heads[branch])
 }
 
 // draw reads what a branch holds, unless that is known. One that cannot be read keeps nothing else from
 // working.
 func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now time.Time) {
 	d, head := r.desk, r.desk.heads[branch]
-	if was := d.drawn[branch]; was.head == head && (was.err == nil || now.Before(was.again)) {
+	was := d.drawn[branch]
+	if was.head == head && (was.err == nil && (was.beside == "" || was.beside == c.Rev) || was.err != nil && now.Before(was.again)) {
 		return
 	}
 	var got drawn
@@ -83,9 +97,17 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now ti
 	e := (*gitstore.Error)(nil)
 	switch {
 	case errors.As(err, &e) && e.Kind == gitstore.NoBranch, err == nil && snap.Rev() != head:
-		d.looked, err = time.Time{}, gitstore.ErrMoved // since the branches were listed: whose it is now is seen next time
+		err = gitstore.ErrMoved // since the branches were listed: whose it is now is seen next time
 	case err == nil:
-		got, err = c.readChain(ctx, snap, d.onTrunk(c.snap))
+		got, err = c.readChain(ctx, snap)
+	}
+	if err == nil && got.below != nil {
+		stands := false
+		if stands, err = d.onTrunk(ctx, c.snap, got.below); err == nil && !stands {
+			if got.beside = c.Rev; was.head != head || !errors.Is(was.err, gitstore.ErrMoved) {
+				err = gitstore.ErrMoved // it may stand on what the watched branch has by now
+			}
+		}
 	}
 	if errors.As(err, &e) && e.OfOneFile() {
 		err = nil // it is no work of towpath's
@@ -94,34 +116,67 @@ func (r *Reconciler) draw(ctx context.Context, c *Catalog, branch string, now ti
 		got.subject = snap.About().Subject
 	}
 	if got.err = err; err != nil {
-		got.seals, got.pending, got.again = nil, nil, now.Add(jitter(doubled(passingFirst, passingMost, d.drawn[branch].fails+1)))
-		got.fails = d.drawn[branch].fails + 1
+		got.seals, got.messages, got.pending, got.fails = nil, nil, nil, was.fails+1
+		got.again = now.Add(jitter(doubled(passingFirst, passingMost, got.fails)))
+	}
+	if errors.Is(err, gitstore.ErrMoved) {
+		r.lookAgain()
+		if got.fails == 1 {
+			got.again = now
+		}
 	}
 	d.drawn[branch] = got
+}
+
+// lookAgain has all read anew that may have changed together: the watched branch, those of proposals, and the
+// forge's list.
+func (r *Reconciler) lookAgain() {
+	r.polled = time.Time{}
+	if d := r.desk; d != nil {
+		d.looked, d.asked = time.Time{}, time.Time{}
+	}
 }
 
 // longestChain is how many commits a proposal's branch has at most.
 const longestChain = 64
 
 // onTrunk says of a commit whether it is the watched branch's, whose tip is given.
-func (d *desk) onTrunk(tip gitstore.Snapshot) func(context.Context, gitstore.Snapshot) (bool, error) {
-	return func(ctx context.Context, below gitstore.Snapshot) (bool, error) {
-		if d.trunk[below.Rev()] {
-			return true, nil
-		}
-		held, err := gitstore.Holds(ctx, tip, below)
-		if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Unsupported {
-			return false, nil // it is too old to tell: it is made again
-		}
-		d.trunk[below.Rev()] = held && err == nil
-		return held, err
+func (d *desk) onTrunk(ctx context.Context, tip, below gitstore.Snapshot) (bool, error) {
+	if d.trunk[below.Rev()] {
+		return true, nil
 	}
+	held, err := gitstore.Holds(ctx, tip, below)
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.Kind == gitstore.Unsupported {
+		return false, nil // it is too old to tell
+	}
+	if held && err == nil {
+		d.trunk[below.Rev()] = true
+	}
+	return held, err
+}
+
+// moved takes in that the watched branch is at another commit. What was found on it counts no longer where it
+// was set back.
+func (d *desk) moved(ctx context.Context, tip gitstore.Snapshot) error {
+	const most = 10_000 // commits that are remembered
+	if d.tip != nil && d.tip.Rev() != tip.Rev() && len(d.heads) > 0 {
+		on, err := gitstore.Holds(ctx, tip, d.tip)
+		if e := (*gitstore.Error)(nil); err != nil && !(errors.As(err, &e) && e.Kind == gitstore.Unsupported) {
+			return err
+		}
+		if !on || len(d.trunk) > most {
+			clear(d.trunk)
+			clear(d.drawn)
+		}
+		d.looked, d.asked = time.Time{}, time.Time{} // a merge moves all of them
+	}
+	d.tip, d.trunk[tip.Rev()] = tip, true
+	return nil
 }
 
 // readChain reads the commits of a proposal from its head down: their seals, what they put on
-// record, and where. Where one is not as towpath made it, or they do not stand on the branch that is
-// watched, there is nothing.
-func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot, onTrunk func(context.Context, gitstore.Snapshot) (bool, error)) (drawn, error) {
+// record, and where. Where one is not as towpath made it there is nothing.
+func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot) (drawn, error) {
 	var d drawn
 	tip := head
 	for want := 0; ; {
@@ -151,15 +206,14 @@ func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot, onTrunk
 		if sealOf(n, of, edits) != claimed {
 			return drawn{}, nil
 		}
-		d.seals = append(d.seals, claimed)
+		d.seals, d.messages = append(d.seals, claimed), append(d.messages, tip.About().Message)
 		if want, tip = n-1, below; want == 0 {
 			break
 		}
 	}
-	if stands, err := onTrunk(ctx, tip); err != nil || !stands {
-		return drawn{}, err
-	}
 	slices.Reverse(d.seals)
+	slices.Reverse(d.messages)
+	d.below = tip
 	found, err := c.recordsBetween(ctx, tip, head)
 	d.pending = found
 	return d, err

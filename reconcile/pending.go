@@ -18,7 +18,7 @@ type pending map[imagestream.TagRef]imagestream.Event
 func (c *Catalog) with(p pending, now time.Time) *Catalog {
 	byStream := map[*Stream][]imagestream.Event{}
 	for _, tag := range slices.SortedFunc(maps.Keys(p), compareTags) {
-		if s := c.Stream(tag.Stream); s != nil && c.records(s) && s.awaits(p[tag]) {
+		if s := c.Stream(tag.Stream); s != nil && c.records(s) && s.awaits(p[tag], now) {
 			byStream[s] = append(byStream[s], p[tag])
 		}
 	}
@@ -55,7 +55,7 @@ func (c *Catalog) rebindAliases() {
 }
 
 // awaits reports whether what was resolved for a tag is still to come.
-func (s *Stream) awaits(e imagestream.Event) bool {
+func (s *Stream) awaits(e imagestream.Event, now time.Time) bool {
 	t := s.specTag(e.Tag)
 	switch {
 	case t == nil && s.Spec.Repository == "", slices.Contains(s.Spec.Broken, e.Tag):
@@ -70,7 +70,7 @@ func (s *Stream) awaits(e imagestream.Event) bool {
 	has := st.Items[0]
 	same := has.Image == e.Item.Image && has.Reference == e.Item.Reference &&
 		(e.Source == nil || st.Source != nil && st.Source.Same(e.Source))
-	return !same && !has.Created.After(e.Item.Created)
+	return !same && (!has.Created.After(e.Item.Created) || has.Created.After(now)) // a clock that is wrong says nothing
 }
 
 // marker is one that has what is pending, wherever it would go.

@@ -38,7 +38,7 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	}
 	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now}
 	v.propose(ctx, wanted, kept)
-	r.report.Proposals = append(v.said, r.desk.rejected(recorded.declines)...)
+	r.report.Proposals = slices.Concat(v.said, r.desk.mergedBy(), r.desk.rejected(recorded.declines))
 	r.report.ForgeErr, r.report.acts = r.desk.err, v.acts
 	r.desk.dirty = false
 	maps.DeleteFunc(r.desk.later, func(_ string, at time.Time) bool { return !now.Before(at) })
@@ -72,12 +72,13 @@ func (r *Reconciler) named(ps []Proposal) {
 type review struct {
 	*Reconciler
 	*desk
-	snap gitstore.Snapshot
-	now  time.Time
-	said []Reviewed
-	acts int
-	left int       // proposals that are open and left alone: they are people's
-	next time.Time // when something is due of what nothing else wakes for
+	snap    gitstore.Snapshot
+	now     time.Time
+	said    []Reviewed
+	acts    int
+	checked int       // proposals of which the checks were asked for
+	left    int       // proposals that are open and left alone: they are people's
+	next    time.Time // when something is due of what nothing else wakes for
 }
 
 // propose does what is to be done about proposals, one branch after the other; those that are
@@ -132,6 +133,7 @@ func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string
 // situation is that of a branch.
 func (v *review) situation(branch string, p *Proposal, kept string) situation {
 	open, isOpen := v.desk.open[branch]
+	isOpen = isOpen && !slices.ContainsFunc(v.past[branch], func(p forge.Proposal) bool { return p.Number == open.Number }) // the list is older
 	d, head := v.drawn[branch], v.heads[branch]
 	s := situation{
 		wanted: p != nil, again: p != nil && len(p.resumed) > 0, kept: kept != "", forge: v.Forge != nil, room: len(v.desk.open)-v.left < v.most(),
@@ -169,6 +171,9 @@ func (v *review) situation(branch string, p *Proposal, kept string) situation {
 // alone reports whether a proposal has been without its branch for so long that its forge will not close
 // it.
 func (v *review) alone(branch string) bool {
+	if v.Wait { // a command waits for nobody; it asks once more before it closes it
+		return true
+	}
 	since, known := v.gone[branch]
 	if !known {
 		v.gone[branch] = v.now
@@ -244,8 +249,10 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept strin
 	case todo == push && s.forge && !s.branch && v.now.Before(v.removed[branch].Add(afterRemoval)):
 		v.next = earliest(v.next, v.removed[branch].Add(afterRemoval))
 		say(InLine, "", "its old branch was deleted a moment ago")
-	case (todo == push || todo == begin) && v.outdated(ctx, branch):
-		say(InLine, "", "people have answered meanwhile")
+	case todo != edit && todo != remove && v.outdated(ctx, branch):
+		if say(InLine, "", "people have answered meanwhile"); v.quiet() {
+			v.said[len(v.said)-1].Why = v.awaits(s)
+		}
 		v.acts++
 	default:
 		delete(v.later, branch)
@@ -253,8 +260,8 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept strin
 	}
 }
 
-// outdated asks once more what was made of earlier proposals of a branch before it is pushed, and
-// reports whether that is news: another process may have opened one, and a person closed it.
+// outdated asks once more what was made of earlier proposals of a branch before anything is done about it, and
+// reports whether that is news: people may have merged or closed what the list still had open.
 func (v *review) outdated(ctx context.Context, branch string) bool {
 	if v.Forge == nil || v.pastAt[branch].Equal(v.now) {
 		return false
@@ -267,6 +274,7 @@ func (v *review) outdated(ctx context.Context, branch string) bool {
 	news := !slices.EqualFunc(past, v.past[branch], func(a, b forge.Proposal) bool { return a.Number == b.Number && a.State == b.State })
 	v.past[branch], v.pastAt[branch] = past, v.now
 	if news {
+		v.lookAgain()
 		v.next = v.now
 	}
 	return news
@@ -303,6 +311,7 @@ func (v *review) standing(ctx context.Context, rev *Reviewed, s situation, p *Pr
 	}
 	if p != nil && s.open && s.same {
 		v.merge(ctx, rev, *p)
+		v.rearm(ctx, rev, *p)
 	}
 	v.say(*rev)
 }
@@ -326,13 +335,16 @@ func (v *review) do(ctx context.Context, todo deed, rev Reviewed, p *Proposal) {
 	case withdraw:
 		err = v.withdraw(ctx, &rev)
 	case remove:
-		err = v.remove(ctx, rev.Branch)
-		rev.State, rev.Did = Merged, ""
-		if err == nil {
+		if err = v.remove(ctx, rev.Branch); err == nil {
 			v.acts++
-			return
+			return // who merged it knows
 		}
 	}
+	v.became(ctx, rev, err)
+}
+
+// became tells what became of a step.
+func (v *review) became(ctx context.Context, rev Reviewed, err error) {
 	switch e := (*forge.Error)(nil); {
 	case err == nil || errors.As(err, &e) && e.Kind == forge.Partly:
 		v.acts++
@@ -340,7 +352,7 @@ func (v *review) do(ctx context.Context, todo deed, rev Reviewed, p *Proposal) {
 			rev.Why, rev.Fix = e.What, e.Fix
 		}
 	case errors.Is(err, gitstore.ErrMoved):
-		v.looked = time.Time{} // somebody was faster: look again
+		v.lookAgain() // somebody was faster
 		rev.State, rev.Why = InLine, movedMeanwhile
 		v.acts++
 	case errors.As(err, &e) && e.Kind != forge.Refused:
