@@ -257,7 +257,11 @@ func (d *desk) works(now time.Time) { d.err, d.fails, d.retry, d.asked = nil, 0,
 
 // lies are the proposals as they lie there, whatever is to be done about them; declines are moves of which
 // it is known that they are not made.
-func (d *desk) lies(declines []decline) (all []Reviewed) {
+func (d *desk) lies(c *Catalog, declines []decline) (all []Reviewed) {
+	told := map[int]bool{}
+	for _, no := range declines {
+		told[no.by.Number] = true
+	}
 	for branch, p := range d.open {
 		m := readLetter(p.Body).marker
 		rev := Reviewed{Branch: branch, Number: p.Number, URL: p.URL, Title: p.Title, State: UnderReview, Moves: m.Moves}
@@ -279,9 +283,11 @@ func (d *desk) lies(declines []decline) (all []Reviewed) {
 			slices.SortFunc(rev.Moves, func(a, b Move) int { return compareTags(a.Tag, b.Tag) })
 			all = append(all, rev)
 		case len(past) > 0 && past[0].State == forge.Closed && past[0].Head == string(head):
-			if says := d.spoken(past[0].Body); !says.Withdrawn {
+			if says := d.spoken(past[0].Body); !says.Withdrawn && !told[past[0].Number] {
 				for _, m := range says.Moves {
-					declines = append(declines, decline{m, &ended{spoken: says, Proposal: past[0]}})
+					if !c.made(m) {
+						declines = append(declines, decline{m, &ended{spoken: says, Proposal: past[0]}})
+					}
 				}
 			}
 		}

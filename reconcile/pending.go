@@ -81,6 +81,20 @@ func (p pending) marker() (m marker) {
 	return m
 }
 
+// made reports whether a place has the image that a move would bring.
+func (c *Catalog) made(m Move) bool {
+	if m.Site == "" {
+		s := c.Stream(m.Tag.Stream)
+		if s == nil {
+			return false
+		}
+		st := s.record(m.Tag.Tag)
+		return st != nil && len(st.Items) > 0 && identity(st.Items[0].Image, st.Items[0].Reference) == m.Image
+	}
+	f := c.files[m.Path]
+	return f != nil && slices.ContainsFunc(f.sites, func(s *Site) bool { return s.ID.String() == m.Site && s.Digest() == m.Image })
+}
+
 // lacks reports whether there is no file at a path.
 func (c *Catalog) lacks(path string) bool { return c.files[path] == nil }
 

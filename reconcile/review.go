@@ -26,7 +26,7 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 		}
 		return next
 	}
-	kept := r.unclear(recorded, later)
+	kept := r.unclear(recorded, later, wanted)
 	if r.Resume != nil {
 		wanted = slices.DeleteFunc(wanted, func(p Proposal) bool { return len(p.resumed) == 0 })
 	}
@@ -36,7 +36,7 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	if r.Dry {
 		r.report.Proposed = wanted
 	}
-	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now}
+	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now, stays: map[string]moveSet{}}
 	v.propose(ctx, wanted, kept)
 	r.report.Proposals = slices.Concat(v.said, r.desk.mergedBy(), r.desk.rejected(recorded.declines))
 	r.report.ForgeErr, r.report.acts = r.desk.err, v.acts
@@ -76,9 +76,10 @@ type review struct {
 	now     time.Time
 	said    []Reviewed
 	acts    int
-	checked int       // proposals of which the checks were asked for
-	left    int       // proposals that are open and left alone: they are people's
-	next    time.Time // when something is due of what nothing else wakes for
+	checked int                // proposals of which the checks were asked for
+	left    int                // proposals that are open and left alone: they are people's
+	stays   map[string]moveSet // by branch: what open proposals move that stay as they are
+	next    time.Time          // when something is due of what nothing else wakes for
 }
 
 // propose does what is to be done about proposals, one branch after the other; those that are
@@ -96,6 +97,11 @@ func (v *review) propose(ctx context.Context, wanted []Proposal, kept map[string
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Branch, b.Branch))
 	})
 	keeps := map[string]keep{}
+	for branch := range kept {
+		if open, ok := v.desk.open[branch]; ok && kept[branch] != "" {
+			v.stays[branch] = v.spoken(open.Body).moves
+		}
+	}
 	for _, p := range wanted {
 		delete(todo, p.Branch)
 		v.act(ctx, p.Branch, &p, kept[p.Branch])
@@ -164,8 +170,20 @@ func (v *review) situation(branch string, p *Proposal, kept string) situation {
 			}
 		}
 	}
+	s.taken = p != nil && v.elsewhere(*p) != ""
 	s.same = p != nil && s.ours && slices.Equal(d.seals, p.seals())
 	return s
+}
+
+// elsewhere is the branch of another proposal that has a part of one, and stays as it is; empty where there is
+// none.
+func (v *review) elsewhere(p Proposal) string {
+	for _, branch := range slices.Sorted(maps.Keys(v.stays)) {
+		if branch != p.Branch && slices.ContainsFunc(p.Moves, v.stays[branch].speaks) {
+			return branch
+		}
+	}
+	return ""
 }
 
 // alone reports whether a proposal has been without its branch for so long that its forge will not close
@@ -290,6 +308,8 @@ func (v *review) awaits(s situation) string {
 	switch {
 	case v.quiet():
 		return "the forge cannot be asked"
+	case s.taken:
+		return "part of it stands in another proposal, which stays as it is for now"
 	case s.room && !s.known:
 		return "the forge is still to be asked about earlier ones"
 	}

@@ -5,6 +5,7 @@ type situation struct {
 	wanted bool // there is something to propose
 	kept   bool // what is open stays as it is: part of it waits for its time, or cannot be told
 	known  bool // what was made of earlier proposals is known, or nobody can know
+	taken  bool // part of it stands in another that stays as it is
 	room   bool // one more may be open
 	forge  bool // proposals are opened at a forge, and it answers
 
@@ -93,7 +94,7 @@ func (s situation) next() deed {
 		return stay
 	}
 	switch {
-	case !s.known:
+	case !s.known, s.taken:
 		return await
 	case s.wanted && s.branch && !s.ours && !s.stale:
 		return refuse

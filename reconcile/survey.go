@@ -83,7 +83,7 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	_, later := Guard(held.Without(wanted), now)
 	rep := r.summary(cat, Plan{Recorded: recorded}, held, later, Writes{}, nil, Outcome{Landed: true}, now)
 	if r.desk != nil {
-		rep.Proposals, rep.ForgeErr = r.desk.lies(recorded.declines), r.desk.err
+		rep.Proposals, rep.ForgeErr = r.desk.lies(cat, recorded.declines), r.desk.err
 	}
 	return cat, rep, nil
 }

@@ -7,9 +7,13 @@ import (
 
 // unclear says of branches that stay as they are why they do, with their open proposals: some of what they would do waits
 // for its time, and of some nobody can tell whether it is still wanted, as a file is broken, or paused.
-func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]string {
+func (r *Reconciler) unclear(recorded *Recorded, later []Deferred, wanted []Proposal) map[string]string {
 	kept := map[string]string{}
 	c := recorded.cat
+	rest := map[string]bool{} // branches of which there is something to propose, whatever is paused
+	for _, p := range wanted {
+		rest[p.Branch] = true
+	}
 	waits := map[lane][]SiteChange{}
 	for _, d := range later {
 		if l := recorded.laneOfSite(d.Change.Site); !l.straight() {
@@ -19,7 +23,9 @@ func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]st
 	for branch, p := range r.desk.open {
 		m := r.desk.spoken(p.Body)
 		for _, move := range m.Moves {
-			kept[branch] = cmp.Or(kept[branch], c.unsure(move))
+			if kept[branch] = cmp.Or(kept[branch], c.unsure(move)); !rest[branch] {
+				kept[branch] = cmp.Or(kept[branch], c.pausedSite(move))
+			}
 		}
 		for _, change := range waits[r.desk.lanes[branch]] {
 			if kept[branch] == "" && m.moves.speaks(siteMove(change)) {
@@ -29,7 +35,7 @@ func (r *Reconciler) unclear(recorded *Recorded, later []Deferred) map[string]st
 	}
 	for branch := range r.desk.heads {
 		if r.Forge == nil {
-			kept[branch] = r.holdsUnclear(recorded, branch, waits[r.desk.lanes[branch]])
+			kept[branch] = r.holdsUnclear(recorded, branch, waits[r.desk.lanes[branch]], rest[branch])
 		}
 	}
 	return kept
@@ -74,9 +80,16 @@ func (c *Catalog) unsure(m Move) string {
 	if f.broken() {
 		return stays + m.Path + " has a problem"
 	}
-	for _, site := range f.sites {
-		if site.Follows == m.Tag && site.Paused && (m.Site == "*" || site.ID.String() == m.Site) {
-			return stays + "a site in " + m.Path + " is paused"
+	return ""
+}
+
+// pausedSite says that the site of a move is paused; empty where it is not.
+func (c *Catalog) pausedSite(m Move) string {
+	if f := c.files[m.Path]; f != nil {
+		for _, site := range f.sites {
+			if site.Follows == m.Tag && site.Paused && (m.Site == "*" || site.ID.String() == m.Site) {
+				return stays + "a site in " + m.Path + " is paused"
+			}
 		}
 	}
 	return ""
@@ -96,7 +109,7 @@ func (r *Reconciler) keepOthers(kept map[string]string, wanted []Proposal) {
 }
 
 // holdsUnclear is why a branch stays as it is, where no forge says what it is about; empty where it does not.
-func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []SiteChange) string {
+func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []SiteChange, rest bool) string {
 	d, c := r.desk.drawn[branch], recorded.cat
 	if d.head != r.desk.heads[branch] {
 		return ""
@@ -116,7 +129,10 @@ func (r *Reconciler) holdsUnclear(recorded *Recorded, branch string, waits []Sit
 		}
 		for _, s := range f.sites { // of a stream that is gone nobody can tell the lane either
 			if c.Stream(s.Follows.Stream) == nil || here(s) {
-				why = cmp.Or(why, c.unsure(Move{Tag: s.Follows, Path: path, Site: s.ID.String()}))
+				m := Move{Tag: s.Follows, Path: path, Site: s.ID.String()}
+				if why = cmp.Or(why, c.unsure(m)); !rest {
+					why = cmp.Or(why, c.pausedSite(m))
+				}
 			}
 		}
 	}
