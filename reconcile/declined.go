@@ -85,7 +85,7 @@ func (r *Reconciler) declined(ctx context.Context, recorded *Recorded, held Held
 	var merges []leftOut
 	for _, c := range wanted {
 		l := recorded.laneOfSite(c.Site)
-		if l.straight() || has[c.Site] {
+		if l.straight() || has[c.Site] || recorded.forced(c.Site.Follows) {
 			continue
 		}
 		m := siteMove(c)
@@ -160,6 +160,21 @@ func (a answered) brought(c SiteChange) bool {
 	return false
 }
 
+// wayBack is the command that has moves proposed once more: a record is asked for, as its sites follow that.
+func wayBack(moves []Move) string {
+	first := func(is func(Move) bool) int { return slices.IndexFunc(moves, is) }
+	if i := first(func(m Move) bool { return m.Site == "" || m.Site == "*" && m.Path == "*" }); i >= 0 {
+		return "towpath import " + quoted(moves[i].Tag.String())
+	}
+	if i := first(func(m Move) bool { return m.Path != "*" && inert(m.Path) == m.Path }); i >= 0 {
+		return "towpath follow --resume " + quoted(moves[i].Path)
+	}
+	if len(moves) > 0 {
+		return "towpath follow --resume PATH"
+	}
+	return ""
+}
+
 // underReview takes those changes that wait for their time, but are under review already, back among
 // those that are made.
 func (r *Reconciler) underReview(recorded *Recorded, made []SiteChange, later []Deferred) ([]SiteChange, []Deferred) {
@@ -204,8 +219,8 @@ func (d *desk) rejected(declines []decline) (all []Reviewed) {
 		if p.merged {
 			rev.Why, ways = "it was merged without this", nil
 		}
-		if i := slices.IndexFunc(rev.Moves, func(m Move) bool { return m.Site != "" && m.Path != "*" }); i >= 0 {
-			ways = append(ways, "run towpath follow --resume "+quoted(rev.Moves[i].Path))
+		if way := wayBack(rev.Moves); way != "" {
+			ways = append(ways, "run "+way)
 		}
 		if rev.Fix = "a newer image is proposed anew"; len(ways) > 0 {
 			rev.Fix += "; to have this one after all, " + strings.Join(ways, " or ")

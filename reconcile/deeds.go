@@ -123,7 +123,7 @@ func (v *review) freeze(ctx context.Context, rev *Reviewed) error {
 // withdraw closes a proposal that has nothing left to say. It is marked first: what towpath closes
 // is not declined.
 func (v *review) withdraw(ctx context.Context, rev *Reviewed) error {
-	rev.Why = fmt.Sprintf("nothing is left to propose: %s has what it would bring, or nobody follows it any more", v.Branch)
+	rev.Why = v.nothingLeft(rev.Branch)
 	if err := v.end(ctx, v.desk.open[rev.Branch], rev.Why); err != nil {
 		return err
 	}
@@ -131,6 +131,21 @@ func (v *review) withdraw(ctx context.Context, rev *Reviewed) error {
 	delete(v.past, rev.Branch)
 	rev.State, rev.Did = Withdrawn, "closed"
 	return v.remove(ctx, rev.Branch)
+}
+
+// nothingLeft is why a proposal has nothing left to say.
+func (v *review) nothingLeft(branch string) string {
+	moves := v.spoken(v.desk.open[branch].Body).Moves
+	for _, other := range slices.Sorted(maps.Keys(v.desk.open)) {
+		p := v.desk.open[other]
+		if says := v.spoken(p.Body).moves; other != branch && slices.ContainsFunc(moves, says.speaks) {
+			return fmt.Sprintf("what is left of it is proposed in #%d now", p.Number)
+		}
+	}
+	if !slices.ContainsFunc(moves, func(m Move) bool { return !v.cat.made(m) }) {
+		return fmt.Sprintf("nothing is left to propose: %s has all that it would bring", v.Branch)
+	}
+	return fmt.Sprintf("nothing is left to propose: %s has what it would bring, or does not want it any more", v.Branch)
 }
 
 // end closes a proposal in towpath's own name.

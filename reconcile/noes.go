@@ -129,10 +129,11 @@ func (n noes) find(l lane, m Move, is func(e *ended, newest bool) bool) *ended {
 // declined is the proposal by which people turned down the image that an event would record; nil where
 // none did.
 func (r *Recorded) declined(s *Stream, e imagestream.Event) *ended {
-	if len(r.noes) == 0 || e.Item == nil {
+	tag := imagestream.TagRef{Stream: s.Name, Tag: e.Tag}
+	if len(r.noes) == 0 || e.Item == nil || r.forced(tag) {
 		return nil
 	}
-	l := r.laneOf(imagestream.TagRef{Stream: s.Name, Tag: e.Tag})
+	l := r.laneOf(tag)
 	if l.straight() {
 		return nil
 	}
@@ -145,6 +146,12 @@ func (r *Recorded) declined(s *Stream, e imagestream.Event) *ended {
 		return nil // the merge brought it; what is new is where it comes from, or the whole stream
 	}
 	return r.noes.leftOut(l, m, st.Items[0].Created)
+}
+
+// forced reports whether a person asks for a tag now, whatever people declined before.
+func (r *Recorded) forced(tag imagestream.TagRef) bool {
+	s := r.cat.Stream(tag.Stream)
+	return s != nil && slices.ContainsFunc(r.targets, func(h Hint) bool { return h.Force && h.names(s, tag.Tag, true) })
 }
 
 // recordMove is what an event brings to a tag's status.

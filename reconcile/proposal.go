@@ -48,17 +48,33 @@ func proposalOf(l lane, chain []Write) Proposal {
 		for _, c := range w.Streams {
 			p.take(c.Stream.Settings)
 			for _, e := range c.Events {
-				p.Moves = append(p.Moves, recordMove(c.Stream, e))
 				p.Since = earliest(p.Since, e.Item.Created)
 			}
 		}
 		for _, c := range w.Sites {
 			p.take(c.Site.Settings)
-			p.Moves = append(p.Moves, siteMove(c))
 			p.Since = earliest(p.Since, c.Since)
 		}
 	}
+	p.Moves = movesIn(chain)
 	return p
+}
+
+// movesIn are what commits move, in their order.
+func movesIn(chain []Write) (moves []Move) {
+	for _, w := range chain {
+		for _, c := range w.Streams {
+			for _, e := range c.Events {
+				if e.Item != nil {
+					moves = append(moves, recordMove(c.Stream, e))
+				}
+			}
+		}
+		for _, c := range w.Sites {
+			moves = append(moves, siteMove(c))
+		}
+	}
+	return moves
 }
 
 // merges are the ways to merge, the most careful first.

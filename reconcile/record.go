@@ -30,6 +30,7 @@ type Recorded struct {
 	standing *Recorded                          // the record without any change
 
 	noes      noes      // what people declined
+	targets   []Hint    // what is asked for; empty: anything
 	declines  []decline // of what was to be recorded, or to follow
 	rehearsed bool      // what goes straight to the branch counts as there: nothing is written
 }
@@ -86,7 +87,7 @@ func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recor
 // record is Record where people have declined something, or in a rehearsal.
 func record(c *Catalog, answers []Answer, no noes, rehearsed bool, now time.Time, targets ...Hint) *Recorded {
 	r := &Recorded{
-		noes: no, rehearsed: rehearsed,
+		noes: no, rehearsed: rehearsed, targets: targets,
 		cat: c, at: now, after: map[imagestream.Name]imagestream.Status{}, places: map[imagestream.Name]places{}, changes: map[imagestream.Name]*StatusChange{},
 		options: imagestream.Options{Now: now.UTC().Truncate(time.Second), Keep: heldBySites(c)}, outrun: map[imagestream.TagRef]bool{}, settles: map[imagestream.TagRef][]Settling{},
 	}

@@ -318,7 +318,7 @@ func TestReviewPrefixChanges(t *testing.T) {
 // have it after all.
 func TestReviewRejectedIsSaid(t *testing.T) {
 	for config, fix := range map[string]string{
-		bothReviewed:  "a newer image is proposed anew; to have this one after all, reopen it", // the record itself is declined
+		bothReviewed:  "a newer image is proposed anew; to have this one after all, reopen it or run towpath import team1/web:stable", // the record itself is declined
 		sitesReviewed: "a newer image is proposed anew; to have this one after all, reopen it or run towpath follow --resume a.yaml",
 	} {
 		atPier(t, config, func(p *pier) {
@@ -495,4 +495,38 @@ func TestSurveyOfBranches(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// Who imports a tag by name asks for what was declined: it is proposed once more, with all that follows.
+func TestReviewImportUndoes(t *testing.T) {
+	for _, config := range []string{bothReviewed, "version: 1\ndefaults: {status: proposal}\n"} {
+		atPier(t, config, func(p *pier) {
+			p.push("aaa")
+			p.forge.CloseBy(p.one().Number)
+			p.walk()
+			p.walk()
+			if open := p.open(); len(open) > 0 {
+				t.Errorf("open: %+v", open)
+			}
+			p.restart()
+			h := reconcile.Hint{Force: true}
+			h.Stream.Namespace, h.Stream.Name, h.Tag = "team1", "web", "stable"
+			p.line.Targets, p.line.Only = []reconcile.Hint{h}, reconcile.ImportOnly
+			if _, err := p.line.Settle(p.t.Context(), h); err != nil {
+				p.t.Fatal(err)
+			}
+			f := p.one()
+			for range 2 { // and the daemon takes nothing back
+				p.restart()
+				p.walk()
+				if got := p.one(); got.Number != f.Number || got.Head != f.Head {
+					t.Errorf("it became %s, %s", got.Title, p.states())
+				}
+			}
+			p.record(f.Branch, "aaa")
+			if config == bothReviewed {
+				p.holds(f.Branch, "aaa", "aaa", "aaa")
+			}
+		})
+	}
 }

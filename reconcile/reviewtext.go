@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -327,9 +326,11 @@ func followersOf(all []*bringing) string {
 // choices are what people can do about it.
 func (p Proposal) choices(at address) string {
 	takeBack := "reopen this one"
+	if way := wayBack(movesIn(p.Chain)); way != "" {
+		takeBack += ", or run " + span(way)
+	}
 	hold := "`paused: true` in a rule of `" + ConfigPath + "` stops a path or a namespace, imports and all"
 	if !p.StatusOnly() {
-		takeBack = "reopen this one, or run " + span("towpath follow --resume "+p.firstSite())
 		hold = "`\"paused\": true` in the trigger or the marker of a site stops that site; " + hold
 	}
 	return "**What you can do**\n\n" + strings.Join([]string{
@@ -340,16 +341,6 @@ func (p Proposal) choices(at address) string {
 	}, "\n") + "\n\nTo see on your machine what merging it does:\n\n" +
 		block("sh", "towpath plan --repo "+quoted(withoutPassword(at.Repo))+" --base "+quoted(at.Branch)+" --head "+quoted(p.Branch)) +
 		"\n\nThis part is kept up to date. What you write above or below it stays, and so does a title of yours."
-}
-
-// firstSite is the first of them that a command takes as it is shown.
-func (p Proposal) firstSite() string {
-	for _, w := range p.Chain {
-		if i := slices.IndexFunc(w.Sites, func(c SiteChange) bool { return inert(c.Site.Path) == c.Site.Path }); i >= 0 {
-			return quoted(w.Sites[i].Site.Path)
-		}
-	}
-	return "PATH"
 }
 
 // withoutPassword is a repository's address as it may be shown.

@@ -85,7 +85,7 @@ func TestSection(t *testing.T) {
 
 - **Take it**: merge it, in whichever way.
 - **Take a part of it**: push a commit to this branch. From then on towpath leaves the branch alone; what you take out and then merge counts as rejected.
-- **Reject it**: close it. These images are never proposed again for these places; a newer image is. To take that back, reopen this one, or run 'towpath follow --resume deploy/web.yaml'.
+- **Reject it**: close it. These images are never proposed again for these places; a newer image is. To take that back, reopen this one, or run 'towpath import team1/web:prod'.
 - **Hold it**: '"paused": true' in the trigger or the marker of a site stops that site; 'paused: true' in a rule of '.towpath.yaml' stops a path or a namespace, imports and all.
 
 To see on your machine what merging it does:
@@ -117,7 +117,7 @@ func TestSectionByKind(t *testing.T) {
 		p         Proposal
 		has, lack []string
 	}{
-		"status only": {status, []string{"and changes nothing else", "| `1.4.2` → `1.4.3`", "reopen this one."}, []string{"Who follows", "--resume", `"paused"`}},
+		"status only": {status, []string{"and changes nothing else", "| `1.4.2` → `1.4.3`", "reopen this one, or run `towpath import team1/web:prod`."}, []string{"Who follows", "--resume", `"paused"`}},
 		"sites only":  {sites, []string{"on record already", "this changes the 2 sites that follow.", "`1.4.2` → `1.4.3`"}, []string{"goes on record"}},
 		"the first": {proposed(voice{}, []StatusChange{recordOf("team1/web:prod", "", "", "quay.io/team1/web:1.4.3", digestA, imagestream.Labels{}, imagestream.Labels{})}, nil),
 			[]string{"| `sha256:a1b2a1b2a1b2` | `1.4.3` |"}, []string{"→", "source", "on record since"}},

@@ -70,7 +70,7 @@ func (a *app) follow(ctx context.Context, args []string, dry bool) error {
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
 	a.printDid(a.stdout, rep)
-	a.printStuck(a.stderr, rep, dry)
+	a.printStuck(a.stderr, rep)
 	if dry {
 		for _, w := range rep.Planned {
 			for _, c := range w.Sites {

@@ -147,7 +147,7 @@ func (a *app) printImports(rep reconcile.Report) (fails bool, said map[imagestre
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
 	a.printDid(a.stdout, rep)
-	a.printStuck(a.stderr, rep, false)
+	a.printStuck(a.stderr, rep)
 	return fails, said
 }
 

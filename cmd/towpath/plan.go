@@ -63,6 +63,10 @@ most, and only for what it changes. Exits 3 when it brings problems, 4 when it c
 		if err != nil {
 			return failed(err)
 		}
+		for _, line := range forgeLines(forgeWords(rep), forgeFix(rep)) {
+			fmt.Fprintln(a.stderr, line)
+		}
+		a.printStuck(a.stderr, rep)
 		switch output {
 		case "json":
 			p := planOf(rep, r.Catalog())

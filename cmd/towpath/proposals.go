@@ -220,13 +220,10 @@ func (a *app) printDid(w io.Writer, rep reconcile.Report) {
 	}
 }
 
-// printStuck says which proposals do not get on, and what to do about it. In a rehearsal all
-// wait.
-func (a *app) printStuck(w io.Writer, rep reconcile.Report, dry bool) {
-	stuck := slices.DeleteFunc(a.venue.proposals(rep), func(p web.Proposal) bool {
-		state := reconcile.ReviewState(p.State)
-		return !isStuck(state) || dry && state == reconcile.InLine
-	})
+// printStuck says which proposals do not get on, and what to do about it.
+func (a *app) printStuck(w io.Writer, rep reconcile.Report) {
+	rep.Proposals = slices.DeleteFunc(slices.Clone(rep.Proposals), func(p reconcile.Reviewed) bool { return !isStuck(p.State) || p.Due })
+	stuck := a.venue.proposals(rep)
 	for _, line := range proposalLines(stuck) {
 		fmt.Fprintln(w, line)
 	}

@@ -53,7 +53,7 @@ func heldWhy(h reconcile.Hold) string {
 	case reconcile.Changed:
 		return fmt.Sprintf("%s changed it after its tag had come to %s; it stays until the tag moves", commitWords(h.By, h.About), image)
 	case reconcile.Declined:
-		return fmt.Sprintf("the proposal to move it to %s was declined%s; it stays until the tag moves, or somebody opens that again", image, byPage(h.URL))
+		return fmt.Sprintf("the proposal to move it to %s was declined%s; it stays until the tag moves, or until towpath follow --resume", image, byPage(h.URL))
 	case reconcile.TooLong:
 		return fmt.Sprintf("the history is too long, or cut off, to tell whether a person took %s back; raise hold-depth, or decide it with towpath follow --resume", image)
 	}

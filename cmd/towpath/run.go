@@ -64,7 +64,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 			fmt.Fprintf(a.stdout, "would commit: %s\n", printable(w.Subject()))
 		}
 		for _, p := range rep.Proposals {
-			if p.State == reconcile.InLine {
+			if p.Due {
 				fmt.Fprintf(a.stdout, "would propose: %s\n", printable(p.Title))
 			}
 		}
@@ -72,7 +72,7 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	printLeft(a.stdout, rep)
 	printProblems(a.stderr, rep.Problems)
 	printFailing(a.stderr, rep)
-	a.printStuck(a.stderr, rep, r.Dry)
+	a.printStuck(a.stderr, rep)
 	printStays(a.stderr, rep)
 	switch {
 	case err != nil:
