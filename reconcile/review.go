@@ -36,7 +36,7 @@ func (r *Reconciler) review(ctx context.Context, snap gitstore.Snapshot, recorde
 	if r.Dry {
 		r.report.Proposed = wanted
 	}
-	v := review{Reconciler: r, desk: r.desk, snap: snap, now: now, stays: map[string]moveSet{}}
+	v := review{Reconciler: r, desk: r.desk, cat: recorded.cat.merged(), snap: snap, now: now, stays: map[string]moveSet{}}
 	v.propose(ctx, wanted, kept)
 	r.report.Proposals = slices.Concat(v.said, r.desk.mergedBy(), r.desk.rejected(recorded.declines))
 	r.report.ForgeErr, r.report.acts = r.desk.err, v.acts
@@ -72,6 +72,7 @@ func (r *Reconciler) named(ps []Proposal) {
 type review struct {
 	*Reconciler
 	*desk
+	cat     *Catalog
 	snap    gitstore.Snapshot
 	now     time.Time
 	said    []Reviewed

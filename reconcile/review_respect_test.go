@@ -530,3 +530,22 @@ func TestReviewImportUndoes(t *testing.T) {
 		})
 	}
 }
+
+// A survey says what waits for its turn, and changes nothing.
+func TestSurveyOfWhatWaits(t *testing.T) {
+	atPier(t, sitesReviewed+"max-open: 1\n", func(p *pier) {
+		p.store.Write("main", "another", map[string]string{"streams/d.yaml": quayStream("d"), "d.yaml": strings.Replace(follower("d", " "), "web:stable", "d:stable", 1)})
+		p.offers("quay.io/team1/web:1.4 aaa\nquay.io/team1/d:1.4 ddd")
+		p.walk()
+		f := p.one()
+		p.restart()
+		_, rep, err := p.line.Survey(p.t.Context())
+		if err != nil || len(rep.Proposals) != 2 || rep.Proposals[0].State != reconcile.UnderReview || rep.Proposals[1].State != reconcile.InLine ||
+			!strings.HasPrefix(rep.Proposals[1].Why, "max-open of .towpath.yaml allows no more than 1 open proposal") {
+			t.Errorf("%+v, %v", rep.Proposals, err)
+		}
+		if got := p.one(); got.Head != f.Head || len(p.branches()) != 1 {
+			t.Errorf("a survey wrote: %v", p.branches())
+		}
+	})
+}

@@ -84,8 +84,37 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 	rep := r.summary(cat, Plan{Recorded: recorded}, held, later, Writes{}, nil, Outcome{Landed: true}, now)
 	if r.desk != nil {
 		rep.Proposals, rep.ForgeErr = r.desk.lies(cat, recorded.declines), r.desk.err
+		waiting, err := r.inLine(ctx, recorded, held, wanted, now)
+		if err != nil {
+			return nil, Report{}, err
+		}
+		rep.Proposals = append(rep.Proposals, waiting...)
 	}
 	return cat, rep, nil
+}
+
+// inLine are the proposals that wait for others, of what follows the record as it stands: a rehearsal, of which
+// nothing else is told.
+func (r *Reconciler) inLine(ctx context.Context, recorded *Recorded, held Held, wanted []SiteChange, now time.Time) (waiting []Reviewed, err error) {
+	defer func(was bool) { r.Dry = was }(r.Dry)
+	r.Dry = true
+	cat := recorded.cat
+	moves, later := r.moves(recorded, held, wanted, now)
+	plan := Plan{Recorded: recorded, Sites: moves, Author: r.Author, When: now}
+	texts, err := Texts(ctx, cat.snap, plan.Paths())
+	if err != nil {
+		return nil, err
+	}
+	proposals := plan.Writes(texts).Proposals
+	r.named(proposals)
+	v := review{Reconciler: r, desk: r.desk, cat: cat, snap: cat.snap, now: now, stays: map[string]moveSet{}}
+	v.propose(ctx, proposals, r.unclear(recorded, later, proposals))
+	for _, p := range v.said {
+		if p.State == InLine && !p.Due && p.Number == 0 {
+			waiting = append(waiting, p)
+		}
+	}
+	return waiting, nil
 }
 
 // A Since says which commit gave a site what it holds.
