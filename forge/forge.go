@@ -67,8 +67,9 @@ type Forge interface {
 	// nothing changed since the last call it costs one request that is conditional
 	// where the forge knows such.
 	List(ctx context.Context, base, prefix string) ([]Proposal, error)
-	// Past lists those of a branch onto base that are closed or merged, newest first;
-	// at least the newest 30.
+	// Past lists those of a branch onto base that are closed or merged, newest first: all of them, up
+	// to MostPast. Where few are, it costs one page. A forge that cannot be asked for one branch's may leave out
+	// what is further back than the last 1,000 that ended, of whatever branch.
 	Past(ctx context.Context, base, branch string) ([]Proposal, error)
 	// Propose opens one. Where one is open for that branch and base already, it is
 	// returned as it is: nothing is changed. What cannot be given to it (a label, a reviewer that the
@@ -90,6 +91,10 @@ type Forge interface {
 	// head is still that. Twice is once.
 	AutoMerge(ctx context.Context, number int, head string) error
 }
+
+// MostPast is how many earlier proposals of one branch are looked at. What people declined before
+// those is forgotten.
+const MostPast = 300
 
 // ErrMoved says that a proposal's head is another than was meant.
 var ErrMoved = errors.New("the proposal has moved on meanwhile")

@@ -81,6 +81,7 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 		{"closed by a person", closedByAPerson},
 		{"closed and reopened", closedAndReopened},
 		{"past is newest first", pastIsNewestFirst},
+		{"past is all of them", pastIsAll},
 		{"merged in each way", mergedInEachWay},
 		{"the branch is gone", theBranchIsGone},
 		{"the head moves", theHeadMoves},

@@ -115,6 +115,19 @@ func pastIsNewestFirst(b *bench) {
 	b.same("past of another base", numbers(b.pastOf("release", branch)), []int{})
 }
 
+// pastIsAll has a branch be proposed and closed so often that a page or two of it would not do: what
+// people declined first is not forgotten.
+func pastIsAll(b *bench) {
+	b.Push(branch)
+	var want []int
+	for range 35 {
+		number := b.Open(branch, Base, "Once more", "")
+		b.Close(number)
+		want = append([]int{number}, want...)
+	}
+	b.same("past", numbers(b.past()), want)
+}
+
 func (b *bench) pastOf(base, branch string) []forge.Proposal {
 	b.Helper()
 	found, err := b.forge.Past(b.Context(), base, branch)

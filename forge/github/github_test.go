@@ -435,3 +435,44 @@ func quoted(s string) string {
 	s = strings.NewReplacer("\x1b", `\u001b`, `"`, `\"`).Replace(s)
 	return `"` + s + `"`
 }
+
+// TestPastIsAllOfThem has a branch be merged often after it was declined once: that is read on as many pages as it
+// takes, up to a bound, and on one where there are few. Long texts make the pages smaller.
+//
+// fault: F-07
+func TestPastIsAllOfThem(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.pageSize = 100
+	h.push(branch)
+	f := h.forge()
+	h.end(h.open(branch, "main", "declined", "", repoID), false)
+	past := func(most, pages int) forge.Proposal {
+		t.Helper()
+		h.seen = nil
+		found, err := f.Past(t.Context(), "main", branch)
+		h.seen = slices.DeleteFunc(h.seen, func(s string) bool { return !strings.Contains(s, "/pulls?") })
+		if err != nil || len(found) != most || len(h.seen) != pages {
+			t.Fatalf("past are %d (%v) on %d pages, want %d on %d", len(found), err, len(h.seen), most, pages)
+		}
+		return found[most-1]
+	}
+	for _, c := range []struct{ most, pages int }{{1, 1}, {62, 1}, {240, 3}} {
+		for len(h.pulls) < c.most {
+			h.end(h.open(branch, "main", "later", "", repoID), true)
+		}
+		if oldest := past(c.most, c.pages); oldest.Number != 1 {
+			t.Errorf("the oldest of %d is %d: what a person closed is forgotten", c.most, oldest.Number)
+		}
+	}
+	h.longIn("100")
+	past(240, 1+8)
+	h.fault = nil
+	for range 200 {
+		h.end(h.open(branch, "main", "later", "", repoID), true)
+	}
+	h.open(branch, "main", "open", "", repoID)
+	if oldest := past(forge.MostPast, 4); oldest.Number != 440-forge.MostPast+1 {
+		t.Errorf("the oldest is %d, want the newest %d", oldest.Number, forge.MostPast)
+	}
+}

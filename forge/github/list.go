@@ -18,10 +18,7 @@ import (
 	"github.com/towpath/towpath/forge/wire"
 )
 
-const (
-	maxPages   = 200
-	enoughPast = 30 // of one branch; older ones are looked at by nobody
-)
+const maxPages = 200
 
 // listSizes are how many pull requests are asked for at once. Anybody may open some in a
 // public repository with 65,536 letters of text each: what is too large for one answer is
@@ -84,7 +81,8 @@ func (f *Forge) Past(ctx context.Context, base, branch string) ([]forge.Proposal
 		return nil, &forge.Error{Kind: forge.Unreachable, Forge: f.origin,
 			What: fmt.Sprintf("pull request %d was not open, and is", all[i].Number), Fix: "nobody's: GitHub is asked again"}
 	}
-	return slices.DeleteFunc(all, open), nil
+	all = slices.DeleteFunc(all, open)
+	return all[:min(len(all), forge.MostPast)], nil
 }
 
 // of lists those of one branch, newest first.
@@ -93,8 +91,12 @@ func (f *Forge) of(ctx context.Context, state, base, branch string) ([]forge.Pro
 	if err != nil {
 		return nil, err
 	}
-	all, err := f.list(ctx, &github.PullRequestListOptions{State: state, Base: base, Head: head, Sort: "created", Direction: "desc",
-		ListOptions: github.ListOptions{PerPage: enoughPast}}, enoughPast+1) // one may be open
+	var all []forge.Proposal
+	err = sized(listSizes[0], func(size int) error {
+		all, err = f.list(ctx, &github.PullRequestListOptions{State: state, Base: base, Head: head, Sort: "created", Direction: "desc",
+			ListOptions: github.ListOptions{PerPage: size}}, forge.MostPast+1) // one may be open
+		return err
+	})
 	if err != nil {
 		return nil, f.fail(ctx, reading, err)
 	}

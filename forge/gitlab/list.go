@@ -13,8 +13,6 @@ import (
 	"github.com/towpath/towpath/forge"
 )
 
-const enough = 30 // of what is past, the newest
-
 // List is forge.Forge's. GitLab knows no prefix of branches, so a page of 100 open merge requests onto base is
 // one conditional request each.
 func (f *Forge) List(ctx context.Context, base, prefix string) ([]forge.Proposal, error) {
@@ -56,7 +54,7 @@ func (f *Forge) Past(ctx context.Context, base, branch string) ([]forge.Proposal
 				Kind: forge.Unreachable, Forge: f.origin, What: fmt.Sprintf("merge request !%d was not open, and is", p.Number), Fix: "nobody's: GitLab is asked again",
 			}
 		}
-		return len(found) < enough, nil
+		return len(found) < forge.MostPast, nil
 	})
 	if err != nil {
 		return nil, err

@@ -133,17 +133,6 @@ func TestPastBehindStrangers(t *testing.T) {
 	}
 }
 
-func TestPastIsBounded(t *testing.T) {
-	w := newWorld(t)
-	for range 200 {
-		w.Close(w.Open(branch, "main", "x", ""))
-	}
-	past, err := w.client(10).Past(t.Context(), "main", branch)
-	if err != nil || len(past) < 30 || past[0].Number != 200 || w.Requests() > 3 {
-		t.Errorf("%d past after %d requests, %v", len(past), w.Requests(), err)
-	}
-}
-
 // One that is being merged is neither open nor merged: taking it for merged would look for its
 // changes in Git too early, and taking it for none would open another.
 func TestWhileItIsMerged(t *testing.T) {
@@ -191,5 +180,40 @@ func TestAnswersOfAnotherAge(t *testing.T) {
 	w.Close(1)
 	if found, err := past(); err != nil || len(found) != 1 || found[0].State != forge.Closed {
 		t.Errorf("later past are %+v, %v", found, err)
+	}
+}
+
+// TestPastIsAllOfThem has a branch be merged often after it was declined once: that is read on as many pages as it
+// takes, up to a bound, and on one where there are few.
+//
+// fault: F-07
+func TestPastIsAllOfThem(t *testing.T) {
+	w := newWorld(t)
+	w.Push(branch)
+	f := w.client(100)
+	first := w.Open(branch, "main", "declined", "")
+	w.Close(first)
+	past := func(most, pages int) forge.Proposal {
+		t.Helper()
+		before := w.Requests()
+		found, err := f.Past(t.Context(), "main", branch)
+		if err != nil || len(found) != most || w.Requests()-before != pages {
+			t.Fatalf("past are %d (%v) on %d pages, want %d on %d", len(found), err, w.Requests()-before, most, pages)
+		}
+		return found[most-1]
+	}
+	for _, c := range []struct{ most, pages int }{{1, 1}, {60, 1}, {240, 3}} {
+		for len(w.merges) < c.most {
+			w.Merge(w.Open(branch, "main", "later", ""), "merge")
+		}
+		if oldest := past(c.most, c.pages); oldest.Number != first {
+			t.Errorf("the oldest of %d is !%d: what a person closed is forgotten", c.most, oldest.Number)
+		}
+	}
+	for range 200 {
+		w.Merge(w.Open(branch, "main", "later", ""), "merge")
+	}
+	if oldest := past(forge.MostPast, 3); oldest.Number != 440-forge.MostPast+1 {
+		t.Errorf("the oldest is !%d, want the newest %d", oldest.Number, forge.MostPast)
 	}
 }
