@@ -51,7 +51,7 @@ type App struct {
 
 	installation int64
 	token        string
-	expires      time.Time // by our clock
+	expires      time.Time // by our clock on the wall: the other one stands still while a machine sleeps
 	retry        time.Time // no renewal before this, while the token lasts
 }
 
@@ -71,7 +71,7 @@ func NewApp(o AppOptions) (*App, error) {
 	return a, err
 }
 
-// Token is a token that is good for five minutes at least. It fits Options.Token, and as a
+// Token is a token that is good for five minutes at least, and that GitHub has not refused meanwhile (wire.Refused). It fits Options.Token, and as a
 // password in Git goes with the user x-access-token. Its errors are *forge.Error, or the context's.
 func (a *App) Token(ctx context.Context) (string, error) {
 	select {
@@ -79,6 +79,9 @@ func (a *App) Token(ctx context.Context) (string, error) {
 		defer func() { <-a.turn }()
 	case <-ctx.Done():
 		return "", ctx.Err()
+	}
+	if a.token != "" && wire.Refused(ctx) == a.token {
+		a.token, a.expires, a.retry = "", time.Time{}, time.Time{}
 	}
 	now := a.now()
 	left := a.expires.Sub(now)
@@ -120,7 +123,7 @@ func (a *App) renew(ctx context.Context) error {
 	if got.GetToken() == "" || life <= minLeft {
 		return a.failure(ctx, "get a token for the App", odd("a token that is empty or over already"))
 	}
-	a.token, a.expires, a.retry = got.GetToken(), a.now().Add(life), time.Time{}
+	a.token, a.expires, a.retry = got.GetToken(), a.now().Round(0).Add(life), time.Time{}
 	return nil
 }
 

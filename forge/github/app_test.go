@@ -412,3 +412,55 @@ func wantKind(t *testing.T, err error, kind forge.Kind) *forge.Error {
 	}
 	return e
 }
+
+// TestAppMakesAnotherTokenForARevokedOne has GitHub take tokens no more that have long to live: one request fails,
+// and the next one goes with a new token. It makes one each time, however often that is refused.
+func TestAppMakesAnotherTokenForARevokedOne(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, github.AppOptions{})
+	h := newHub(t)
+	h.token = "ghs_1canary"
+	f, err := github.New(github.Options{API: h.api(), Owner: owner, Repo: repo, Token: a.Token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func() error { _, err := f.List(t.Context(), "main", ""); return err }
+	if err := list(); err != nil {
+		t.Fatal(err)
+	}
+	h.token = "ghs_2canary"
+	wantKind(t, list(), forge.Unauthorized)
+	for range 3 {
+		if err := list(); err != nil {
+			t.Errorf("with another token: %v", err)
+		}
+	}
+	h.token = "ghs_none"
+	for range 4 {
+		wantKind(t, list(), forge.Unauthorized)
+	}
+	if len(h.seen) != 1+1+3+4 || a.server.issued != 2+3 {
+		t.Errorf("%d requests went with %d tokens, want 9 with 5", len(h.seen), a.server.issued)
+	}
+	// What GitHub refused is not shown again while there is no other.
+	a.server.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	wantKind(t, list(), forge.Unreachable)
+	if len(h.seen) != 9 {
+		t.Errorf("a token that was refused is sent again: %q", h.seen[9:])
+	}
+}
+
+// TestAppGoesByTheClockOnTheWall keeps no reading of the clock that stands still while a machine sleeps.
+func TestAppGoesByTheClockOnTheWall(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, github.AppOptions{})
+	a.At(time.Now)
+	a.server.clock = time.Now()
+	a.want(t, "ghs_1canary")
+	if at := a.Expires(); at != at.Round(0) || time.Until(at) < 50*time.Minute {
+		t.Errorf("it expires at %v", at)
+	}
+}

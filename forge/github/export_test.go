@@ -14,6 +14,9 @@ import (
 // At sets an App's clock.
 func (a *App) At(now func() time.Time) { a.now = now }
 
+// Expires is when an App's token does, by the App's clock.
+func (a *App) Expires() time.Time { return a.expires }
+
 var GraphQLOf = graphQLOf
 
 // SendBlobs sends some through a transport.

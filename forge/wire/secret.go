@@ -16,6 +16,7 @@ import (
 
 // secrets are what nobody may read of a request. Without a credential there are none.
 type secrets struct {
+	token   string
 	forms   []string // in which servers and libraries repeat it, longest first
 	account fingerprint
 }
@@ -51,6 +52,7 @@ func hide(token string, before, after http.Header) secrets {
 		}
 	}
 	return secrets{
+		token: token,
 		forms: slices.SortedFunc(maps.Keys(forms), func(a, b string) int {
 			return cmp.Or(len(b)-len(a), strings.Compare(a, b))
 		}),

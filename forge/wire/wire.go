@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/towpath/towpath/forge"
@@ -22,8 +23,8 @@ import (
 // Options say which API, and how to reach it.
 type Options struct {
 	API string // its base URL: https://api.github.com/, https://git.example/api/v1/
-	// Token is asked before every request, so that a rotated or renewed one is used. Empty: no
-	// credential is sent.
+	// Token is asked before every request, so that a rotated or renewed one is used; Refused tells it
+	// from the context which one the forge took no more. Empty: no credential is sent.
 	Token func(ctx context.Context) (string, error)
 	// Authorize puts a token into a request's header; nil: Authorization: Bearer.
 	Authorize func(h http.Header, token string)
@@ -61,6 +62,22 @@ type line struct {
 	next http.RoundTripper
 	gate gate
 	kept *memory
+	over atomic.Pointer[refused] // the last token that was answered with 401
+}
+
+// refused is a token that a forge took no more. It is a type of its own, so that no context prints it.
+type refused struct{ token string }
+
+type refusedKey struct{}
+
+// Refused is the token that the forge answered last with 401, in the context that Options.Token is
+// given; empty: none. Whoever keeps tokens drops that one, whatever it says of its own life: it may have been
+// revoked.
+func Refused(ctx context.Context) string {
+	if r, ok := ctx.Value(refusedKey{}).(*refused); ok {
+		return r.token
+	}
+	return ""
 }
 
 // RoundTrip asks, and judges the answer as far as HTTP goes. Its errors are
@@ -83,6 +100,9 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	now := time.Now()
 	hidden.clean(&a)
 	wait := l.gate.heed(a, now)
+	if a.status == http.StatusUnauthorized && hidden.token != "" {
+		l.over.Store(&refused{hidden.token})
+	}
 	switch {
 	case a.status != http.StatusNotModified:
 	case was != nil:
@@ -118,7 +138,11 @@ func (l *line) signed(req *http.Request) (*http.Request, secrets, error) {
 	if l.Token == nil {
 		return asked, secrets{}, nil
 	}
-	token, err := l.Token(req.Context())
+	ctx := req.Context()
+	if r := l.over.Load(); r != nil {
+		ctx = context.WithValue(ctx, refusedKey{}, r)
+	}
+	token, err := l.Token(ctx)
 	var done *forge.Error
 	switch {
 	case err == nil:

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/forge/wire"
@@ -403,4 +406,32 @@ func TestAsError(t *testing.T) {
 	var into struct{ Number int }
 	err := json.Unmarshal([]byte(`{"number": "one"}`), &into)
 	fails(t, err, forge.Invalid, "not understood")
+}
+
+// TestTheRefusedTokenIsTold has who keeps tokens learn which one was answered with 401, and nobody who
+// prints the context.
+func TestTheRefusedTokenIsTold(t *testing.T) {
+	good, old := rand.Text(), rand.Text()
+	s := api(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+good {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	var told []string
+	c := client(t, wire.Options{API: s.URL, Token: func(ctx context.Context) (string, error) {
+		told = append(told, wire.Refused(ctx))
+		if text := fmt.Sprintf("%v %+v", ctx, ctx); strings.Contains(text, old) {
+			t.Errorf("the context shows the token: %s", text)
+		}
+		if len(told) > 2 {
+			return good, nil
+		}
+		return old, nil
+	}})
+	for range 4 {
+		get(t, c, s.URL)
+	}
+	if diff := cmp.Diff([]string{"", old, old, old}, told); diff != "" {
+		t.Errorf("it was told (-want +got):\n%s", diff)
+	}
 }
