@@ -60,6 +60,9 @@ func New(o Options) (*Forge, error) {
 	}
 	origin := api.Scheme + "://" + strings.ToLower(api.Host)
 	o.PageSize = cmp.Or(o.PageSize, 50)
+	client := *o.Client
+	client.Transport = strict{client.Transport, origin}
+	o.Client = &client
 	return &Forge{
 		Options: o, origin: origin, api: api.Scheme + "://" + api.Host + path, size: o.PageSize,
 		open: map[string]*openList{}, closed: map[string]*closedList{},

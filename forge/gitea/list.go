@@ -58,9 +58,6 @@ func (f *Forge) page(ctx context.Context, state, base string, number int) (page,
 	}
 	p := page{total: total}
 	for _, pr := range prs {
-		if pr == nil {
-			continue
-		}
 		r := row{Proposal: forge.Proposal{Number: int(pr.Index)}}
 		if found, ok := mine(pr); ok {
 			r.Proposal, r.mine = found, true
