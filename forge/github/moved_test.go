@@ -47,6 +47,20 @@ func TestTheOwnerHasAnotherName(t *testing.T) {
 	}
 }
 
+// TestTeamsAfterATransfer asks a team of the organization that has the repository now.
+func TestTeamsAfterATransfer(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.today = "new-org"
+	_, err := propose(t, h, forge.Draft{Title: "x", Reviewers: []string{"New-Org/team", "elsewhere/team"}})
+	if e := wantKind(t, err, forge.Partly); !strings.HasSuffix(e.What, "without the reviewer elsewhere/team") {
+		t.Errorf("%v", e)
+	}
+	if diff := cmp.Diff([]string{"team"}, h.pulls[0].teams); diff != "" {
+		t.Errorf("teams (-want +got):\n%s", diff)
+	}
+}
+
 // TestTheRepositoryHasAnotherName is after it was renamed: GitHub sends everybody on to its number, at
 // the same address, with the token and with what was to be written.
 func TestTheRepositoryHasAnotherName(t *testing.T) {

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ func (f *Forge) Propose(ctx context.Context, d forge.Draft) (forge.Proposal, err
 	}
 	var p forge.Proposal
 	if err == nil {
+		f.owns = cmp.Or(pr.GetBase().GetRepo().GetOwner().GetLogin(), f.owns)
 		p, err = proposalOf(pr)
 	}
 	if err != nil {
@@ -117,7 +119,7 @@ func (f *Forge) review(ctx context.Context, number int, reviewers []string, lost
 		for _, r := range some {
 			if org, team, ok := strings.Cut(r, "/"); !ok {
 				request.Reviewers = append(request.Reviewers, r)
-			} else if strings.EqualFold(org, f.owner) {
+			} else if strings.EqualFold(org, f.owner) || strings.EqualFold(org, f.owns) {
 				request.TeamReviewers = append(request.TeamReviewers, team)
 			} else {
 				return errTeam
