@@ -120,6 +120,13 @@ func (g *gitLab) update(w http.ResponseWriter, r *http.Request, m *merge) {
 	if body, ok := in["description"]; ok {
 		m.body = g.carryOut(m, body.(string))
 	}
+	if labels, ok := in["labels"]; ok { // all that it has from now on
+		m.labels = nil
+		g.give(m, strings.Split(labels.(string), ","))
+	}
+	if _, ok := in["reviewer_ids"]; ok {
+		m.reviewers = g.members(numbers(in, "reviewer_ids"), g.reviewers)
+	}
 	if text(in, "state_event") == "close" && m.state == "opened" && !g.keepsOpen {
 		g.end(m, "closed")
 	}
