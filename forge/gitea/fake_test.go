@@ -29,6 +29,7 @@ type fake struct {
 	total   string                          // of the lists among answers; empty: it is not said
 	before  func(page int)                  // is called before a page is answered
 	answers map[string]func() (int, string) // by method and path
+	moved   []string                        // methods and paths that have another address now
 
 	mu    sync.Mutex
 	prs   []*sdk.PullRequest
@@ -98,6 +99,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	f.asked = append(f.asked, what)
 	f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
+	if slices.Contains(f.moved, what) {
+		http.Redirect(w, req, strings.Replace(req.URL.Path, "/o/r/", "/o/new/", 1), http.StatusMovedPermanently)
+		return
+	}
 	if answer := f.answers[what]; answer != nil {
 		status, text := answer()
 		if f.total != "" {

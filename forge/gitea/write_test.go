@@ -241,3 +241,49 @@ func TestNew(t *testing.T) {
 		t.Errorf("%+v, %v", f, err)
 	}
 }
+
+// TestTheRepositoryHasAnotherName is after it was renamed: an older Gitea sends a writer on with 301, which makes a read of
+// it, and writes nothing.
+func TestTheRepositoryHasAnotherName(t *testing.T) {
+	f := newFake(t)
+	f.answers["GET /pulls/1"] = says(200, pull("T", "open", head, false))
+	for _, what := range []string{"PATCH /pulls/1", "POST /pulls"} {
+		_, path, _ := strings.Cut(what, " ")
+		f.moved = append(f.moved, what)
+		f.answers["GET /api/v1/repos/o/new"+path] = says(200, pull("T", "open", head, false))
+	}
+	want(t, f.forge.Edit(t.Context(), 1, "x", "y"), forge.Invalid, "renamed", "repo:", "forge.project", "/repos/o/new/pulls/1")
+	want(t, f.forge.Close(t.Context(), 1), forge.Invalid, "renamed")
+	_, err := f.forge.Propose(t.Context(), draft)
+	want(t, err, forge.Invalid, "renamed")
+}
+
+// TestAnswersThatSayNothing are no empty lists: that would be that nobody proposed, declined or said anything.
+//
+// fault: F-11
+func TestAnswersThatSayNothing(t *testing.T) {
+	d := draft
+	d.Labels = []string{"images"}
+	ctx := t.Context()
+	for _, answer := range []string{"null", "[null]", "", " ", `"ok"`, `[{"number":1},null]`} {
+		f := newFake(t)
+		f.add("towpath/a", "main", "closed")
+		for _, what := range []string{"GET /pulls", "GET /pulls/1", "GET /commits/" + head + "/status", "GET /labels", "GET /issues/1/comments"} {
+			f.answers[what] = says(200, answer)
+		}
+		_, err := f.forge.List(ctx, "main", "")
+		want(t, err, forge.Invalid)
+		_, err = f.forge.Past(ctx, "main", "towpath/a")
+		want(t, err, forge.Invalid)
+		_, err = f.forge.Propose(ctx, d)
+		want(t, err, forge.Invalid)
+		if says, err := f.forge.Checks(ctx, head); answer != "null" {
+			want(t, err, forge.Invalid)
+		} else if err != nil || says != forge.NoChecks {
+			t.Errorf("without statuses the checks are %s, %v", says, err)
+		}
+		want(t, f.forge.Comment(ctx, 1, "k", "x"), forge.Invalid)
+		want(t, f.forge.Edit(ctx, 1, "a", "b"), forge.Invalid)
+		want(t, f.forge.Close(ctx, 1), forge.Invalid)
+	}
+}

@@ -26,6 +26,10 @@ func (f *Forge) failed(doing string, resp *gl.Response, err error) error {
 	said := sayings(err)
 	e := wire.Refusal(resp.Response, said)
 	e.Forge, e.What = f.origin, oneLine(doing)+": "+e.What
+	if strings.Contains(said, "not allowed for moved projects") {
+		e.Kind, e.Fix = forge.NotFound, wire.FixMoved
+		return e
+	}
 	switch e.Kind {
 	case forge.Unauthorized:
 		e.Fix = "the operator's: the token is wrong, expired or revoked: give towpath an access token of " + f.project + " with the role Developer and the scope api"

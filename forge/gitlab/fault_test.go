@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -302,5 +303,47 @@ func same(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// TestTheProjectHasAnotherName is after it was renamed: GitLab sends readers on to its number, and lets nobody write
+// at the old path.
+func TestTheProjectHasAnotherName(t *testing.T) {
+	w := newWorld(t)
+	w.Push(branch)
+	number := w.Open(branch, "main", "x", "y")
+	head := w.merges[0].head
+	const old, now = "/projects/acme%2Fplat%2Eform%2Fdeploy/", "/projects/3/"
+	w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+		path := r.URL.EscapedPath()
+		switch {
+		case strings.Contains(path, now):
+			u, err := url.Parse(strings.Replace(r.RequestURI, now, old, 1))
+			if err != nil {
+				t.Error(err)
+			}
+			r.URL = u
+			return false
+		case r.Method != http.MethodGet:
+			w.says(rw, r, 405, "405 Non GET methods are not allowed for moved projects")
+		default:
+			rw.Header().Set("Location", strings.TrimSuffix(w.url, "/api/v4/")+strings.Replace(r.RequestURI, old, now, 1))
+			w.says(rw, r, 301, "This resource has been moved permanently")
+		}
+		return true
+	}
+	f := w.under
+	if found, err := f.List(t.Context(), "main", ""); err != nil || len(found) != 1 {
+		t.Errorf("listed are %+v, %v", found, err)
+	}
+	_, err := f.Propose(t.Context(), draft())
+	for name, err := range map[string]error{
+		"propose": err, "edit": f.Edit(t.Context(), number, "a", "b"), "comment": f.Comment(t.Context(), number, "k", "x"), "close": f.Close(t.Context(), number),
+		"merge": f.Merge(t.Context(), number, head), "auto-merge": f.AutoMerge(t.Context(), number, head),
+	} {
+		var e *forge.Error
+		if !errors.As(err, &e) || e.Kind != forge.NotFound || e.Fix != wire.FixMoved {
+			t.Errorf("%s: %#v, want that the project was renamed", name, err)
+		}
 	}
 }

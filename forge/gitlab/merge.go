@@ -56,15 +56,19 @@ func (f *Forge) accept(ctx context.Context, number int, head string, o *gl.Accep
 //	                 rules, conflicts: says no
 //	409              its head is another
 func (f *Forge) whyNot(ctx context.Context, number int, head string, status int, failed error) error {
-	switch status {
-	case http.StatusConflict:
+	var no *forge.Error
+	switch {
+	case errors.As(failed, &no) && no.Kind == forge.NotFound: // the project has moved
+		return failed
+	case status == http.StatusConflict:
 		return f.moved(number)
+	}
+	switch status {
 	case http.StatusUnauthorized, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnprocessableEntity:
 	default:
 		return failed
 	}
 	m, p, err := f.get(ctx, number)
-	var no *forge.Error
 	switch {
 	case err != nil:
 		return err
@@ -72,7 +76,7 @@ func (f *Forge) whyNot(ctx context.Context, number int, head string, status int,
 		return f.moved(number)
 	case p.State == forge.Merged:
 		return nil
-	case !errors.As(failed, &no):
+	case no == nil:
 		return failed
 	case p.State == forge.Closed:
 		no.What += "; it is closed"

@@ -26,6 +26,9 @@ const (
 	fixAdmin  = "the repository admin's: see what the forge says"
 )
 
+// FixMoved is for a repository that is read at its old address still, and cannot be written there.
+const FixMoved = "the operator's: the repository was renamed or moved: write its new address as repo: (and as forge.project, where that stands)"
+
 // AsError is an error of a client as a forge.Forge returns it: an *forge.Error, or the
 // context's, or ErrMoved. What came from elsewhere, such as from a library that understood
 // no answer, is Invalid. An origin is as forge.Error has it.

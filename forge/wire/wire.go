@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -180,7 +181,11 @@ func (l *line) onward(req *http.Request, via []*http.Request) error {
 	case req.URL.User != nil:
 		return l.invalid("redirected to a URL with a user")
 	case req.Method != via[0].Method:
-		return l.invalid("redirected a " + via[0].Method + " to a " + req.Method)
+		e := l.invalid("redirected a " + via[0].Method + " to a " + req.Method + " of " + oneLine(req.URL.Path))
+		if path.Base(req.URL.Path) == path.Base(via[0].URL.Path) { // a login page would be elsewhere
+			e.Fix = FixMoved
+		}
+		return e
 	}
 	return nil
 }

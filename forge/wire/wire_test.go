@@ -167,7 +167,7 @@ func TestRedirects(t *testing.T) {
 	var s *httptest.Server
 	s = api(t, func(w http.ResponseWriter, r *http.Request) {
 		to := map[string]string{
-			"/renamed": "/here", "/post": "/here", "/loop": "/loop", "/us": "http://user:pw@" + s.Listener.Addr().String() + "/here",
+			"/renamed": "/here", "/post": "/here", "/old/1": "/new/1", "/loop": "/loop", "/us": "http://user:pw@" + s.Listener.Addr().String() + "/here",
 			"/port": trap.URL + "/x", "/host": strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/here",
 			"/scheme": "https://" + s.Listener.Addr().String() + "/here", "/slashes": "//" + trap.Listener.Addr().String() + "/x",
 			"/user": "http://user:pw@" + trap.Listener.Addr().String(), "/file": "file:///etc/passwd",
@@ -175,7 +175,7 @@ func TestRedirects(t *testing.T) {
 		switch {
 		case to == "":
 			json.NewEncoder(w).Encode([]string{r.Method, r.Header.Get("Authorization")})
-		case r.URL.Path == "/post":
+		case r.URL.Path == "/post", r.URL.Path == "/old/1":
 			http.Redirect(w, r, to, http.StatusFound)
 		default:
 			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
@@ -190,7 +190,13 @@ func TestRedirects(t *testing.T) {
 		t.Errorf("a 307 of a POST within the origin: %v", err)
 	}
 	_, err = c.Post(s.URL+"/post", "application/json", strings.NewReader(`{}`))
-	fails(t, err, forge.Invalid, "redirected a POST to a GET")
+	if e := fails(t, err, forge.Invalid, "redirected a POST to a GET of /here"); strings.Contains(e.Fix, "renamed") {
+		t.Errorf("fix: %s", e.Fix)
+	}
+	_, err = c.Post(s.URL+"/old/1", "application/json", strings.NewReader(`{}`))
+	if e := fails(t, err, forge.Invalid, "redirected a POST to a GET of /new/1"); e.Fix != wire.FixMoved {
+		t.Errorf("fix: %s, want that it was renamed", e.Fix)
+	}
 	_, err = c.Get(s.URL + "/loop")
 	fails(t, err, forge.Invalid, "more than 5 times")
 	for _, path := range []string{"/port", "/host", "/scheme", "/slashes", "/user", "/file"} {
