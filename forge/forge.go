@@ -72,7 +72,8 @@ type Forge interface {
 	// what is further back than the last 1,000 that ended, of whatever branch.
 	Past(ctx context.Context, base, branch string) ([]Proposal, error)
 	// Propose opens one. Where one is open for that branch and base already, it is
-	// returned as it is: nothing is changed. What cannot be given to it (a label, a reviewer that the
+	// returned as it is: nothing is changed, but that one of ours that was opened by a request whose answer
+	// was lost is given what else was to be given to it. What cannot be given to it (a label, a reviewer that the
 	// forge does not know) is left out and named in the error of kind Partly, which comes with the proposal.
 	Propose(ctx context.Context, d Draft) (Proposal, error)
 	// Edit gives one another title and body.

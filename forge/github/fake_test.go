@@ -65,6 +65,7 @@ type pull struct {
 	state               string
 	draft, auto         bool
 	merged, closed      time.Time
+	touched             time.Time // zero: by nobody since it was opened
 	labels              []string
 	reviewers, teams    []string
 	assignees, comments []string
@@ -327,7 +328,7 @@ func (h *hub) shape(p *pull) map[string]any {
 		"url": fmt.Sprintf("%srepos/%s/%s/pulls/%d", h.api(), owner, repo, p.number), "id": 1000 + p.number, "node_id": fmt.Sprintf("PR_kwDO%d", p.number),
 		"html_url": fmt.Sprintf("https://github.com/%s/%s/pull/%d", owner, repo, p.number),
 		"number":   p.number, "state": p.state, "locked": false, "title": p.title, "user": user(botLogin), "body": body,
-		"labels": labels, "milestone": nil, "created_at": date(start), "updated_at": date(start), "closed_at": date(p.closed), "merged_at": date(p.merged),
+		"labels": labels, "milestone": nil, "created_at": date(start), "updated_at": date(slices.MaxFunc([]time.Time{start, p.touched}, time.Time.Compare)), "closed_at": date(p.closed), "merged_at": date(p.merged),
 		"merge_commit_sha": nil, "assignees": users(p.assignees), "requested_reviewers": users(p.reviewers), "requested_teams": teams,
 		"head": side(p.branch, p.head, p.repo), "base": side(p.base, h.branches[p.base], repoID), "draft": p.draft, "auto_merge": auto,
 		"author_association": "COLLABORATOR", "merged": !p.merged.IsZero(),
