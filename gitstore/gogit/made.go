@@ -21,6 +21,7 @@ type work struct {
 	// for only once check has said so.
 	forged []forged
 	want   func(plumbing.Hash) ([]entry, error) // reads the trees that were meant
+	bare   bool                                 // the forge signed not all of them, as check has seen
 }
 
 // A forged commit is one that the forge made.
@@ -84,6 +85,11 @@ func (s *Store) check(ctx context.Context, ref string, back plumbing.Hash, tip *
 	var other *otherCommit
 	switch {
 	case wrong == nil:
+		if w.bare { // they are there, and what was asked for but for that
+			s.unsigned.Do(func() {
+				s.log.Warn("the forge makes the commits and does not sign them; GitHub signs those of an App alone: name one under forge.app, or write git.commits: git, with git.signing")
+			})
+		}
 		return nil
 	case !errors.As(wrong, &other):
 		return fmt.Errorf("the push landed, but what the forge made cannot be checked: %w", wrong)
@@ -129,6 +135,7 @@ func (s *Store) otherwise(ctx context.Context, tip *snapshot, w *work) error {
 		if err != nil {
 			return err
 		}
+		w.bare = w.bare || !got.signed
 		if !slices.Equal(got.parents, []plumbing.Hash{f.parent}) {
 			return &otherCommit{f.id, "has other parents than " + f.parent.String()}
 		}

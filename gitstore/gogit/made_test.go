@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ type workshop struct {
 	spoil func(n int, d *draft)
 	err   error // instead of any commit
 	asked []gitstore.Commit
+	signs bool
 }
 
 // A draft is a commit before it is made.
@@ -69,7 +71,12 @@ func (w *workshop) Commit(_ context.Context, parent gitstore.Rev, c gitstore.Com
 	for _, p := range d.parents {
 		args = append(args, "-p", p)
 	}
-	return gitstore.Rev(w.repo.GitInput(c.Message, args...)), nil
+	made := w.repo.GitInput(c.Message, args...)
+	if w.signs {
+		head, message, _ := strings.Cut(w.repo.Git("cat-file", "commit", made), "\n\n")
+		made = w.repo.GitInput(head+"\ngpgsig -----BEGIN PGP SIGNATURE-----\n canary\n\n"+message+"\n", "hash-object", "-t", "commit", "-w", "--stdin")
+	}
+	return gitstore.Rev(made), nil
 }
 
 // newWorkshop is a stage whose forge makes the commits.
@@ -377,4 +384,25 @@ func TestReplacementIsMade(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	s.repo.Fsck()
+}
+
+// TestMadeUnsigned has a forge make commits and not sign them, as GitHub does for whom is no App: they stay, and that
+// is told once.
+func TestMadeUnsigned(t *testing.T) {
+	for signs, want := range map[bool]int{false: 1, true: 0} {
+		var told strings.Builder
+		s, w := newWorkshop(t, func(o *gogit.Options) { o.Logger = slog.New(slog.NewTextHandler(&told, nil)) })
+		w.signs = signs
+		base := s.snapshot()
+		for _, content := range []string{"status: 1\n", "status: 2\n"} {
+			next, err := s.edit(base, "app/stream.yaml", content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			base = next
+		}
+		if n := strings.Count(told.String(), "does not sign them"); n != want {
+			t.Errorf("signs: %v; it is told %d times, want %d:\n%s", signs, n, want, &told)
+		}
+	}
 }

@@ -29,6 +29,7 @@ type commit struct {
 	id, tree plumbing.Hash
 	parents  []plumbing.Hash
 	about    gitstore.About
+	signed   bool // by anybody
 }
 
 func (s *snapshot) Rev() gitstore.Rev     { return gitstore.Rev(s.commit.id.String()) }
@@ -225,6 +226,8 @@ func parseCommit(id plumbing.Hash, raw []byte) (commit, error) {
 			c.tree = plumbing.NewHash(value)
 		case "parent":
 			c.parents = append(c.parents, plumbing.NewHash(value))
+		case "gpgsig", "gpgsig-sha256":
+			c.signed = true
 		case "author":
 			who := signature(value)
 			c.about.Author = gitstore.Person{Name: who.Name, Email: who.Email}

@@ -24,6 +24,8 @@ type Store struct {
 
 	mu   sync.Mutex           // one operation on the repository at a time
 	last map[string]*snapshot // by ref: what was returned last
+
+	unsigned sync.Once // what the forge does not sign is told once
 }
 
 var _ gitstore.Store = (*Store)(nil)
