@@ -119,3 +119,79 @@ func goneMeanwhile(t *testing.T, w *world) {
 		t.Errorf("past are %+v (%v), want one that is merged", past, err)
 	}
 }
+
+// life is a proposal's: kept fresh, merged under another commit id, a person's from their commit on, and closed.
+//
+// fault: F-03, F-04, F-08, F-13
+func life(t *testing.T, w *world) {
+	ctx := t.Context()
+	s := w.store()
+	base := w.snapshot(s, forgetest.Base)
+	replace := func(old gitstore.Rev, content string) gitstore.Rev {
+		t.Helper()
+		tip, err := s.Replace(ctx, ours, old, base, change(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.tips[owner+"/"+w.repo+":"+ours] = string(tip.Rev())
+		return tip.Rev()
+	}
+	propose := func(number int) {
+		t.Helper()
+		p, err := w.forge.Propose(ctx, forge.Draft{Branch: ours, Base: forgetest.Base, Title: "Record", Body: "Body."})
+		if err != nil || p.Number != number {
+			t.Fatalf("proposed is %+v (%v), want number %d", p, err, number)
+		}
+	}
+	open := func(number int, head string) {
+		t.Helper()
+		w.Await(number, forge.Open)
+		found, err := w.forge.List(ctx, forgetest.Base, forgetest.Prefix)
+		if err != nil || len(found) != 1 || found[0].Number != number || found[0].Head != head {
+			t.Fatalf("open are %+v (%v), want number %d at %s", found, err, number, head)
+		}
+	}
+	past := func(number int, state forge.State, head string) {
+		t.Helper()
+		found, err := w.forge.Past(ctx, forgetest.Base, ours)
+		if err != nil || len(found) != number || found[0].Number != number || found[0].State != state || found[0].Head != head {
+			t.Fatalf("past are %+v (%v), want number %d %s at %s", found, err, number, state, head)
+		}
+	}
+
+	tip := replace("", "a: 1\n")
+	propose(1)
+	open(1, string(tip))
+	tip = replace(tip, "a: 2\n") // a newer image: the same one
+	open(1, string(tip))
+
+	w.Merge(1, "squash")
+	past(1, forge.Merged, string(tip))
+	merged := w.snapshot(s, forgetest.Base)
+	changed, err := merged.Changes(ctx, base)
+	if err != nil || len(changed) != 1 || changed[0].Path != "streams/web.yaml" || merged.Rev() == tip {
+		t.Fatalf("merged at %s is %+v (%v), want what the branch holds, under another id", merged.Rev(), changed, err)
+	}
+	if text, err := merged.Read(ctx, changed[0].New.Blob); err != nil || string(text) != "a: 2\n" {
+		t.Fatalf("merged is %q (%v)", text, err)
+	}
+
+	base = merged
+	tip = replace(tip, "a: 3\n")
+	propose(2)
+	open(2, string(tip))
+	persons := w.Push(ours)
+	open(2, persons)
+	if _, err := s.Replace(ctx, ours, tip, base, change("a: 4\n")); !errors.Is(err, gitstore.ErrMoved) {
+		t.Fatalf("a person's branch is replaced: %v, want ErrMoved", err)
+	}
+	open(2, persons)
+
+	w.Close(2)
+	w.Await(2, forge.Closed)
+	past(2, forge.Closed, persons)
+	w.DeleteBranch(ours)
+	tip = replace("", "a: 4\n") // a newer image asks anew
+	propose(3)
+	open(3, string(tip))
+}

@@ -17,6 +17,7 @@ func TestGitea(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *world){
 		"push to a protected branch": protectedBranch,
 		"branch gone meanwhile":      goneMeanwhile,
+		"life of a proposal":         life,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newWorld(t, real, all)) })
 	}
