@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+
+	"github.com/towpath/towpath/gitstore"
 )
 
 // Remembered is how many tags a reconciler remembers anything of.
@@ -31,3 +33,10 @@ func Reread(r *Reconciler) (files int, err error) {
 
 // Proposes are the moves that a body's marker names.
 func Proposes(body string) []Move { return readLetter(body).marker.Moves }
+
+// CraftBody is a body of towpath's that names another head.
+func CraftBody(body, head string) string {
+	l := readLetter(body)
+	l.marker.Head = gitstore.Rev(head)
+	return l.String()
+}
