@@ -159,12 +159,14 @@ func (d *desk) onTrunk(ctx context.Context, tip, below gitstore.Snapshot) (bool,
 // was set back.
 func (d *desk) moved(ctx context.Context, tip gitstore.Snapshot) error {
 	const most = 10_000 // commits that are remembered
-	if d.tip != nil && d.tip.Rev() != tip.Rev() && len(d.heads) > 0 {
+	if d.empty() || len(d.trunk) > most {
+		clear(d.trunk)
+	} else if d.tip != nil && d.tip.Rev() != tip.Rev() {
 		on, err := gitstore.Holds(ctx, tip, d.tip)
 		if e := (*gitstore.Error)(nil); err != nil && !(errors.As(err, &e) && e.Kind == gitstore.Unsupported) {
 			return err
 		}
-		if !on || len(d.trunk) > most {
+		if !on {
 			clear(d.trunk)
 			clear(d.drawn)
 		}
