@@ -12,20 +12,24 @@ import (
 
 // crafts puts on a branch what anybody can who may push to it, on what main has: one commit with a seal that fits,
 // of which the checks are green.
-func (p *pier) crafts(branch, message string, files map[string]string) {
+func (p *pier) crafts(branch, message, text string) {
+	files := map[string]string{"streams/web.yaml": text}
+	said, _, _ := strings.Cut(message, "Towpath-Part: ")
+	_, seal, _ := strings.Cut(forgedSeal(files), "\n\n")
 	p.store.Move(branch, p.store.Tip("main"))
-	p.forge.SetChecks(string(p.store.Write(branch, message+forgedSeal(files), files)), forge.Green)
+	p.forge.SetChecks(string(p.store.Write(branch, said+seal, files)), forge.Green)
 }
 
-// forges is what a branch has on record, with something else in its place.
-func (p *pier) forges(branch, is, other string) map[string]string {
+// forges puts on it what towpath did, and says so, with something else in place of what it had.
+func (p *pier) forges(branch, is, other string) {
 	p.t.Helper()
-	text := p.store.Tree(branch)["streams/web.yaml"].Content
+	top := p.store.Log(branch)[0]
+	text := top.Tree["streams/web.yaml"].Content
 	forged := strings.ReplaceAll(text, is, other)
 	if forged == text {
 		p.t.Fatalf("there is no %q in\n%s", is, text)
 	}
-	return map[string]string{"streams/web.yaml": forged}
+	p.crafts(branch, strings.ReplaceAll(top.Message, is, other), forged)
 }
 
 // What merges itself is what registries said, and that from where they said it: an image of the same content at
@@ -35,7 +39,7 @@ func TestReviewGreenReference(t *testing.T) {
 		p.merging()
 		p.push("aaa")
 		f := p.one()
-		p.crafts(f.Branch, "", p.forges(f.Branch, "quay.io/team1/web@", "elsewhere.example/x@"))
+		p.forges(f.Branch, "quay.io/team1/web@", "elsewhere.example/x@")
 		for range 5 {
 			time.Sleep(time.Minute)
 			p.pass()
@@ -52,7 +56,7 @@ func TestReviewGreenCreated(t *testing.T) {
 		p.merging()
 		p.push("aaa")
 		f := p.one()
-		p.crafts(f.Branch, "", p.forges(f.Branch, "created: \"2000", "created: \"2099"))
+		p.forges(f.Branch, "created: \"2000", "created: \"2099")
 		for range 5 {
 			time.Sleep(time.Minute)
 			p.pass()
@@ -179,7 +183,7 @@ func TestReviewCraftedMessage(t *testing.T) {
 		}
 		p.push("aaa")
 		f := p.one()
-		p.crafts(f.Branch, "Fixes #1, by somebody\n", map[string]string{"streams/web.yaml": p.store.Tree(f.Branch)["streams/web.yaml"].Content})
+		p.crafts(f.Branch, "Fixes #1, by somebody\n\n", p.store.Tree(f.Branch)["streams/web.yaml"].Content)
 		p.walk()
 		p.walk()
 		if got := p.last.Proposals; len(got) != 1 || !strings.HasSuffix(got[0].Why, "it is for a person to merge") {

@@ -236,7 +236,7 @@ func TestReviewOldBaseDaemon(t *testing.T) {
 					return nil
 				}
 				p.daemon(time.Hour)
-				if got := p.open(); len(got) != 1 || got[0].Number != f.Number {
+				if got := p.open(); len(got) != 1 || got[0].Number != f.Number || len(p.forge.Comments(f.Number)) > 0 {
 					t.Errorf("%s, registry down %v: open are %+v; it was told %q", name, down, got, p.forge.Comments(f.Number))
 				}
 			})
