@@ -20,40 +20,40 @@ import (
 // their branches, what the forge says of them, and what was made of earlier ones. All of it
 // can be lost: it is read again.
 type desk struct {
-	prefix    string                                   // of their names, as .towpath.yaml has it
-	dir       string                                   // what the names of their branches begin with
-	looked    time.Time                                // when the branches were listed last; zero: list them now
-	heads     map[string]gitstore.Rev                  // where the branches are
-	drawn     map[string]drawn                         // what they hold
-	tip       gitstore.Snapshot                        // of the branch that is watched
-	trunk     map[gitstore.Rev]bool                    // commits of the branch that is watched, as far as somebody wanted to know
-	kept      map[string]keep                          // what the last pass had resolved for them
-	lanes     map[string]lane                          // of branches
-	kin       map[string][]string                      // of branches, sorted: those that they would be under another group
-	removed   map[string]time.Time                     // branches that were, and when
-	edited    map[string]string                        // the body that was last sent for a branch
-	armed     map[string]gitstore.Rev                  // heads that the forge was asked to merge when it may
-	green     map[string]time.Time                     // when the checks of a branch are asked for next
-	unchecked map[string]int                           // how often in a row nothing checked it
-	sure      map[imagestream.TagRef]imagestream.Event // what registries themselves told this process
-	doubted   map[imagestream.TagRef]time.Time         // when tags were asked for because of that
-	waits     map[string]string                        // why proposals are not merged yet, by branch
-	doubts    []Hint                                   // tags that are to be asked before they are merged
-	later     map[string]time.Time                     // branches that could not be pushed: when it is tried again
-	broken    map[string]error                         // …and why
-	heard     bool                                     // the forge has answered since the process began
-	asked     time.Time                                // when it was asked last; zero: ask now
-	open      map[string]forge.Proposal                // by branch
-	stray     []forge.Proposal                         // that are open under names with an earlier prefix
-	past      map[string][]forge.Proposal              // by branch, as far as somebody wanted to know
-	pastAt    map[string]time.Time                     // …and when
-	said      map[string]*spoken                       // by body: what proposals say
-	leftOuts  map[leftOutKey]bool                      // what the log says of sites that merges seem to have left out
-	gone      map[string]time.Time                     // when an open proposal was first seen without its branch
-	dirty     bool                                     // there is news that no pass went through with yet
-	more      bool                                     // branches are left of which that is still to be asked
-	seen      map[int]bool                             // proposals that were open, by number
-	err       error                                    // the forge's last failure
+	prefix    string                           // of their names, as .towpath.yaml has it
+	dir       string                           // what the names of their branches begin with
+	looked    time.Time                        // when the branches were listed last; zero: list them now
+	heads     map[string]gitstore.Rev          // where the branches are
+	drawn     map[string]drawn                 // what they hold
+	tip       gitstore.Snapshot                // of the branch that is watched
+	trunk     map[gitstore.Rev]bool            // commits of the branch that is watched, as far as somebody wanted to know
+	kept      map[string]keep                  // what the last pass had resolved for them
+	lanes     map[string]lane                  // of branches
+	kin       map[string][]string              // of branches, sorted: those that they would be under another group
+	removed   map[string]time.Time             // branches that were, and when
+	edited    map[string]string                // the body that was last sent for a branch
+	armed     map[string]gitstore.Rev          // heads that the forge was asked to merge when it may
+	green     map[string]time.Time             // when the checks of a branch are asked for next
+	unchecked map[string]int                   // how often in a row nothing checked it
+	sure      map[imagestream.TagRef]told      // what registries themselves told this process
+	doubted   map[imagestream.TagRef]time.Time // when tags were asked for because of that
+	waits     map[string]string                // why proposals are not merged yet, by branch
+	doubts    []Hint                           // tags that are to be asked before they are merged
+	later     map[string]time.Time             // branches that could not be pushed: when it is tried again
+	broken    map[string]error                 // …and why
+	heard     bool                             // the forge has answered since the process began
+	asked     time.Time                        // when it was asked last; zero: ask now
+	open      map[string]forge.Proposal        // by branch
+	stray     []forge.Proposal                 // that are open under names with an earlier prefix
+	past      map[string][]forge.Proposal      // by branch, as far as somebody wanted to know
+	pastAt    map[string]time.Time             // …and when
+	said      map[string]*spoken               // by body: what proposals say
+	leftOuts  map[leftOutKey]bool              // what the log says of sites that merges seem to have left out
+	gone      map[string]time.Time             // when an open proposal was first seen without its branch
+	dirty     bool                             // there is news that no pass went through with yet
+	more      bool                             // branches are left of which that is still to be asked
+	seen      map[int]bool                     // proposals that were open, by number
+	err       error                            // the forge's last failure
 	fails     int
 	retry     time.Time // no question to the forge before
 }
@@ -173,7 +173,7 @@ func (d *desk) orphans() []string {
 func newDesk(dir string) *desk {
 	return &desk{
 		dir: dir, heads: map[string]gitstore.Rev{}, drawn: map[string]drawn{}, trunk: map[gitstore.Rev]bool{}, kept: map[string]keep{}, lanes: map[string]lane{}, kin: map[string][]string{},
-		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]imagestream.Event{}, doubted: map[imagestream.TagRef]time.Time{}, waits: map[string]string{}, unchecked: map[string]int{}, later: map[string]time.Time{}, broken: map[string]error{},
+		edited: map[string]string{}, armed: map[string]gitstore.Rev{}, green: map[string]time.Time{}, sure: map[imagestream.TagRef]told{}, doubted: map[imagestream.TagRef]time.Time{}, waits: map[string]string{}, unchecked: map[string]int{}, later: map[string]time.Time{}, broken: map[string]error{},
 		gone: map[string]time.Time{}, removed: map[string]time.Time{}, seen: map[int]bool{}, open: map[string]forge.Proposal{}, past: map[string][]forge.Proposal{}, pastAt: map[string]time.Time{},
 	}
 }
@@ -258,9 +258,9 @@ func (d *desk) works(now time.Time) { d.err, d.fails, d.retry, d.asked = nil, 0,
 // lies are the proposals as they lie there, whatever is to be done about them; declines are moves of which
 // it is known that they are not made.
 func (d *desk) lies(c *Catalog, declines []decline) (all []Reviewed) {
-	told := map[int]bool{}
+	listed := map[int]bool{}
 	for _, no := range declines {
-		told[no.by.Number] = true
+		listed[no.by.Number] = true
 	}
 	for branch, p := range d.open {
 		m := readLetter(p.Body).marker
@@ -283,7 +283,7 @@ func (d *desk) lies(c *Catalog, declines []decline) (all []Reviewed) {
 			slices.SortFunc(rev.Moves, func(a, b Move) int { return compareTags(a.Tag, b.Tag) })
 			all = append(all, rev)
 		case len(past) > 0 && past[0].State == forge.Closed && past[0].Head == string(head):
-			if says := d.spoken(past[0].Body); !says.Withdrawn && !told[past[0].Number] {
+			if says := d.spoken(past[0].Body); !says.Withdrawn && !listed[past[0].Number] {
 				for _, m := range says.Moves {
 					if !c.made(m) {
 						declines = append(declines, decline{m, &ended{spoken: says, Proposal: past[0]}})

@@ -112,9 +112,14 @@ func (v *review) sureOf(p Proposal) bool {
 		for _, c := range w.Streams {
 			for _, e := range c.Events {
 				tag := imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}
-				if c.Stream.askedFor(e.Tag) && !sameEvent(v.sure[tag], e) { // what another tag is follows from that
+				said := v.sure[tag]
+				switch settled := said.since.Add(said.settle); {
+				case !c.Stream.askedFor(e.Tag): // what another tag is follows from that
+				case !sameEvent(said.Event, e):
 					sure = false
 					v.doubt(tag)
+				case v.now.Before(settled):
+					sure, v.next = false, earliest(v.next, settled)
 				}
 			}
 		}
@@ -164,6 +169,14 @@ func (d *desk) doubtful() []Hint {
 	return hints
 }
 
+// A told is what a registry says of a tag: since when, as far as this process heard, and how long it must say so.
+// That does not rest on what a branch has on record.
+type told struct {
+	imagestream.Event
+	since  time.Time
+	settle time.Duration
+}
+
 // told notes what registries said of tags whose records people review first.
 func (d *desk) told(recorded *Recorded, answers []Answer) {
 	if d == nil || !recorded.cat.Config.Proposes() {
@@ -172,8 +185,13 @@ func (d *desk) told(recorded *Recorded, answers []Answer) {
 	for _, a := range answers {
 		for _, res := range a.Results {
 			tag := imagestream.TagRef{Stream: a.Target.Stream, Tag: res.Tag}
-			if delete(d.sure, tag); res.Err == nil && !res.Settling.After(recorded.at) && !recorded.laneOf(tag).straight() {
-				d.sure[tag] = succeeded(nil, res, a, recorded.at)[0]
+			was := d.sure[tag]
+			if delete(d.sure, tag); res.Err == nil && !recorded.laneOf(tag).straight() {
+				is := told{succeeded(nil, res, a, recorded.at)[0], recorded.at, a.Settle}
+				if sameEvent(was.Event, is.Event) {
+					is.since = was.since
+				}
+				d.sure[tag] = is
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/towpath/towpath/forge"
 	forgememory "github.com/towpath/towpath/forge/memory"
 	"github.com/towpath/towpath/reconcile"
+	registrymemory "github.com/towpath/towpath/registry/memory"
 )
 
 // crafts puts on a branch what anybody can who may push to it, on what main has: one commit with a seal that fits,
@@ -189,5 +190,32 @@ func TestReviewCraftedMessage(t *testing.T) {
 		if got := p.last.Proposals; len(got) != 1 || !strings.HasSuffix(got[0].Why, "it is for a person to merge") {
 			t.Errorf("they are %+v", got)
 		}
+	})
+}
+
+// A branch does not make an image settle sooner.
+func TestReviewGreenSettle(t *testing.T) {
+	atPier(t, "version: 1\ndefaults: {status: proposal, merge: when-green, settle: 24h}\n", func(p *pier) {
+		p.merging()
+		p.push("aaa")
+		time.Sleep(25 * time.Hour)
+		p.walk()
+		f := p.one()
+		top := p.store.Log(f.Branch)[0]
+		p.forge.SetChecks(f.Head, forge.Green)
+		p.walk()
+		p.none()
+		p.push("bbb")
+		forged := func(text string) string {
+			return strings.ReplaceAll(text, registrymemory.Digest("aaa"), registrymemory.Digest("bbb"))
+		}
+		p.crafts(f.Branch, top.Message, forged(top.Tree["streams/web.yaml"].Content))
+		for range 3 {
+			p.walk()
+			if tip := p.store.Tip(f.Branch); tip != "" {
+				p.forge.SetChecks(string(tip), forge.Green)
+			}
+		}
+		p.record("main", "aaa")
 	})
 }
