@@ -30,6 +30,7 @@ type town struct {
 	running  sync.WaitGroup
 
 	mu        sync.Mutex
+	acting    sync.Mutex       // held while somebody acts
 	meanwhile []func()         // what somebody does just before our next pushes, one each
 	report    reconcile.Report // of the last pass of any daemon
 	tips      []gitstore.Rev   // as they were seen before each push
@@ -58,6 +59,8 @@ func (w *town) hook(op string) (bool, error) {
 	if op != memory.OpPush {
 		return true, nil
 	}
+	w.acting.Lock() // what somebody reads and writes meanwhile, no other daemon's push comes between
+	defer w.acting.Unlock()
 	w.mu.Lock()
 	w.tips = append(w.tips, w.store.Tip("main"))
 	var do func()
