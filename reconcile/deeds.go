@@ -209,6 +209,15 @@ func (v *review) shut(ctx context.Context, rev *Reviewed) error {
 // later, close what is open on a branch of that name then, and it would look like a person's doing.
 const afterRemoval = 15 * time.Second
 
+// vacated is when a branch was removed: by this process, or as its last proposal ended.
+func (v *review) vacated(branch string) time.Time {
+	at := v.removed[branch]
+	if past := v.past[branch]; len(past) > 0 && past[0].Ended.After(at) && !past[0].Ended.After(v.now.Add(time.Minute)) {
+		at = past[0].Ended
+	}
+	return at
+}
+
 func (v *review) remove(ctx context.Context, branch string) error {
 	if err := v.Store.Delete(ctx, branch, v.heads[branch]); err != nil {
 		return err

@@ -265,8 +265,8 @@ func (v *review) act(ctx context.Context, branch string, p *Proposal, kept strin
 		say(Turned, "", v.broken[branch].Error())
 	case s.forge && v.quiet() && todo != remove:
 		say(InLine, "", v.awaits(s))
-	case todo == push && s.forge && !s.branch && v.now.Before(v.removed[branch].Add(afterRemoval)):
-		v.next = earliest(v.next, v.removed[branch].Add(afterRemoval))
+	case todo == push && s.forge && !s.branch && v.now.Before(v.vacated(branch).Add(afterRemoval)):
+		v.next = earliest(v.next, v.vacated(branch).Add(afterRemoval))
 		say(InLine, "", "its old branch was deleted a moment ago")
 	case todo != edit && todo != remove && v.outdated(ctx, branch):
 		if say(InLine, "", "people have answered meanwhile"); v.quiet() {

@@ -452,18 +452,25 @@ func TestReviewSaysWhyItStays(t *testing.T) {
 // A branch that was deleted a moment ago is not made again at once: some forges would close what is opened
 // of it, and that would look like a person's doing.
 func TestReviewAfterRemoval(t *testing.T) {
-	for _, by := range []string{"towpath", "a person"} {
+	for _, by := range []string{"towpath", "a person", "another process"} {
 		atPier(t, bothReviewed, func(p *pier) {
 			p.push("aaa")
 			f := p.one()
 			p.merge(f, "squash")
-			if by == "a person" {
+			if by != "towpath" {
 				p.store.Move(f.Branch, "")
 			}
-			p.walk()
+			if by == "another process" {
+				p.quay.walk()
+			} else {
+				p.walk()
+			}
 			p.none()
 			p.offers("quay.io/team1/web:1.4 bbb")
 			time.Sleep(time.Second)
+			if by == "another process" {
+				p.restart()
+			}
 			if _, err := p.line.Settle(p.t.Context(), reconcile.Hint{Scheduled: true}); err != nil {
 				t.Error(err)
 			}

@@ -253,7 +253,13 @@ func TestGiteaStory(t *testing.T) {
 		}
 		word := fmt.Sprint("more", i)
 		y.images.push(t, "team1/web:1.4", word)
-		y.once(exitDone, fmt.Sprintf("opened #%d ", i+2))
+		y.until(fmt.Sprintf("#%d is open", i+2), func() bool { // not while Gitea may still close what stands on a branch that is gone
+			y.once(exitDone)
+			return len(y.pulls("open")) == 1
+		})
+		if now := y.one(); now.Number != i+2 {
+			t.Fatalf("open is #%d, want #%d", now.Number, i+2)
+		}
 		y.holds(f.Head.Ref, word)
 	}
 
