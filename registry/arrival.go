@@ -1,0 +1,33 @@
+package registry
+
+import (
+	"context"
+	"time"
+)
+
+// An Arrival is a tag that somebody pushed to the integrated registry, and of which the
+// registry was not told yet that it is on record.
+type Arrival struct {
+	Namespace, Name string // of the stream that the repository NAMESPACE/NAME belongs to
+	Tag             string
+	Digest          string    // what the tag is in storage, now
+	At              time.Time // when the tag was pushed, by the registry's clock
+}
+
+// Arrivals are the pushes that wait to be recorded. A push is among them, durably, before
+// its client hears 201; it leaves when it was taken. So a crash between a push and its
+// commit loses nothing, and what a person takes back later does not come again. Its
+// methods may be called from several goroutines.
+type Arrivals interface {
+	// Waiting are the arrivals, by namespace, name and tag, one a tag: the latest.
+	Waiting(ctx context.Context) ([]Arrival, error)
+	// Take says that arrivals wait no longer: they are on record, overtaken by something
+	// younger, or declined. One that was pushed again meanwhile stays.
+	Take(ctx context.Context, taken ...Arrival) error
+}
+
+// An Origin is where an image on record can be fetched, and on whose behalf.
+type Origin struct {
+	On
+	Repo
+}

@@ -1,0 +1,45 @@
+package integrated
+
+import (
+	"context"
+	"io"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// A Guide tells a registry what its owner's streams say of repositories, each named by
+// its NAMESPACE/NAME. It answers at once, from what was last read of them; its methods may
+// be called from many goroutines. A registry without a Guide stands alone.
+type Guide interface {
+	// Admits says why a tag may not be pushed to a repository; nil where it may. The error is a
+	// *Refusal.
+	Admits(ctx context.Context, repository, tag string) error
+	// Tags are the tags of a repository that are on record, and what each is now: a digest.
+	// None where there is no such stream.
+	Tags(ctx context.Context, repository string) (map[string]string, error)
+	// Origins are where an image may be fetched that is on record, now or in a history, best
+	// first; none where it is on no record.
+	Origins(ctx context.Context, repository, digest string) ([]registry.Origin, error)
+	// Uses says what names an image, such as a file; nothing where nothing does.
+	Uses(ctx context.Context, repository, digest string) ([]string, error)
+	// Arrived says that a push is waiting among the Arrivals. It does not block.
+	Arrived()
+}
+
+// A Refusal is why a push is not taken, and what to do. It is shown to the client.
+type Refusal struct {
+	What, Fix string
+	Starting  bool // it may be taken in a moment: nothing was read yet
+}
+
+func (r *Refusal) Error() string { return r.What + "; " + r.Fix }
+
+// A Fetcher reads images from other registries, on behalf of streams. Its errors are
+// *registry.Error.
+type Fetcher interface {
+	// Manifest is a manifest whose bytes have the digest.
+	Manifest(ctx context.Context, from registry.Origin, digest string) (mediaType string, content []byte, err error)
+	// Blob is a blob, of the size; who reads it to the end has read bytes that have the digest, or
+	// an error.
+	Blob(ctx context.Context, from registry.Origin, digest string) (content io.ReadCloser, size int64, err error)
+}
