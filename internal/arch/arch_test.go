@@ -26,7 +26,8 @@ var floors = map[string]int{
 
 	"reconcile": 3,
 
-	"web":            4,
+	"web": 4, "hooks": 4, "notify": 4,
+
 	"gitstore/gogit": 4, "gitstore/memory": 4, "gitstore/storetest": 4, "gitstore/gittest": 4,
 	"registry/remote": 4, "registry/memory": 4, "registry/registrytest": 4, "registry/integrated": 4,
 
@@ -57,6 +58,8 @@ var may = map[string]struct {
 	"trigger":               {[]string{"yamledit", "spelling", "imagestream"}, "a site is in a file; commits and registries are not its business"},
 	"reconcile":             {[]string{"yamledit", "policy", "window", "imagestream", "config", "trigger", "gitstore", "registry", "forge"}, "the line: pure packages and contracts, no implementation by name"},
 	"web":                   {nil, "it shows what it is handed, and can change nothing"},
+	"hooks":                 {[]string{"registry"}, "it knows payloads; whose they are, and what follows, is not its business"},
+	"notify":                {nil, "it tells others what it is handed, and decides nothing"},
 	"gitstore/gogit":        {[]string{"gitstore"}, "a store knows no YAML and no images"},
 	"gitstore/memory":       {[]string{"gitstore"}, "a store knows no YAML and no images"},
 	"gitstore/storetest":    {[]string{"gitstore", "gitstore/gittest", "gitstore/memory"}, "the contract of stores is about stores, and the worlds that other people change"},

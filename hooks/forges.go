@@ -1,0 +1,3 @@
+package hooks
+
+func forges() []vendor { return nil }

@@ -1,0 +1,3 @@
+package hooks
+
+func registries() []vendor { return nil }

@@ -1,0 +1,54 @@
+package hooks
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// A Sighting is what one payload hints at: images that may have moved, or a branch.
+type Sighting struct {
+	Images []Image
+	Branch bool // the watched repository may have moved
+}
+
+// An Image is a tag that was seen to move. Of its digest it is used only whether the
+// registry serves it by now.
+type Image struct {
+	Repo   registry.Repo // canonical; its host is the receiver's where that names one
+	Tag    string        // empty: any tag of the repository may have moved
+	Digest string        // well formed, or empty where the vendor does not say
+}
+
+// A call is one delivery, as it came.
+type call struct {
+	header http.Header
+	query  url.Values
+	body   []byte // raw: what is signed is these bytes
+	now    time.Time
+}
+
+// A vendor is one kind of receiver: how it signs, and how it words its payloads.
+type vendor struct {
+	kind  string // of the path: /hooks/KIND/TOKEN
+	title string // for people
+
+	// signed reports whether a delivery was signed with a secret; nil where the vendor signs
+	// nothing, so that the token of the path is all there is.
+	signed func(c call, secret []byte) bool
+	// delivery is the header with the delivery's id, by which one that came before is known.
+	delivery string
+	// read is what a payload hints at. Its host is that of the receiver's config, which may be
+	// empty. An event of another kind is no Sighting and no error.
+	read func(c call, host string) (Sighting, error)
+	// answer is what is said to a payload that wants an answer of its own (a handshake); nil
+	// and empty: 202.
+	answer func(c call) []byte
+	// setUp are the lines for a person at the vendor's side; url is that of the receiver.
+	setUp func(url string) []string
+}
+
+// vendors are all kinds: registries by registries.go, forges by forges.go.
+func vendors() []vendor { return append(registries(), forges()...) }
