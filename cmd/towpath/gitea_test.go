@@ -113,6 +113,19 @@ func (y *yard) until(what string, done func() bool) {
 	}
 }
 
+// opens runs until a pull request is open, which is not while Gitea may still close what stands on a
+// branch that is gone.
+func (y *yard) opens(number int) {
+	y.t.Helper()
+	y.until(fmt.Sprintf("#%d is open", number), func() bool {
+		y.once(exitDone)
+		return len(y.pulls("open")) == 1
+	})
+	if now := y.one(); now.Number != number {
+		y.t.Fatalf("open is #%d, want #%d", now.Number, number)
+	}
+}
+
 // write commits a file as its owner; one that is there already is replaced.
 func (y *yard) write(branch, path, text string) {
 	y.t.Helper()
@@ -253,13 +266,7 @@ func TestGiteaStory(t *testing.T) {
 		}
 		word := fmt.Sprint("more", i)
 		y.images.push(t, "team1/web:1.4", word)
-		y.until(fmt.Sprintf("#%d is open", i+2), func() bool { // not while Gitea may still close what stands on a branch that is gone
-			y.once(exitDone)
-			return len(y.pulls("open")) == 1
-		})
-		if now := y.one(); now.Number != i+2 {
-			t.Fatalf("open is #%d, want #%d", now.Number, i+2)
-		}
+		y.opens(i + 2)
 		y.holds(f.Head.Ref, word)
 	}
 
@@ -373,7 +380,7 @@ func TestGiteaBranchDeleted(t *testing.T) {
 		t.Error("its branch is back")
 	}
 	y.images.push(t, "team1/web:1.4", "two")
-	y.once(exitDone, "opened #2 ")
+	y.opens(2)
 	y.holds(y.one().Head.Ref, "two")
 }
 
