@@ -1,0 +1,55 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// Limits of the server. Who can reach it can make it spend no more than this.
+const (
+	headerTime   = 5 * time.Second
+	bodyTime     = 10 * time.Second // headers and body
+	answerTime   = 90 * time.Second // an import waits for its answer for a minute
+	idleTime     = 15 * time.Second // a connection that waits takes a place
+	shutdownTime = 5 * time.Second
+	headerBytes  = 12 << 10 // net/http allows 4 KiB more
+	maxConns     = 1024
+)
+
+// Serve answers requests on a listener until ctx ends; then it lets those in flight finish,
+// at most 5 s. It closes the listener. The error is nil when ctx ended it.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       bodyTime,
+		WriteTimeout:      answerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          log.New(silent{}, "", 0), // it would repeat what strangers send
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(netutil.LimitListener(l, maxConns)) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		server.Close() // what did not finish in time is cut off
+	}
+	<-failed
+	return nil
+}
+
+type silent struct{}
+
+func (silent) Write(p []byte) (int, error) { return len(p), nil }
