@@ -164,7 +164,8 @@ func (h *Handler) Counts() []Count {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	e := h.take(w, r, now)
-	h.tell(e, now)
+	h.count(e)
+	h.warn(e, now)
 	head := w.Header()
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Cache-Control", "no-store")
@@ -262,7 +263,7 @@ func (h *Handler) receiver(path string) (*receiver, Secrets) {
 		}
 		s, err := rec.secrets()
 		if err != nil {
-			h.tell(end{outcome: closed, receiver: rec, why: err}, time.Now())
+			h.warn(end{outcome: closed, receiver: rec, why: err}, time.Now())
 			continue
 		}
 		if same(token, s.Token) {
@@ -377,27 +378,42 @@ func news(images []Image) []Image {
 	return ns
 }
 
-// tell counts, and logs what a person may have to see to: each outcome of a receiver once a
-// minute, since who posts decides how often there is one. Neither has anything of the
-// path, and of the payload only what is wrong with it.
-func (h *Handler) tell(e end, now time.Time) {
+func (h *Handler) count(e end) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	kind := ""
+	c := Count{Outcome: e.name}
 	if e.receiver != nil {
-		kind = e.receiver.Kind
+		c.Kind = e.receiver.Kind
 	}
-	h.counts[Count{Kind: kind, Outcome: e.name}]++
-	if e.receiver == nil || e.code < 300 || now.Sub(h.told[e.receiver][e.name]) < time.Minute {
+	h.counts[c]++
+}
+
+// warn logs what a person may have to see to: each outcome of a receiver once a minute,
+// since who posts decides how often there is one. The line has nothing of the path, and of
+// the payload only what is wrong with it.
+func (h *Handler) warn(e end, now time.Time) {
+	if e.receiver == nil || e.code < 300 || !h.first(e, now) {
 		return
 	}
-	if h.told[e.receiver] == nil {
-		h.told[e.receiver] = map[string]time.Time{}
-	}
-	h.told[e.receiver][e.name] = now
 	why := e.text
 	if e.why != nil {
 		why = e.why.Error()
 	}
-	h.log.Warn("a webhook was not taken", "hook", e.receiver.Name, "kind", kind, "outcome", e.name, "status", e.code, "why", why)
+	h.log.Warn("a webhook was not taken", "hook", e.receiver.Name, "kind", e.receiver.Kind, "outcome", e.name, "status", e.code, "why", why)
+}
+
+// first reports whether a receiver had no such outcome within a minute.
+func (h *Handler) first(e end, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	told := h.told[e.receiver]
+	if told == nil {
+		told = map[string]time.Time{}
+		h.told[e.receiver] = told
+	}
+	if at, ok := told[e.name]; ok && now.Sub(at) < time.Minute {
+		return false
+	}
+	told[e.name] = now
+	return true
 }
