@@ -54,7 +54,7 @@ const (
 	keysTimeout = 10 * time.Second // of one request
 	keysRetry   = 5 * time.Second  // after a request that failed; doubled from there
 
-	maxKeys      = 100
+	maxKeySet    = 100
 	maxDocument  = 1 << 20
 	minRSA       = 2048 // bits
 	wellKnown    = "/.well-known/openid-configuration"
@@ -109,19 +109,20 @@ func (k *Keys) refresh(ctx context.Context, issuer string, r *ring) {
 	r.ringState = r.after(keys, fresh, err, time.Now())
 }
 
-// Verify says what is wrong with a token; nil: it is good. It asks nobody.
-func (k *Keys) Verify(token string, t Trust, now time.Time) error {
+// verify says what is wrong with a token; nil: it is good. It asks nobody. errLater is no
+// verdict: the keys are not here, and who sent the token should try again.
+func (k *Keys) verify(token string, t Trust, now time.Time) error {
 	if k == nil || k.rings[t.Issuer] == nil {
-		return errNoKeys
+		return errLater
 	}
 	r := k.rings[t.Issuer]
 	state := r.now()
 	if state.fetched.IsZero() || now.Sub(state.fetched) > state.fresh+keysStale {
-		return errNoKeys
+		return errLater
 	}
 	err := t.good(token, state.keys, now)
 	if errors.As(err, new(unknownKeyError)) && r.miss(now) {
-		return fmt.Errorf("%w: the token names one that is new, or made up", errNoKeys)
+		return fmt.Errorf("%w: the token names one that is new, or made up", errLater)
 	}
 	return err
 }
@@ -229,7 +230,7 @@ func readKeys(set []byte) ([]jose.JSONWebKey, error) {
 		return nil, errors.New("the issuer's keys are no JSON Web Key Set")
 	}
 	var keys []jose.JSONWebKey
-	for _, text := range raw.Keys[:min(len(raw.Keys), maxKeys)] {
+	for _, text := range raw.Keys[:min(len(raw.Keys), maxKeySet)] {
 		var key jose.JSONWebKey
 		if key.UnmarshalJSON(text) == nil && signsTokens(key) {
 			keys = append(keys, key)

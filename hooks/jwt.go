@@ -29,12 +29,8 @@ const (
 	EventGrid = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
 
 	clockSkew = time.Minute
-	maxToken  = 16 << 10
+	maxJWT    = 16 << 10
 )
-
-// errNoKeys is no verdict on a token: the issuer's keys are not here yet, and the sender
-// should try again. Every other error of a token is one.
-var errNoKeys = errors.New("the issuer's keys are not here yet")
 
 // algorithms are those that tokens may be signed by. That of a token's header is never
 // believed beyond choosing among them, so there is neither none nor a shared secret.
@@ -66,7 +62,7 @@ func (t Trust) good(token string, keys []jose.JSONWebKey, now time.Time) error {
 
 // signedClaims are the claims of a token that one of the keys has signed.
 func signedClaims(token string, keys []jose.JSONWebKey) (claims, error) {
-	if len(token) > maxToken {
+	if len(token) > maxJWT {
 		return claims{}, errors.New("the token is too long")
 	}
 	signed, err := jwt.ParseSigned(token, algorithms())

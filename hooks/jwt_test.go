@@ -253,11 +253,11 @@ func TestTokens(t *testing.T) {
 		{"not yet", nil, object{"nbf": now.Add(90 * time.Second).Unix()}, good, "not for now"},
 		{"not yet within the skew", nil, object{"nbf": now.Add(50 * time.Second).Unix()}, good, ""},
 		{"issued tomorrow", nil, object{"iat": now.Add(24 * time.Hour).Unix(), "exp": now.Add(25 * time.Hour).Unix()}, good, "not for now"},
-		{"too long", nil, object{"more": strings.Repeat("x", maxToken)}, good, "too long"},
+		{"too long", nil, object{"more": strings.Repeat("x", maxJWT)}, good, "too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			token := mint(t, with(r1, test.head), with(is.says(now), test.claims), test.sign)
-			saysWrong(t, keys.Verify(token, is.trust(), now), test.wrong)
+			saysWrong(t, keys.verify(token, is.trust(), now), test.wrong)
 		})
 	}
 	if n := stranger.requests(); n != 0 {
@@ -288,7 +288,7 @@ func TestATokenSaysNothingTwice(t *testing.T) {
 	text, _ := json.Marshal(is.says(now))
 	twice := strings.Replace(string(text), "{", `{"email":"evil@project.example",`, 1)
 	token := sealed(base64.RawURLEncoding.EncodeToString(head)+"."+base64.RawURLEncoding.EncodeToString([]byte(twice)), byRSA(is.rsa))
-	saysWrong(t, is.keys(t).Verify(token, is.trust(), now), "says things twice")
+	saysWrong(t, is.keys(t).verify(token, is.trust(), now), "says things twice")
 }
 
 // fault: W-18
@@ -302,9 +302,9 @@ func TestATrustWithAPartMissingOpensNothing(t *testing.T) {
 		{Issuer: is.URL, Email: is.trust().Email},
 		{Issuer: is.URL, Audience: is.trust().Audience, Email: is.trust().Email, App: EventGrid},
 	} {
-		saysWrong(t, keys.Verify(token, trust, now), "does not say whose")
+		saysWrong(t, keys.verify(token, trust, now), "does not say whose")
 	}
-	if err := keys.Verify(token, Trust{Audience: "a", Email: "b"}, now); !errors.Is(err, errNoKeys) {
+	if err := keys.verify(token, Trust{Audience: "a", Email: "b"}, now); !errors.Is(err, errLater) {
 		t.Errorf("without an issuer: %v", err)
 	}
 }
@@ -324,7 +324,7 @@ func TestTokensOfEntra(t *testing.T) {
 		{nil, "another application"},
 	} {
 		token := mint(t, object{"alg": "RS256", "kid": "r1", "x5t": "thumb"}, with(says, test.claims), byRSA(is.rsa))
-		saysWrong(t, keys.Verify(token, trust, now), test.wrong)
+		saysWrong(t, keys.verify(token, trust, now), test.wrong)
 	}
 }
 
@@ -377,24 +377,24 @@ func TestWithoutKeysNobodyIsBelieved(t *testing.T) {
 	is.set(func() { is.down = true })
 	keys := is.keys(t)
 	token := mint(t, object{"alg": "RS256", "kid": "r1"}, is.says(now), byRSA(is.rsa))
-	if err := keys.Verify(token, is.trust(), now); !errors.Is(err, errNoKeys) {
+	if err := keys.verify(token, is.trust(), now); !errors.Is(err, errLater) {
 		t.Errorf("the issuer is down: got %v, want that the sender tries again", err)
 	}
 	is.set(func() { is.down = false })
 	keys.refresh(t.Context(), is.URL, keys.rings[is.URL])
-	saysWrong(t, keys.Verify(token, is.trust(), now), "")
+	saysWrong(t, keys.verify(token, is.trust(), now), "")
 
 	// Down later: what is here holds, for a bounded time.
 	is.set(func() { is.down = true })
 	keys.refresh(t.Context(), is.URL, keys.rings[is.URL])
-	saysWrong(t, keys.Verify(token, is.trust(), now), "")
+	saysWrong(t, keys.verify(token, is.trust(), now), "")
 	later := now.Add(keysDefault + keysStale + time.Minute)
 	token = mint(t, object{"alg": "RS256", "kid": "r1"}, is.says(later), byRSA(is.rsa))
-	if err := keys.Verify(token, is.trust(), later); !errors.Is(err, errNoKeys) {
+	if err := keys.verify(token, is.trust(), later); !errors.Is(err, errLater) {
 		t.Errorf("keys of yesterday: got %v", err)
 	}
 	var nobody *Keys
-	if err := nobody.Verify(token, is.trust(), now); !errors.Is(err, errNoKeys) {
+	if err := nobody.verify(token, is.trust(), now); !errors.Is(err, errLater) {
 		t.Errorf("no keys at all: got %v", err)
 	}
 }
@@ -407,9 +407,9 @@ func TestUnknownKeysPushNoneOut(t *testing.T) {
 	later := now.Add(2 * keysAgain)
 	for n := range 2000 {
 		forged := mint(t, object{"alg": "RS256", "kid": big.NewInt(int64(n)).String()}, is.says(now), func([]byte) []byte { return []byte("x") })
-		saysWrong(t, keys.Verify(forged, is.trust(), later), "not here yet")
+		saysWrong(t, keys.verify(forged, is.trust(), later), "not at hand")
 	}
-	saysWrong(t, keys.Verify(good, is.trust(), later), "")
+	saysWrong(t, keys.verify(good, is.trust(), later), "")
 	r := keys.rings[is.URL]
 	if len(r.wake) != 1 || len(r.keys) != 2 {
 		t.Errorf("2000 unknown keys: %d wake-ups wait, %d keys are kept; want 1 and 2", len(r.wake), len(r.keys))
@@ -420,7 +420,7 @@ func TestUnknownKeysPushNoneOut(t *testing.T) {
 	}
 	// Just asked: one more unknown key asks nothing, and its sender is told no.
 	forged := mint(t, object{"alg": "RS256", "kid": "new"}, is.says(now), byRSA(is.rsa))
-	if err := keys.Verify(forged, is.trust(), now); errors.Is(err, errNoKeys) || err == nil {
+	if err := keys.verify(forged, is.trust(), now); errors.Is(err, errLater) || err == nil {
 		t.Errorf("a key missed within the minute: got %v, want a plain refusal", err)
 	}
 }
@@ -459,27 +459,27 @@ func TestKeysComeAhead(t *testing.T) {
 		wait := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
 		wait(0)
-		if err := keys.Verify(token("k", key), trust, time.Now()); !errors.Is(err, errNoKeys) {
+		if err := keys.verify(token("k", key), trust, time.Now()); !errors.Is(err, errLater) {
 			t.Errorf("down from the start: %v", err)
 		}
 		down = false
 		wait(5 * time.Second) // the first retry
-		saysWrong(t, keys.Verify(token("k", key), trust, time.Now()), "")
+		saysWrong(t, keys.verify(token("k", key), trust, time.Now()), "")
 
 		// The issuer changes its keys; the first token by the new one has them fetched.
 		wait(2 * time.Minute)
 		set = []any{jose.JSONWebKey{Key: key.Public(), KeyID: "k"}, jose.JSONWebKey{Key: other.Public(), KeyID: "o"}}
-		if err := keys.Verify(token("o", other), trust, time.Now()); !errors.Is(err, errNoKeys) {
+		if err := keys.verify(token("o", other), trust, time.Now()); !errors.Is(err, errLater) {
 			t.Errorf("a new key: %v, want that the sender tries again", err)
 		}
 		wait(0)
-		saysWrong(t, keys.Verify(token("o", other), trust, time.Now()), "")
+		saysWrong(t, keys.verify(token("o", other), trust, time.Now()), "")
 
 		// It takes the old one back: an hour later nobody is believed by it.
 		set = set[1:]
 		wait(time.Hour)
-		saysWrong(t, keys.Verify(token("k", key), trust, time.Now()), "does not have")
-		saysWrong(t, keys.Verify(token("o", other), trust, time.Now()), "")
+		saysWrong(t, keys.verify(token("k", key), trust, time.Now()), "does not have")
+		saysWrong(t, keys.verify(token("o", other), trust, time.Now()), "")
 
 		minute := 2*time.Minute + 5*time.Second
 		for n, want := range []time.Duration{0, 5 * time.Second, minute, minute + time.Hour} {
@@ -559,7 +559,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(strings.Repeat(".", 1000))
 	f.Add(good[:len(good)-1])
 	f.Fuzz(func(t *testing.T, token string) {
-		if keys.Verify(token, is.trust(), now) == nil && token != good {
+		if keys.verify(token, is.trust(), now) == nil && token != good {
 			t.Errorf("%q was believed", token)
 		}
 	})

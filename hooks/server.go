@@ -36,6 +36,9 @@ type Options struct {
 	// whether there was room; where there was none the sender is asked to try again.
 	Look func(receiver Receiver, s Sighting) bool
 	Log  *slog.Logger // nil: nothing is logged
+	// Keys are those of the providers that Issuers names; the caller runs them. nil: none, and
+	// deliveries that need them are told to come again.
+	Keys *Keys
 	// TrustedProxies may say by X-Forwarded-For whom they were called by.
 	TrustedProxies []netip.Prefix
 }
@@ -46,6 +49,7 @@ type Handler struct {
 	look      func(Receiver, Sighting) bool
 	log       *slog.Logger
 	trusted   []netip.Prefix
+	keys      *Keys
 	bodies    chan struct{}
 
 	mu     sync.Mutex
@@ -72,7 +76,7 @@ func Kinds() []string {
 // New makes the handler of the receivers, and refuses what is configured wrongly: an unknown
 // kind, a path token that is weak or used twice, a kind that signs without a secret.
 func New(o Options) (*Handler, error) {
-	h := &Handler{look: o.Look, log: o.Log, trusted: o.TrustedProxies, bodies: make(chan struct{}, maxBodies), counts: map[Count]int64{}, told: map[*receiver]map[string]time.Time{}}
+	h := &Handler{look: o.Look, log: o.Log, trusted: o.TrustedProxies, keys: o.Keys, bodies: make(chan struct{}, maxBodies), counts: map[Count]int64{}, told: map[*receiver]map[string]time.Time{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,6 +104,11 @@ func New(o Options) (*Handler, error) {
 		}
 		if v.signed != nil && v.vouched == nil && len(s.Keys) == 0 {
 			return nil, fmt.Errorf("hook %s: %s needs a secret, and its file is empty or not named; write one made by `openssl rand -hex 32` to it", r.Name, v.title)
+		}
+		if v.needs != nil {
+			if err := v.needs(r); err != nil {
+				return nil, fmt.Errorf("hook %s: %w", r.Name, err)
+			}
 		}
 		if other, ok := tokens[s.Token]; ok {
 			return nil, fmt.Errorf("hook %s has the path token of hook %s; write one of its own", r.Name, other)
@@ -226,7 +235,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, now time.Time) en
 	if o != (outcome{}) {
 		return end{o, rec, nil, nil}
 	}
-	c := call{header: r.Header, query: r.URL.Query(), body: body, now: now, receiver: rec.Receiver}
+	c := call{header: r.Header, query: r.URL.Query(), body: body, now: now, receiver: rec.Receiver, keys: h.keys}
 	if e := rec.proven(r, c, secrets); e.outcome != (outcome{}) {
 		return e
 	}

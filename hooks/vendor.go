@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/registry"
@@ -31,6 +32,7 @@ type call struct {
 	body     []byte // raw: what is signed is these bytes; read and answer get a form's payload
 	now      time.Time
 	receiver Receiver // what was configured; its Host is also handed to read
+	keys     *Keys    // of identity providers, for vouched
 }
 
 // A vendor is one kind of receiver: how it signs, and how it words its payloads.
@@ -47,6 +49,9 @@ type vendor struct {
 	// called before anything is parsed and answers without waiting for the network. The error
 	// is logged and names no token.
 	vouched func(ctx context.Context, c call) error
+	// needs says what a receiver of this kind lacks in its config, with the line to write; nil:
+	// nothing is needed but what every receiver has.
+	needs func(r Receiver) error
 	// delivery is the header with the delivery's id, by which one that came before is known.
 	delivery string
 	// form: the payload may come as the field payload of a form.
@@ -66,5 +71,5 @@ type vendor struct {
 // errLater is the answer 503: what is needed to judge a delivery is not at hand.
 var errLater = errors.New("the keys of the identity provider are not at hand")
 
-// vendors are all kinds: registries by registries.go, forges by forges.go.
-func vendors() []vendor { return append(registries(), forges()...) }
+// vendors are all kinds: registries by registries.go and cloud.go, forges by forges.go.
+func vendors() []vendor { return slices.Concat(registries(), cloud(), forges()) }
