@@ -95,6 +95,7 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 		{"nobody is left out", nobodyIsLeftOut},
 		{"nothing new costs one request", nothingNewCostsOne},
 		{"checks", checks},
+		{"a status is a check", aStatusIsACheck},
 		{"merge", merge},
 		{"merge waits for no rule", mergeAgainstARule},
 		{"merge by itself", mergeByItself},

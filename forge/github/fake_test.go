@@ -119,6 +119,7 @@ func (h *hub) routes() http.Handler {
 	at("POST /issues/{n}/assignees", "issues/assignees#add-assignees-to-an-issue", (*call).assign)
 	at("GET /issues/{n}/comments", "issues/comments#list-issue-comments", (*call).comments)
 	at("POST /issues/{n}/comments", "issues/comments#create-an-issue-comment", (*call).comment)
+	at("POST /statuses/{sha}", "commits/statuses#create-a-commit-status", (*call).setStatus)
 	at("GET /commits/{sha}/status", "commits/statuses#get-the-combined-status-for-a-specific-reference", (*call).status)
 	at("GET /commits/{sha}/check-runs", "checks/runs#list-check-runs-for-a-git-reference", (*call).checkRuns)
 	at("POST /graphql", "graphql", (*call).graphQL)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/towpath/towpath/forge/forgetest"
 )
@@ -217,6 +218,27 @@ func (c *call) status() {
 		state = s.state
 	}
 	c.answer(200, map[string]any{"state": state, "sha": sha, "total_count": len(all), "statuses": page(c, all)})
+}
+
+// setStatus is refused for a commit that is not there.
+func (c *call) setStatus() {
+	var in struct {
+		State, Context, Description string
+		URL                         *string `json:"target_url"`
+	}
+	c.read(&in)
+	sha := c.r.PathValue("sha")
+	switch {
+	case strings.Trim(sha, "1") == "":
+		c.refuse(422, "No commit found for SHA: "+sha)
+	case utf8.RuneCountInString(in.Description) > 140:
+		c.refuse(422, "Validation Failed", `{"resource":"Status","code":"custom","field":"description","message":"description is too long (maximum is 140 characters)"}`)
+	case in.URL != nil && *in.URL == "":
+		c.refuse(422, "Validation Failed", `{"resource":"Status","code":"custom","field":"target_url","message":"target_url must use http(s) scheme"}`)
+	default:
+		c.statuses[sha] = put(c.statuses[sha], check{in.Context, in.State, ""})
+		c.answer(201, map[string]any{"id": 1, "state": in.State, "description": in.Description, "target_url": in.URL, "context": in.Context})
+	}
 }
 
 func (c *call) checkRuns() {

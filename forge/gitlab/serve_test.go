@@ -35,6 +35,8 @@ func (g *gitLab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.create(w, r)
 	case parts[0] == "merge_requests":
 		g.one(w, r, parts[1:])
+	case len(parts) == 2 && parts[0] == "statuses" && r.Method == "POST":
+		g.setStatus(w, r, parts[1])
 	case len(parts) == 4 && parts[3] == "statuses":
 		page(g, w, r, each(g.jobs(parts[2]), func(s status) any { return s.answer(parts[2]) }))
 	case path == "pipelines":
@@ -42,6 +44,25 @@ func (g *gitLab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		g.says(w, r, 404, "404 Not Found")
 	}
+}
+
+// setStatus changes a job that waits or runs, or makes another: one that is done stays as it is.
+func (g *gitLab) setStatus(w http.ResponseWriter, r *http.Request, sha string) {
+	in := read(r)
+	name, state := text(in, "name"), text(in, "state")
+	if strings.Trim(sha, "1") == "" {
+		g.says(w, r, 404, "404 Commit Not Found")
+		return
+	}
+	for _, s := range g.jobs(sha) {
+		if s.name == name && s.status == state && state == "pending" {
+			g.answer(w, r, 400, map[string]any{"message": map[string]any{"status": []string{`Cannot transition status via :enqueue from :pending (Reason(s): Status cannot transition via "enqueue")`}}})
+			return
+		}
+	}
+	g.report(sha, name, state)
+	all := g.statuses[sha]
+	g.answer(w, r, 201, all[len(all)-1].answer(sha))
 }
 
 func (g *gitLab) one(w http.ResponseWriter, r *http.Request, parts []string) {

@@ -31,6 +31,7 @@ const (
 	OpChecks    = "checks"
 	OpMerge     = "merge"
 	OpAutoMerge = "automerge"
+	OpSetStatus = "set status"
 )
 
 // A Hook is asked before each operation. With a nil error the operation takes
@@ -54,7 +55,8 @@ type Forge struct {
 	mu       sync.Mutex // never held across a function of the test's
 	kept     []*record  // by number
 	checks   map[string]forge.Checks
-	readings int // of the clock that is there without Now
+	statuses map[string]map[string]forge.CommitStatus // by commit and context
+	readings int                                      // of the clock that is there without Now
 }
 
 var _ forge.Forge = (*Forge)(nil)
@@ -185,7 +187,7 @@ func (f *Forge) Checks(ctx context.Context, head string) (found forge.Checks, er
 	err = f.attempt(ctx, OpChecks, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		found = cmp.Or(f.checks[head], forge.NoChecks)
+		found = f.together(head)
 		return nil
 	})
 	if err != nil {
@@ -220,7 +222,7 @@ func (f *Forge) AutoMerge(ctx context.Context, number int, head string) error {
 			return err
 		}
 		f.mu.Lock()
-		checks := cmp.Or(f.checks[head], forge.NoChecks)
+		checks := f.together(head)
 		f.kept[number-1].auto = head
 		f.mu.Unlock()
 		if checks == forge.Green || checks == forge.NoChecks {
