@@ -27,6 +27,7 @@ const (
 type gate struct {
 	host  string // of the registry, canonical
 	slots chan struct{}
+	flows chan struct{} // of blobs that are being read, see fetch.go
 	rate  *rate.Limiter // nil: no limit
 
 	mu   sync.Mutex // over all below
@@ -61,7 +62,7 @@ const (
 )
 
 func newGate(host string, concurrency int, perSecond float64) *gate {
-	g := &gate{host: host, slots: make(chan struct{}, concurrency), said: map[caller]*word{}}
+	g := &gate{host: host, slots: make(chan struct{}, concurrency), flows: make(chan struct{}, max(1, concurrency/2)), said: map[caller]*word{}}
 	if perSecond > 0 {
 		g.rate = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
 	}

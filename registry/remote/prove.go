@@ -131,7 +131,9 @@ func (p *proof) turnedDown(err error) bool {
 func (p *proof) send(shown pass) (*http.Response, error) {
 	p.sends--
 	req := p.q.address(p.req, p.ep.origin, shown.header)
-	resp, err := p.q.stack(p.ep.origin, p.q.limit, p.q.who).RoundTrip(req)
+	stack := p.q.stack(p.ep.origin, p.q.limit, p.q.who)
+	stack.next.next.flows = p.q.flows
+	resp, err := stack.RoundTrip(req)
 	if shown.end != nil {
 		shown.end(req.Context(), p.judge(resp, err), err)
 	}

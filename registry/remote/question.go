@@ -30,6 +30,7 @@ type question struct {
 	insecure bool // the operator and the tag both allow it
 	limit    int  // bytes of an answer
 	watch    watch
+	flows    bool // a blob is asked for: the answer is not kept in memory
 
 	crowd     *crowd // nil for a listed registry
 	namespace string // of the stream
@@ -79,6 +80,7 @@ func (q *question) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if err := q.accept(resp); err != nil {
+		resp.Body.Close()
 		return nil, err
 	}
 	if strings.HasSuffix(req.URL.Path, "/tags/list") {

@@ -25,15 +25,19 @@ const (
 
 // A wire makes one HTTP exchange, follows nothing and reads the answer to its
 // end: what it returns has its body in memory, so that whatever stands above can
-// neither leak a connection nor read too much.
+// neither leak a connection nor read too much. A blob alone is too large for that: it flows.
 type wire struct {
 	lane     *lane
 	insecure bool // the tag allows an unverified connection
 	limit    int  // bytes of a successful answer's body
 	room     *room
+	flows    bool // a success is read by whoever asked, see fetch.go
 }
 
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	if w.flows {
+		return w.flow(req)
+	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	timer := time.AfterFunc(requestDeadline, func() { cancel(errDeadline) })
