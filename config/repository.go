@@ -65,7 +65,7 @@ type repositoryFile struct {
 	Exclude       []Glob      `yaml:"exclude" max:"500"`
 	Namespaces    namespaces  `yaml:"namespaces"`
 	Platform      platform    `yaml:"platform"`
-	Registry      notYet      `yaml:"registry"`
+	Registry      integrated  `yaml:"registry"`
 	Paused        bool        `yaml:"paused"`
 	BranchPrefix  branchPart  `yaml:"branch-prefix"`
 	MaxOpen       int         `yaml:"max-open" min:"1" max:"1000"`

@@ -13,6 +13,8 @@ var descriptions = map[string]string{
 	"exclude":                          "the files among them that are not",
 	"namespaces":                       "the namespace of objects whose file names none; the glob with most characters that are not wildcards decides, of equal ones the first; without a match it is `default`",
 	"platform":                         "what a `Legacy` import takes out of an image for many platforms, where the tag prefers nothing",
+	"registry.host":                    "the name by which clients push to towpath's own registry: references of pushed images, and of tags with `referencePolicy: Local`, begin with it; must be there",
+	"registry.streams":                 "where a first push to a repository adds the file of its stream, by namespace; `{namespace}` in the directory stands for it; the glob with most characters that are not wildcards decides, of equal ones the first; without a match a first push is refused",
 	"paused":                           "nothing is written to this repository; no rule lifts it",
 	"branch-prefix":                    "what the names of towpath's own branches begin with; behind it stand the watched branch, the change in short, and a hash; all other branches are people's",
 	"max-open":                         "proposals that are open at a time; the rest wait in order",
@@ -150,6 +152,15 @@ var (
 	}
 )
 
+// directoryForm is what a directory looks like; that machines run what some hold the decoder
+// says.
+var directoryForm = jsonSchema{
+	"type": "string", "minLength": 1, "maxLength": maxGlob,
+	"pattern":             `^[^/*?\[\]]+(?:/[^/*?\[\]]+)*$`,
+	"not":                 jsonSchema{"pattern": `(?:^|/)\.\.(?:/|$)|^\./|/\.(?:/|$)`},
+	"patternErrorMessage": "write a directory from the repository's root, such as apps/{namespace}/streams",
+}
+
 // forms are the types that read their text, or their node, themselves.
 var forms = map[reflect.Type]jsonSchema{
 	reflect.TypeFor[Glob]():  globForm,
@@ -244,8 +255,15 @@ var forms = map[reflect.Type]jsonSchema{
 	reflect.TypeFor[tagRef]():   tagForm,
 	reflect.TypeFor[policies](): {"type": "object", "propertyNames": jsonSchema{"pattern": aPolicy}, "additionalProperties": tagForm},
 
-	reflect.TypeFor[version]():    {"const": 1},
-	reflect.TypeFor[namespaces](): {"type": "object", "propertyNames": globForm, "additionalProperties": namespaceForm},
+	reflect.TypeFor[version](): {"const": 1},
+	reflect.TypeFor[ownHost](): {
+		"type": "string", "pattern": `^(?:localhost|` + aHost + `:[0-9]+|` + aName + `(?:\.` + aName + `)+|\[[0-9a-f:.]*:[0-9a-f:.]*\])$`,
+		"patternErrorMessage": "write the name of the registry as references begin with it, such as registry.example.com or 127.0.0.1:5000, without scheme or path",
+		"not":                 jsonSchema{"pattern": `^(?:(?:index|registry-1)\.)?docker\.io(?::443)?$`},
+	},
+	reflect.TypeFor[streamsDir]():  directoryForm,
+	reflect.TypeFor[directories](): {"type": "object", "propertyNames": globForm, "additionalProperties": directoryForm},
+	reflect.TypeFor[namespaces]():  {"type": "object", "propertyNames": globForm, "additionalProperties": namespaceForm},
 }
 
 // together says, by the way to a value, what its parts must be to each other.
