@@ -220,6 +220,7 @@ func TestNotPushedOutOnItsWay(t *testing.T) {
 		r := &receiver{say: func(_ context.Context, try int, _ notify.Event) error {
 			if try == 1 {
 				time.Sleep(time.Second)
+				return &notify.Error{What: "answered 503"}
 			}
 			return nil
 		}}
