@@ -18,7 +18,7 @@ type Guide interface {
 	// None where there is no such stream.
 	Tags(ctx context.Context, repository string) (map[string]string, error)
 	// Origins are where an image may be fetched that is on record, now or in a history, best
-	// first; none where it is on no record.
+	// first; none where it is on no record. This registry itself is no origin.
 	Origins(ctx context.Context, repository, digest string) ([]registry.Origin, error)
 	// Uses says what names an image, such as a file; nothing where nothing does.
 	Uses(ctx context.Context, repository, digest string) ([]string, error)

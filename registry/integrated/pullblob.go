@@ -1,0 +1,199 @@
+package integrated
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// serveBlob answers GET and HEAD of a blob. A HEAD fetches nothing: it says what the manifest
+// says that names the blob.
+func (p *puller) serveBlob(w http.ResponseWriter, req *http.Request, repository, ref string) {
+	ctx, of := req.Context(), pullOf{repository, ref, "BLOB_UNKNOWN"}
+	dgst := digest.Digest(ref)
+	named, origins, err := p.wanted(ctx, repository, dgst)
+	switch {
+	case err != nil:
+		p.refuse(w, of, err)
+	case len(origins) == 0:
+		p.passBlob(w, req, of)
+	case req.Method == http.MethodHead:
+		blobHeader(w, dgst, named)
+		w.WriteHeader(http.StatusOK)
+	default:
+		p.stream(w, req, of, dgst, named, origins)
+	}
+}
+
+// passBlob lets distribution answer. Who asks by HEAD is about to push: what it is told of stays
+// for a while, and it is told nothing while garbage is being collected.
+func (p *puller) passBlob(w http.ResponseWriter, req *http.Request, of pullOf) {
+	if req.Method == http.MethodHead {
+		if err := p.Hold.share(req.Context()); err != nil {
+			p.refuse(w, of, err)
+			return
+		}
+		defer p.Hold.leave()
+		p.Hold.seen(digest.Digest(of.ref))
+	}
+	p.pass(w, req, of.repository, "blobs/"+of.ref)
+}
+
+// wanted is a blob that is to be fetched: on record, and not in storage. There are no origins
+// where it is either there or none of ours. That another repository has it makes no
+// difference: a manifest can name any digest, so naming one gives no right to it.
+func (p *puller) wanted(ctx context.Context, repository string, dgst digest.Digest) (pullName, []registry.Origin, error) {
+	if p.Guide == nil || p.Fetcher == nil || dgst.Validate() != nil || dgst.Algorithm() != digest.SHA256 {
+		return pullName{}, nil, nil
+	}
+	r, err := p.repository(ctx, repository)
+	if err != nil {
+		return pullName{}, nil, err
+	}
+	_, err = r.Blobs(ctx).Stat(ctx, dgst)
+	if !errors.Is(err, distribution.ErrBlobUnknown) {
+		return pullName{}, nil, err
+	}
+	named, err := p.names.of(ctx, p, repository, dgst)
+	if err != nil || len(named.by) == 0 {
+		return pullName{}, nil, err
+	}
+	origins, err := p.originsOf(ctx, repository, named, maxNested)
+	return named, origins, err
+}
+
+func blobHeader(w http.ResponseWriter, dgst digest.Digest, named pullName) {
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Length", strconv.FormatInt(named.size, 10))
+	h.Set("Docker-Content-Digest", string(dgst))
+	h.Set("Etag", `"`+string(dgst)+`"`)
+	h.Set("Cache-Control", "max-age=31536000")
+}
+
+// stream serves a blob while it is being stored.
+func (p *puller) stream(w http.ResponseWriter, req *http.Request, of pullOf, dgst digest.Digest, named pullName, origins []registry.Origin) {
+	ctx := req.Context()
+	flight, err := p.fly(ctx, of.repository, dgst, named, origins)
+	if errors.Is(err, errTooManyPulls) || errors.Is(err, errPullsClosed) {
+		w.Header().Set("Retry-After", "5")
+		writePullError(w, http.StatusServiceUnavailable, "UNAVAILABLE", err.Error()+": pull again in a moment")
+		return
+	}
+	if err != nil {
+		p.refuse(w, of, err)
+		return
+	}
+	defer flight.leave()
+	started, err := flight.copyTo(ctx, w, func() {
+		blobHeader(w, dgst, named)
+		w.WriteHeader(http.StatusOK)
+	})
+	switch {
+	case err == nil:
+	case started:
+		panic(http.ErrAbortHandler) // the client must see that it is not whole
+	default:
+		p.refuse(w, of, err)
+	}
+}
+
+// fly joins the flight of a blob.
+func (p *puller) fly(ctx context.Context, repository string, dgst digest.Digest, named pullName, origins []registry.Origin) (*pullFlight, error) {
+	if named.size < 0 || p.MaxBlob > 0 && named.size > p.MaxBlob {
+		return nil, &registry.Error{Kind: registry.Forbidden, Ref: repository, Message: "the blob is larger than limits.blob-size allows"}
+	}
+	return p.flights.join(ctx, repository+"@"+string(dgst), p.Spool, named.size, func(ctx context.Context, w io.Writer) error {
+		err := p.fetchBlob(ctx, repository, v1.Descriptor{Digest: dgst, Size: named.size, MediaType: named.mediaType}, origins, w)
+		if err != nil {
+			p.Log.WarnContext(ctx, "a blob was not fetched", "repository", repository, "digest", dgst, "err", err)
+		}
+		return err
+	})
+}
+
+// fetchBlob stores a blob, and writes it to w meanwhile. It asks one origin after another until
+// one has it; what breaks off has broken off.
+func (p *puller) fetchBlob(ctx context.Context, repository string, d v1.Descriptor, origins []registry.Origin, w io.Writer) error {
+	var failed error
+	for _, from := range origins {
+		content, size, err := p.Fetcher.Blob(ctx, from, string(d.Digest))
+		if err == nil {
+			defer content.Close()
+			if size >= 0 && size != d.Size {
+				return &registry.Error{Kind: registry.Invalid, Ref: from.String(), Message: "the blob is not of the size that its manifest says"}
+			}
+			return p.keepBlob(ctx, repository, d, io.LimitReader(content, d.Size+1), w)
+		}
+		failed = worse(failed, err)
+	}
+	return failed
+}
+
+// keepBlob stores what is read as a blob of a repository, or nothing at all. Distribution checks
+// size and digest, too, but leaves behind what it refused.
+func (p *puller) keepBlob(ctx context.Context, repository string, d v1.Descriptor, content io.Reader, w io.Writer) (err error) {
+	r, err := p.repository(ctx, repository)
+	if err != nil {
+		return err
+	}
+	upload, err := r.Blobs(ctx).Create(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			upload.Cancel(context.WithoutCancel(ctx))
+		}
+	}()
+	sum := d.Digest.Verifier()
+	n, err := io.Copy(io.MultiWriter(upload, sum, w), content)
+	switch {
+	case err != nil:
+	case n != d.Size:
+		err = &registry.Error{Kind: registry.Invalid, Ref: repository, Message: "the blob is not of the size that its manifest says"}
+	case !sum.Verified():
+		err = &registry.Error{Kind: registry.Invalid, Ref: repository, Message: "the blob is not the one that was asked for"}
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.Hold.share(ctx); err != nil {
+		return err
+	}
+	defer p.Hold.leave()
+	_, err = upload.Commit(ctx, d)
+	return err
+}
+
+// complete fetches what a manifest names and storage lacks, where it is on record. A client
+// that pushes an image over one on record was told that its layers are there.
+func (p *puller) complete(ctx context.Context, repository string, m distribution.Manifest) error {
+	for _, d := range m.References() {
+		named, origins, err := p.wanted(ctx, repository, d.Digest)
+		if err != nil {
+			return err
+		}
+		if len(origins) == 0 {
+			continue
+		}
+		flight, err := p.fly(ctx, repository, d.Digest, named, origins)
+		if err != nil {
+			return err
+		}
+		err = flight.landed(ctx)
+		flight.leave()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
