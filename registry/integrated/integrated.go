@@ -5,69 +5,110 @@
 package integrated
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
+	"time"
 
-	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
-	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // a driver makes itself known by being imported
-	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/sirupsen/logrus"
 )
 
 // Options of a Registry.
 type Options struct {
-	Storage string       // directory of the blobs, made when it is missing; empty keeps them in memory
-	Logger  *slog.Logger // nil says nothing
+	Storage     string        // directory of the blobs, made when it is missing; empty keeps them in memory
+	Driver      *Driver       // in place of a directory: storage that is elsewhere
+	KeepFree    int64         // bytes of a directory's volume that no push uses up
+	UploadsKept time.Duration // how long an upload is kept that nobody goes on with; zero is 7 days
+	Guide       Guide         // nil stands alone: no push waits for anybody
+	Logger      *slog.Logger  // nil says nothing
 }
 
-// A Registry serves the OCI distribution API: push, pull, tags, deletion. It asks
-// nobody who they are, answers with relative locations only (what a proxy's
-// X-Forwarded headers claim is not used), and removes no upload that was
-// broken off: that is for whoever prunes, with the daemon at rest.
+// A Registry serves the OCI distribution API: push, pull, tags, deletion. What it answered
+// stays so: of a directory it is on the disk by then, not only on its way there. It asks
+// nobody who they are, and answers with relative locations only (what a proxy's
+// X-Forwarded headers claim is not used). It is the Arrivals of what is pushed to it.
 type Registry struct {
-	app *handlers.App
-	log *logrus.Entry
+	app      *handlers.App
+	stored   http.Handler                // app, answering 507 where its storage is full
+	arrivals *arrivals                   // nil without a Guide
+	driver   storagedriver.StorageDriver // what app stores with, for whoever looks at storage beside it
+	log      *logrus.Entry
+	cleaning func() // ends what goes on in the background, and waits for it
 }
 
 // New opens a registry, which lives until Close; the context is for opening the
-// storage. The error is about the directory.
-func New(ctx context.Context, o Options) (r *Registry, err error) {
-	storage := configuration.Storage{
-		"delete":      {"enabled": true},
-		"redirect":    {"disable": true},
-		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
+// storage. The error is about the storage.
+func New(ctx context.Context, o Options) (*Registry, error) {
+	s, err := openStorage(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	if o.Storage == "" {
-		storage["inmemory"] = configuration.Parameters{}
-	} else {
-		if err := os.MkdirAll(o.Storage, 0o700); err != nil {
-			return nil, fmt.Errorf("registry storage: %w", err)
-		}
-		storage["filesystem"] = configuration.Parameters{"rootdirectory": o.Storage}
-	}
-	config := &configuration.Configuration{Storage: storage}
-	config.HTTP.RelativeURLs = true
+	return open(ctx, o, s)
+}
 
+func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
+	r = &Registry{log: newEntry(o.Logger)}
+	s.StorageDriver = newHashes(r.roomy(o, s))
+	if o.Guide != nil {
+		a, unread, err := openArrivals(ctx, s.StorageDriver, s.alone)
+		if err != nil {
+			return nil, fmt.Errorf("registry storage: what waits to be recorded: %w", err)
+		}
+		if unread != nil {
+			r.log.WithField("err.detail", unread).Error("pushes that wait cannot be read; push these tags again, and remove the files")
+		}
+		r.arrivals, s.StorageDriver = a, marking{s.StorageDriver, a}
+	}
 	// NewApp panics where its configuration does not serve.
 	defer func() {
 		if p := recover(); p != nil {
 			r, err = nil, fmt.Errorf("registry storage %s: %v", o.Storage, p)
 		}
 	}()
-	entry := newEntry(o.Logger)
-	return &Registry{app: handlers.NewApp(logged{ctx, entry}, config), log: entry}, nil
+	r.app = handlers.NewApp(logged{ctx, r.log}, configured(s.StorageDriver))
+	r.driver, r.stored = s.StorageDriver, roomed(r.app)
+	r.cleaning = r.clean(s, time.Now().Add(-cmp.Or(o.UploadsKept, keepUploads)))
+	return r, nil
+}
+
+// roomy is the storage's driver, writing no more than leaves free what is to be.
+func (r *Registry) roomy(o Options, s storage) storagedriver.StorageDriver {
+	if o.KeepFree <= 0 || s.free == nil {
+		return roomy{s.StorageDriver, nil}
+	}
+	return roomy{s.StorageDriver, &room{keep: o.KeepFree, free: s.free}}
+}
+
+// clean removes in the background what other processes left; the result ends that.
+func (r *Registry) clean(s storage, before time.Time) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		removed, err := s.clean(ctx, before)
+		if err != nil && ctx.Err() == nil {
+			r.log.WithField("err.detail", err).Error("what earlier uploads left cannot all be removed; the next start tries again")
+		}
+		if removed > 0 {
+			r.log.WithField("err.detail", removed).Debug("removed what earlier uploads left")
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 // ServeHTTP answers one request of the distribution API.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.app.ServeHTTP(w, req.WithContext(logged{req.Context(), r.log}))
+	r.stored.ServeHTTP(w, req.WithContext(logged{req.Context(), r.log}))
 }
 
 // Close ends the registry. No request may be under way, and none may come after.
 // Distribution leaves one goroutine behind, that of its notifications, which
 // holds nothing; a process opens one registry.
-func (r *Registry) Close() error { return r.app.Shutdown() }
+func (r *Registry) Close() error {
+	r.cleaning()
+	return r.app.Shutdown()
+}

@@ -1,0 +1,186 @@
+package integrated
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+)
+
+// errNoRoom is an error of a write that would leave less free than is to be kept.
+var errNoRoom = errors.New("the volume of the registry's storage is full")
+
+func isFull(err error) bool {
+	return errors.Is(err, errNoRoom) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// A room is what may still be written to a volume. Concurrent writers share it: what one was
+// granted another does not get. Others may write to the volume too, so it is measured again
+// every second, and before anything is refused.
+type room struct {
+	keep int64
+	free func() (int64, error)
+
+	mu       sync.Mutex
+	left     int64
+	measured time.Time
+}
+
+func (r *room) take(n int64, now time.Time) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left < n || now.Sub(r.measured) > time.Second {
+		free, err := r.free()
+		if err != nil {
+			return err
+		}
+		r.left, r.measured = free-r.keep, now
+	}
+	if r.left < n {
+		return errNoRoom
+	}
+	r.left -= n
+	return nil
+}
+
+// roomy is a driver that writes only where there is room, and tells the request on whose
+// behalf it found none: distribution itself makes one and the same answer of every error.
+type roomy struct {
+	storagedriver.StorageDriver
+	room *room // nil is without end
+}
+
+func (d roomy) PutContent(ctx context.Context, path string, content []byte) error {
+	err := d.room.take(int64(len(content)), time.Now())
+	if err == nil {
+		err = d.StorageDriver.PutContent(ctx, path, content)
+	}
+	return told507(ctx, err)
+}
+
+func (d roomy) Move(ctx context.Context, from, to string) error {
+	return told507(ctx, d.StorageDriver.Move(ctx, from, to))
+}
+
+func (d roomy) Writer(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
+	w, err := d.StorageDriver.Writer(ctx, path, appending)
+	if err != nil {
+		return nil, told507(ctx, err)
+	}
+	return &roomyWriter{FileWriter: w, ctx: ctx, room: d.room}, nil
+}
+
+// A roomyWriter drops an upload that finds no room: what it would keep is what others lack.
+// Its client begins again, from the first byte, when there is room.
+type roomyWriter struct {
+	storagedriver.FileWriter
+	ctx  context.Context // of the request that writes; a writer lives no longer
+	room *room
+	full bool
+}
+
+func (w *roomyWriter) Write(p []byte) (int, error) {
+	if w.full {
+		return 0, errNoRoom
+	}
+	err := w.room.take(int64(len(p)), time.Now())
+	n := 0
+	if err == nil {
+		n, err = w.FileWriter.Write(p)
+	}
+	return n, w.dropIfFull(err)
+}
+
+func (w *roomyWriter) Commit(ctx context.Context) error {
+	if w.full {
+		return errNoRoom
+	}
+	return w.dropIfFull(w.FileWriter.Commit(ctx))
+}
+
+func (w *roomyWriter) dropIfFull(err error) error {
+	if !isFull(err) {
+		return err
+	}
+	w.full = true
+	return told507(w.ctx, errors.Join(err, w.Cancel(context.WithoutCancel(w.ctx))))
+}
+
+// fullKey is under what a request's context has an *atomic.Bool, which is set when there was
+// no room for what the request brings.
+type fullKey struct{}
+
+func told507(ctx context.Context, err error) error {
+	if full, ok := ctx.Value(fullKey{}).(*atomic.Bool); ok && isFull(err) {
+		full.Store(true)
+	}
+	return err
+}
+
+// roomed answers 507 where distribution says 500 because the storage is full.
+func roomed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet || req.Method == http.MethodHead {
+			next.ServeHTTP(w, req)
+			return
+		}
+		full := new(atomic.Bool)
+		ctx := context.WithValue(req.Context(), fullKey{}, full)
+		next.ServeHTTP(&roomyResponse{ResponseWriter: w, full: full}, req.WithContext(ctx))
+	})
+}
+
+type roomyResponse struct {
+	http.ResponseWriter
+	full     *atomic.Bool
+	answered bool // in place of what next says
+}
+
+func (w *roomyResponse) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *roomyResponse) WriteHeader(status int) {
+	if w.answered {
+		return
+	}
+	if status < http.StatusBadRequest || !w.full.Load() {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.answered = true
+	writeFull(w.ResponseWriter)
+}
+
+func (w *roomyResponse) Write(p []byte) (int, error) {
+	if w.answered {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// writeFull is an answer in the form of distribution's errors.
+func writeFull(w http.ResponseWriter) {
+	body, err := json.Marshal(map[string]any{"errors": []any{map[string]any{
+		"code": "UNAVAILABLE",
+		"message": "the registry's storage is full, so nothing can be pushed to it; pulling goes on. " +
+			"Its operator can make room: `towpath prune`, or a larger volume",
+	}}})
+	if err != nil {
+		body = []byte("{}")
+	}
+	w.Header().Del("Location")
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	w.WriteHeader(http.StatusInsufficientStorage)
+	_, _ = io.WriteString(w, string(body)) // who went away hears nothing
+}
