@@ -67,6 +67,20 @@ type keep struct {
 // forgePoll is the time between two questions to the forge while nothing happens.
 const forgePoll = 30 * time.Second
 
+// forgeNudge is the shortest such time when somebody says that something happened.
+const forgeNudge = 10 * time.Second
+
+// nudge lets the next glance look, although it is not time yet. A forge counts how often
+// it is asked.
+func (d *desk) nudge(poll time.Duration, now time.Time) {
+	if d == nil || d.looked.IsZero() {
+		return
+	}
+	if d.looked = d.looked.Add(-poll); now.Sub(d.asked) >= forgeNudge {
+		d.asked = d.asked.Add(-forgePoll)
+	}
+}
+
 // glance looks at the branches of proposals and at the forge's list of those that are open, and
 // reports whether either is news. That the forge cannot be asked is no error: all the rest goes on.
 func (r *Reconciler) glance(ctx context.Context, c *Catalog, now time.Time) (news bool, err error) {

@@ -4,23 +4,11 @@ import (
 	"cmp"
 	"hash/fnv"
 	"time"
+	"unique"
 
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
 )
-
-// A Hint says "look now". It changes when a tag is asked, never what is
-// recorded.
-type Hint struct {
-	Stream    imagestream.Name // zero: every stream
-	Tag       string           // empty: every tag of the stream
-	Scheduled bool             // only scheduled tags
-	Force     bool             // a person asks: adopted tags are taken over, and success is said at once
-}
-
-func (h Hint) names(s *Stream, tag string, scheduled bool) bool {
-	return (h.Stream == (imagestream.Name{}) || h.Stream == s.Name) && (!h.Scheduled || scheduled) &&
-		(h.Tag == "" || h.Tag == tag || tag == "" && s.specTag(h.Tag) == nil)
-}
 
 // spread is over how much time the first round after a start is spread.
 const spread = 5 * time.Minute
@@ -29,6 +17,7 @@ const spread = 5 * time.Minute
 //
 //	what is known of the tag                      asked
 //	a hint names it                               now
+//	a registry spoke of it, and polling asks it   soon: see look
 //	its answer came too late                      now
 //	its inputs are not on record                  now; after a failure, when its back-off is over
 //	on record, scheduled, asked in this process   when its interval is over, and up to a twentieth of it later
@@ -41,6 +30,7 @@ func Due(c *Catalog, m *Memory, hints []Hint, now time.Time) (ask []Question, ne
 	if c.Invalid || c.Config.Paused() {
 		return nil, time.Time{}
 	}
+	hints = m.hear(c, hints, now)
 	for _, s := range c.Streams {
 		if s.Settings.Paused || s.Malformed {
 			continue
@@ -66,6 +56,10 @@ func (c *Catalog) dueOf(s *Stream, m *Memory, hints []Hint, now time.Time) (ask 
 		w := &s.wants[i]
 		target, forced, hinted := w.target(s), false, false
 		at, ever := m.due(target, w, s)
+		spoken, spokenOf := m.looked(target, ever)
+		if spokenOf {
+			at = earlier(at, spoken)
+		}
 		for _, h := range hints {
 			if h.names(s, target.Tag, w.scheduled) {
 				at, ever, hinted, forced = now, true, true, forced || h.Force
@@ -76,7 +70,7 @@ func (c *Catalog) dueOf(s *Stream, m *Memory, hints []Hint, now time.Time) (ask 
 			r.busy = true
 			continue
 		}
-		if _, owed := m.owed[target]; owed && !hinted {
+		if _, owed := m.owed[target]; owed && !hinted && !(spokenOf && !spoken.After(now)) {
 			r.busy = true
 			continue
 		}
@@ -102,14 +96,15 @@ type want struct {
 	inputs    string
 	scheduled bool
 	onRecord  bool
-	failed    time.Time // when the youngest failure was recorded; zero where none is on record
+	failed    time.Time                   // when the youngest failure was recorded; zero where none is on record
+	asks      unique.Handle[registry.Ref] // what is asked; many tags may ask the same
 }
 
 // wants are the questions that a stream may have.
 func (c *Catalog) wants(s *Stream) []want {
 	ws := make([]want, 0, len(s.Spec.Tags))
 	add := func(tag *imagestream.Tag, q Question, failed time.Time, scheduled bool) {
-		ws = append(ws, want{tag, q.Inputs, scheduled, q.OnRecord, failed})
+		ws = append(ws, want{tag, q.Inputs, scheduled, q.OnRecord, failed, asksOf(q)})
 	}
 	for i := range s.Spec.Tags {
 		t := &s.Spec.Tags[i]

@@ -40,3 +40,13 @@ func CraftBody(body, head string) string {
 	l.marker.Head = gitstore.Rev(head)
 	return l.String()
 }
+
+// Hinted is how many hints wait to be taken.
+func Hinted(r *Reconciler) int {
+	r.inbox.mu.Lock()
+	defer r.inbox.mu.Unlock()
+	return len(r.inbox.hints)
+}
+
+// Looking is of how many tags registries spoke lately, as far as it is remembered.
+func Looking(r *Reconciler) int { return len(r.mem.looks) }

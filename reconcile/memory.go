@@ -20,6 +20,7 @@ type Memory struct {
 	states   map[imagestream.TagRef]*state
 	loud     map[imagestream.TagRef]*state           // of states, those that fail or wait for an image to settle
 	rests    map[imagestream.Name]rest               // streams of which nothing is asked or owed
+	looks    map[imagestream.TagRef]*look            // what registries spoke of lately
 	owed     map[imagestream.TagRef]Answer           // those that nothing became of yet
 	verdicts verdicts                                // what the log said of sites
 	given    given                                   // when which images were given to sites
@@ -79,6 +80,10 @@ func (m *Memory) forget(c *Catalog) {
 			delete(m.loud, tag)
 		}
 	}
+	maps.DeleteFunc(m.looks, func(tag imagestream.TagRef, l *look) bool {
+		s := c.Stream(tag.Stream)
+		return !l.asked && (s == nil || !s.asks(tag.Tag))
+	})
 	maps.DeleteFunc(m.rests, func(name imagestream.Name, r rest) bool { return c.Stream(name) != r.stream })
 }
 
@@ -91,7 +96,7 @@ func (m *Memory) complete(q *Question) {
 	}
 }
 
-func (m *Memory) inFlight(ask []Question) {
+func (m *Memory) inFlight(ask []Question, now time.Time) {
 	if m.states == nil {
 		m.states, m.owed = map[imagestream.TagRef]*state{}, map[imagestream.TagRef]Answer{}
 	}
@@ -100,6 +105,7 @@ func (m *Memory) inFlight(ask []Question) {
 			m.states[q.Target] = &state{}
 		}
 		m.states[q.Target].asking = q.Inputs
+		m.looking(q, now)
 	}
 }
 
@@ -111,6 +117,7 @@ func (m *Memory) owe(fresh []Answer) {
 			st.asking = ""
 		}
 		m.owed[a.Target] = a
+		m.saw(a)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/towpath/towpath/forge"
@@ -49,9 +48,8 @@ type Reconciler struct {
 	next   time.Time // when the next tag is due
 	report Report    // of the last pass that did not end right after the poll
 
-	hints     chan Hint
-	hinted    chan struct{} // capacity 1: hints wait
-	makeHints sync.Once
+	inbox inbox     // hints that wait
+	gitAt time.Time // when Git is looked at because somebody said that it moved; zero: nobody did
 }
 
 // Walk is how far a pass goes.
@@ -78,6 +76,7 @@ func (r *Reconciler) Once(ctx context.Context, hints ...Hint) (Report, error) {
 // walk is the line. The order is the point: what Git says, what to ask, what
 // registries say, what is then on record, and only from that record what follows it.
 func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Report, error) {
+	hints = r.gitSaid(hints, now)
 	snap, err := r.look(ctx, now) // what Git says
 	if err != nil {
 		return Report{}, err
@@ -86,6 +85,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
+	r.inbox.know(cat)
 	news, err := r.glance(ctx, cat, now) // what is under review
 	if err != nil {
 		return Report{}, err
@@ -157,7 +157,7 @@ func (r *Reconciler) look(ctx context.Context, now time.Time) (gitstore.Snapshot
 	if err != nil {
 		return nil, fmt.Errorf("reading branch %s: %w", r.Branch, err)
 	}
-	r.polled = now
+	r.polled, r.gitAt = now, time.Time{}
 	return snap, nil
 }
 
@@ -182,9 +182,8 @@ func (r *Reconciler) exchange(ctx context.Context, ask []Question, next time.Tim
 	if r.asker.Reader == nil { // once: answers may be under way
 		r.asker.Reader = r.Reader
 	}
-	r.mem.inFlight(ask)
-	r.inbox()
-	fresh := r.asker.exchange(ctx, ask, next, r.hinted)
+	r.mem.inFlight(ask, time.Now())
+	fresh := r.asker.exchange(ctx, ask, next, r.inbox.bell())
 	r.mem.owe(fresh)
 	return fresh
 }

@@ -4,32 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
 )
-
-// Hint asks the walker to look now. It may be called from any goroutine and
-// never blocks: a hint too many is dropped, and what it meant is seen at the next
-// interval.
-func (r *Reconciler) Hint(h Hint) {
-	select {
-	case r.inbox() <- h:
-	default:
-	}
-	select {
-	case r.hinted <- struct{}{}:
-	default:
-	}
-}
-
-func (r *Reconciler) inbox() chan Hint {
-	r.makeHints.Do(func() { r.hints, r.hinted = make(chan Hint, maxHints), make(chan struct{}, 1) })
-	return r.hints
-}
-
-// maxHints is how many hints wait at most.
-const maxHints = 1024
 
 // Run walks the line until the context ends. It wakes when a poll of Git or a
 // tag is due, when the store saw the repository change, when a registry answered,
@@ -77,6 +56,9 @@ func retry(err error, n int) time.Duration {
 func (r *Reconciler) pause(now time.Time) time.Duration {
 	again := r.mem.pushAfter
 	until := r.polled.Add(r.Poll)
+	if !r.gitAt.IsZero() && r.gitAt.Before(until) {
+		until = r.gitAt
+	}
 	if r.polled.IsZero() && !again.IsZero() {
 		until = now.Add(r.Poll) // what was refused may wait long; people's commits are seen as ever
 	}
@@ -101,9 +83,11 @@ const tick = time.Second
 func (r *Reconciler) wake(ctx context.Context, after time.Duration, failing bool) []Hint {
 	timer := time.NewTimer(after)
 	defer timer.Stop()
-	answers, hints := r.asker.ready(), r.inbox()
+	answers, bell := r.asker.ready(), r.inbox.bell()
 	if failing {
-		answers, hints = nil, nil
+		answers, bell = nil, nil
+	} else if hints := r.inbox.take(time.Now()); len(hints) > 0 { // an exchange was left for them
+		return hints
 	}
 	select {
 	case <-ctx.Done():
@@ -111,26 +95,25 @@ func (r *Reconciler) wake(ctx context.Context, after time.Duration, failing bool
 	case <-answers:
 	case <-r.Store.Changed():
 		r.polled = time.Time{}
-	case h := <-hints:
-		return r.drain(h)
+	case <-bell:
+		return r.inbox.take(time.Now())
 	}
 	return nil
 }
 
-func (r *Reconciler) drain(first Hint) []Hint {
-	hints := []Hint{first}
-	select {
-	case <-r.hinted:
-	default:
+// gitSaid takes in what the Git server says, and returns the other hints. Git is
+// looked at once a second at most for it, however often it says so, and what is under
+// review with it.
+func (r *Reconciler) gitSaid(hints []Hint, now time.Time) []Hint {
+	others := slices.DeleteFunc(slices.Clone(hints), func(h Hint) bool { return h.Git })
+	if len(others) < len(hints) && r.gitAt.IsZero() {
+		r.gitAt = later(now, r.polled.Add(lookAgain))
 	}
-	for {
-		select {
-		case h := <-r.inbox():
-			hints = append(hints, h)
-		default:
-			return hints
-		}
+	if !r.gitAt.IsZero() && !r.gitAt.After(now) {
+		r.polled = time.Time{}
+		r.desk.nudge(r.Poll, now)
 	}
+	return others
 }
 
 // rounds is how many passes a one-shot command makes at most.
