@@ -32,6 +32,9 @@ func secret(key string, known []string) (file string, ok bool) {
 			continue
 		}
 		for _, k := range known {
+			if k == "import-token-file" && !strings.Contains(key, "import") {
+				continue // whoever writes token: means Git's
+			}
 			if k == "file" || strings.HasSuffix(k, "-file") && strings.Contains(k, word) {
 				return k, true
 			}

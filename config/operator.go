@@ -27,13 +27,22 @@ type Operator struct {
 	Blocked     []Area       `yaml:"blocked-registries" max:"500"` // also where they are allowed
 	Proxy       Proxy        `yaml:"proxy"`
 
-	Listen      Address       `yaml:"listen"` // empty: no HTTP server
-	HooksListen notYet        `yaml:"hooks-listen"`
-	CacheDir    File          `yaml:"cache-dir"`                    // empty: in memory
-	Poll        time.Duration `yaml:"poll" min:"1s" max:"24h"`      // 0: 30 s, local repositories 1 s
-	Limits      Limits        `yaml:"limits"`                       //
-	LogFormat   string        `yaml:"log-format" oneof:"text json"` // default text
-	LogLevel    string        `yaml:"log-level" oneof:"info debug warn error"`
+	Listen Address `yaml:"listen"` // empty: no HTTP server
+	Webhooks
+	CacheDir  File          `yaml:"cache-dir"`                    // empty: in memory
+	Poll      time.Duration `yaml:"poll" min:"1s" max:"24h"`      // 0: 30 s, local repositories 1 s
+	Limits    Limits        `yaml:"limits"`                       //
+	LogFormat string        `yaml:"log-format" oneof:"text json"` // default text
+	LogLevel  string        `yaml:"log-level" oneof:"info debug warn error"`
+}
+
+// Webhooks say who may tell us to look, and where.
+type Webhooks struct {
+	HooksListen     Address    `yaml:"hooks-listen"` // empty: nobody may
+	HooksURL        HooksURL   `yaml:"hooks-url"`
+	Hooks           []Receiver `yaml:"hooks" max:"500"`
+	TrustedProxies  []Network  `yaml:"trusted-proxies" max:"100"`
+	ImportTokenFile File       `yaml:"import-token-file"` // empty: imports cannot be asked for
 }
 
 // A File is the name of a file or directory.
@@ -125,6 +134,7 @@ func ParseOperator(path string, src []byte) (*Operator, []imagestream.Problem) {
 		d.checkMirrors(o.Mirrors)
 		d.checkLists(o)
 		d.checkProxy(o.Proxy)
+		d.checkHooks(o)
 	}
 	if len(d.problems) > 0 {
 		return nil, d.inOrder()
@@ -218,6 +228,7 @@ func (o *Operator) In(dir string) {
 		&g.Signing.KeyFile, &g.Signing.PassphraseFile,
 		&o.Forge.TokenFile, &o.Forge.App.KeyFile, &o.Forge.CAFile,
 		&o.Proxy.UsernameFile, &o.Proxy.PasswordFile,
+		&o.ImportTokenFile,
 	}
 	for i := range o.Credentials {
 		files = append(files, &o.Credentials[i].File, &o.Credentials[i].Directory)
@@ -225,6 +236,13 @@ func (o *Operator) In(dir string) {
 	for i := range o.Registries {
 		r := &o.Registries[i]
 		files = append(files, &r.CAFile, &r.ClientCertFile, &r.ClientKeyFile)
+	}
+	for i := range o.Hooks {
+		h := &o.Hooks[i]
+		files = append(files, &h.PathTokenFile)
+		for j := range h.SecretFiles {
+			files = append(files, &h.SecretFiles[j])
+		}
 	}
 	for _, f := range files {
 		if *f != "" && !filepath.IsAbs(string(*f)) {
