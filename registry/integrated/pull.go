@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/distribution/distribution/v3"
-	"github.com/distribution/distribution/v3/registry/storage"
+	blobs "github.com/distribution/distribution/v3/registry/storage"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -45,7 +45,7 @@ type pullOptions struct {
 
 // newPuller makes a puller over a storage.
 func newPuller(ctx context.Context, driver storagedriver.StorageDriver, o pullOptions) (*puller, error) {
-	store, err := storage.NewRegistry(ctx, driver)
+	store, err := blobs.NewRegistry(ctx, driver)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (p *puller) keepManifest(ctx context.Context, repository string, dgst diges
 	if err := p.names.add(ctx, p, repository, dgst, m); err != nil {
 		return err
 	}
-	manifests, err := p.manifests(ctx, repository, storage.SkipLayerVerification())
+	manifests, err := p.manifests(ctx, repository, blobs.SkipLayerVerification())
 	if err != nil {
 		return err
 	}
