@@ -87,7 +87,7 @@ func (p *parser) object(depth int) (any, error) {
 }
 
 func (p *parser) list(depth int) (any, error) {
-	var entries []any
+	entries := []any{}
 	for p.d.More() {
 		v, err := p.value(depth + 1)
 		if err != nil {
