@@ -138,6 +138,7 @@ var (
 	unknown     = outcome{"unknown", http.StatusNotFound, "there is no such receiver"}
 	foreign     = outcome{"foreign", http.StatusForbidden, "not from this address"}
 	closed      = outcome{"closed", http.StatusForbidden, "this receiver is closed"}
+	unread      = outcome{"unread", http.StatusNotFound, "there is no such receiver"} // its secrets cannot be used
 	badType     = outcome{"type", http.StatusUnsupportedMediaType, "send JSON, not compressed, with its Content-Type"}
 	tooLarge    = outcome{"large", http.StatusRequestEntityTooLarge, "the payload is larger than 2 MiB"}
 	tooSlow     = outcome{"slow", http.StatusRequestTimeout, "the payload did not come in time"}
@@ -272,7 +273,7 @@ func (h *Handler) receiver(path string) (*receiver, Secrets) {
 		}
 		s, err := rec.secrets()
 		if err != nil {
-			h.warn(end{outcome: closed, receiver: rec, why: err}, time.Now())
+			h.warn(end{outcome: unread, receiver: rec, why: err}, time.Now())
 			continue
 		}
 		if same(token, s.Token) {
