@@ -460,7 +460,7 @@ func TestNew(t *testing.T) {
 
 // fault: W-12. Other methods, other types, what is compressed; and forms, of those who send
 // them, signed as they come.
-func TestForms(t *testing.T) {
+func TestContentTypes(t *testing.T) {
 	form := []byte(url.Values{"payload": {`{"zen":"x"}`}}.Encode())
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
@@ -682,7 +682,7 @@ func TestSecretsStay(t *testing.T) {
 	try(junk(`{"image":"` + secrets.Token + ` "}`))
 	try(junk(secrets.Token))
 	try(func(r *http.Request) { r.ContentLength = maxBody + 1 })
-	try(func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), broken{})) })
+	try(func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), cutOff{})) })
 	p.full = true
 	try(func(r *http.Request) { r.Header.Set("Webhook-Id", "2") })
 	counts := fmt.Sprint(p.Counts())
@@ -704,9 +704,9 @@ func TestSecretsStay(t *testing.T) {
 	}
 }
 
-type broken struct{}
+type cutOff struct{}
 
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // fault: W-31. However many names are posted, the labels of metrics are few; nor does a
 // sender fill the log.
