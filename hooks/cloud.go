@@ -25,7 +25,7 @@ func cloud() []vendor {
 		{
 			kind: "event-grid", title: "Azure Container Registry, by Event Grid",
 			needs:   needsEventGrid,
-			signed:  inHeader, // where secrets are configured
+			signed:  signedEventGrid,
 			vouched: vouchedEventGrid,
 			read:    readEventGrid,
 			answer:  answerEventGrid,
@@ -141,6 +141,12 @@ func needsEventGrid(r Receiver) error {
 		return errors.New("it has one of issuer and audience; write both: https://sts.windows.net/TENANT/ and the application that the event subscription asks tokens for, or neither")
 	}
 	return httpsIssuer(r.Issuer)
+}
+
+// signedEventGrid is the secret in a header, asked for where one is configured. The token takes
+// the same header, and goes before it.
+func signedEventGrid(c call, secret []byte) bool {
+	return c.receiver.Issuer != "" || inHeader(c, secret)
 }
 
 // vouchedEventGrid wants a token where the receiver names an issuer; else the token of the
