@@ -29,6 +29,7 @@ type Operator struct {
 
 	Listen Address `yaml:"listen"` // empty: no HTTP server
 	Webhooks
+	Notify    []Notify      `yaml:"notify" max:"20"`
 	CacheDir  File          `yaml:"cache-dir"`                    // empty: in memory
 	Poll      time.Duration `yaml:"poll" min:"1s" max:"24h"`      // 0: 30 s, local repositories 1 s
 	Limits    Limits        `yaml:"limits"`                       //
@@ -135,6 +136,7 @@ func ParseOperator(path string, src []byte) (*Operator, []imagestream.Problem) {
 		d.checkLists(o)
 		d.checkProxy(o.Proxy)
 		d.checkHooks(o)
+		d.checkNotify(o.Notify)
 	}
 	if len(d.problems) > 0 {
 		return nil, d.inOrder()
@@ -243,6 +245,10 @@ func (o *Operator) In(dir string) {
 		for j := range h.SecretFiles {
 			files = append(files, &h.SecretFiles[j])
 		}
+	}
+	for i := range o.Notify {
+		n := &o.Notify[i]
+		files = append(files, &n.URLFile, &n.SecretFile, &n.TokenFile, &n.CAFile)
 	}
 	for _, f := range files {
 		if *f != "" && !filepath.IsAbs(string(*f)) {

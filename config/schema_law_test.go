@@ -54,5 +54,6 @@ var odd = []string{
 	"'0 8 * * 1-5'", "'@daily'", "'* * * *'", "'60 * * * *'", "Europe/Berlin", "Europe/Nowhere", "Local", "UTC", "'*.tf'", "'apps/*'", "Jenkinsfile", "'../a'", "'a/../b'", "'{..,a}/b'",
 	"commit", "proposal", "by-hand", "when-green", "towpath/", "towpath-", "'a.lock/'", "a//b/", "refs/a/", "alice", "'@alice'", "acme/team", "a/b/c/", "'a,b'",
 	"github", "gitea", "none", "A_1", "https://api.github.com/", "http://git.example/", "'http://[::1]:3000/api/v1'", "'https://a/b?c'", "a/b.git",
+	"cloudevents", "slack", "commit-status", "'http://a/'", "failing", "[image, held]",
 	"[]", "{}", "[x]", "[a/**, b]", "{x: y}", "2001-01-01", "!!str 5", "'5'", "\"a\\tb\"",
 }

@@ -126,6 +126,16 @@ var descriptions = map[string]string{
 	"hooks[].email":                    "the account that it must be of",
 	"trusted-proxies":                  "whose `X-Forwarded-For` says where a webhook came from",
 	"import-token-file":                "the secret with which `towpath import --server` asks; without it nobody can",
+	"notify":                           "who is told what towpath did; docs/notifications.md has what they get",
+	"notify[].kind":                    "`cloudevents`: programs, over HTTP; `slack`: people, by an incoming webhook of Slack, Mattermost or Rocket.Chat; `commit-status`: the forge, at the head of the watched branch; must be there",
+	"notify[].url":                     "where `cloudevents` are posted; a user or a query in it is refused",
+	"notify[].url-file":                "the same, in a file, where the URL is a secret: that of a chat always is",
+	"notify[].events":                  "what it is told of",
+	"notify[].namespaces":              "whose news it is told",
+	"notify[].secret-file":             "the secret that signs `cloudevents`, as Standard Webhooks has it; read again for each",
+	"notify[].token-file":              "a token that is sent with `cloudevents`, over https or to this machine; read again for each",
+	"notify[].ca-file":                 "certificates, PEM, that are trusted beside the system's",
+	"notify[].target-url":              "where a commit status leads people to, such as towpath's own page",
 	"cache-dir":                        "where the copy of the repository is kept; may be deleted at any time",
 	"poll":                             "how often the repository is looked at",
 	"limits.pushes-per-hour":           "beyond it, what moved goes into one later push",
@@ -237,6 +247,11 @@ var forms = map[reflect.Type]jsonSchema{
 		"type": "string", "pattern": aHookURL,
 		"patternErrorMessage": "write https://HOST, or https://HOST:PORT/PATH, without a user and without a query",
 	},
+	reflect.TypeFor[NewsURL](): {
+		"type": "string", "pattern": anAPI,
+		"patternErrorMessage": "write https://HOST/PATH, without a user and without a query; one that holds a secret stands in a file: url-file",
+	},
+	reflect.TypeFor[News](): {"enum": newsWords},
 	reflect.TypeFor[Address](): {
 		"type": "string", "pattern": `^(?:` + aHost + `)?:[0-9]+$`,
 		"patternErrorMessage": "write host:port, such as 127.0.0.1:8080 or :8080",
@@ -334,7 +349,13 @@ var together = map[string]jsonSchema{
 	"mirrors[].at":       {"minItems": 1},
 	"allowed-registries": {"minItems": 1},
 	"blocked-registries": {"minItems": 1},
-	"proxy":              {"dependencies": pair("username-file", "password-file")},
+	"notify[].events":    {"minItems": 1},
+	"notify[]": {"anyOf": []jsonSchema{
+		{"properties": jsonSchema{"kind": jsonSchema{"const": "cloudevents"}, "target-url": false}, "oneOf": []jsonSchema{{"required": []string{"url"}}, {"required": []string{"url-file"}}}},
+		{"properties": jsonSchema{"kind": jsonSchema{"const": "slack"}, "url": false, "secret-file": false, "token-file": false, "target-url": false}, "required": []string{"url-file"}},
+		{"properties": jsonSchema{"kind": jsonSchema{"const": "commit-status"}, "target-url": jsonSchema{}}, "maxProperties": 2},
+	}},
+	"proxy": {"dependencies": pair("username-file", "password-file")},
 }
 
 // some wants a list that is not empty.
