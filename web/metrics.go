@@ -3,6 +3,7 @@ package web
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +19,7 @@ type snapshot struct {
 
 // A metric is one value of a snapshot, or one value for each of a fixed set of
 // labels; without a set, for each that values has. Labels never come from files, registries
-// or requests.
+// or requests. Of two labels the names, and their values, have a comma between them.
 type metric struct {
 	name, help string
 	counter    bool
@@ -47,6 +48,7 @@ var metrics = []metric{
 	{name: "towpath_failed_passes_total", help: "Passes that ended with an error.", counter: true, value: func(s snapshot) float64 { return float64(s.total.failed) }},
 	{name: "towpath_commits_total", help: "Commits written.", counter: true, label: "kind", labels: CommitKinds, values: func(s snapshot) map[string]int { return s.total.commits }},
 	{name: "towpath_imports_total", help: "Answers of registries.", counter: true, label: "result", labels: ImportResults, values: func(s snapshot) map[string]int { return s.total.imports }},
+	{name: "towpath_notifications_total", help: "What became of notifications.", counter: true, label: "sink,outcome", values: func(s snapshot) map[string]int { return byOutcome(s.Notifications) }},
 }
 
 // passTime is the summary of how long passes took.
@@ -75,7 +77,7 @@ func newCollector(current func() snapshot) *collector {
 	for _, m := range metrics {
 		var labels []string
 		if m.label != "" {
-			labels = []string{m.label}
+			labels = strings.Split(m.label, ",")
 		}
 		c.descs = append(c.descs, prometheus.NewDesc(m.name, m.help, labels, nil))
 	}
@@ -107,7 +109,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			labels = slices.Collect(maps.Keys(counts))
 		}
 		for _, l := range labels {
-			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, float64(counts[l]), l)
+			ch <- prometheus.MustNewConstMetric(c.descs[i], kind, float64(counts[l]), strings.Split(l, ",")...)
 		}
 	}
 	ch <- prometheus.MustNewConstSummary(c.passTime, uint64(s.total.passes), s.total.took.Seconds(), nil)

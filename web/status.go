@@ -44,6 +44,10 @@ type Status struct {
 	Commits map[string]int // written, by kind: CommitKinds
 	Imports map[string]int // answers of registries, by result: ImportResults
 
+	// Notifications are what became of them since the process started, by the kind of who is
+	// told (NotifySinks) and outcome (NotifyOutcomes).
+	Notifications map[string]map[string]int
+
 	// Report is the pass in lines for people. It must hold no secret; what else
 	// stands in it is made harmless.
 	Report []string
@@ -103,6 +107,25 @@ var CommitKinds = []string{"status", "trigger", "other"}
 var ImportResults = []string{
 	"OK", "NotFound", "Unauthorized", "Forbidden", "RateLimited",
 	"Unreachable", "TLS", "Invalid", "InternalError", "other",
+}
+
+// NotifySinks and NotifyOutcomes are the values of the labels of towpath_notifications_total.
+var (
+	NotifySinks    = []string{"cloudevents", "slack", "commit-status"}
+	NotifyOutcomes = []string{"sent", "refused", "expired", "dropped", "unsent"}
+)
+
+// byOutcome lists all outcomes of those that are told anything. What is none of the sets is not shown.
+func byOutcome(all map[string]map[string]int) map[string]int {
+	counts := map[string]int{}
+	for _, sink := range NotifySinks {
+		for _, outcome := range NotifyOutcomes {
+			if by, told := all[sink]; told {
+				counts[sink+","+outcome] = by[outcome]
+			}
+		}
+	}
+	return counts
 }
 
 // heldCommits is how many commits the label of towpath_sites_held names at most.

@@ -229,6 +229,25 @@ func TestHeldByCommit(t *testing.T) {
 	}
 }
 
+// Who is told something has a line for each outcome; nothing else becomes a label.
+func TestNotifications(t *testing.T) {
+	h := New(Options{})
+	h.Set(Status{Notifications: map[string]map[string]int{"slack": {"sent": 3, "lost": 1}, "pager": {"sent": 1}}})
+	var got []string
+	for line := range strings.Lines(samples(h)) {
+		if strings.HasPrefix(line, "towpath_notifications_total") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	want := []string{
+		`towpath_notifications_total{outcome="dropped",sink="slack"} 0`, `towpath_notifications_total{outcome="expired",sink="slack"} 0`,
+		`towpath_notifications_total{outcome="refused",sink="slack"} 0`, `towpath_notifications_total{outcome="sent",sink="slack"} 3`, `towpath_notifications_total{outcome="unsent",sink="slack"} 0`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // samples are towpath's own lines of /metrics.
 func samples(h http.Handler) string {
 	var own strings.Builder
@@ -262,7 +281,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	var documented []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `(towpath_[a-z_]+)(?:\\{([a-z]+)\\})?` \\| ([a-z]+) \\|").FindAllStringSubmatch(string(doc), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(towpath_[a-z_]+)(?:\\{([a-z,]+)\\})?` \\| ([a-z]+) \\|").FindAllStringSubmatch(string(doc), -1) {
 		documented = append(documented, strings.Join(m[1:], " "))
 	}
 	want := []string{passTime + "  summary", buildInfo + " version gauge"}
@@ -276,6 +295,11 @@ func TestDocument(t *testing.T) {
 			if !strings.Contains(string(doc), "`"+l+"`") {
 				t.Errorf("%s: label value %s is not documented", m.name, l)
 			}
+		}
+	}
+	for _, l := range slices.Concat(NotifySinks, NotifyOutcomes) {
+		if !strings.Contains(string(doc), "`"+l+"`") {
+			t.Errorf("towpath_notifications_total: label value %s is not documented", l)
 		}
 	}
 	slices.Sort(want)
