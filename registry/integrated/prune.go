@@ -1,0 +1,147 @@
+package integrated
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// PruneRules say what may go.
+type PruneRules struct {
+	// KeepTagRevisions is how many images of each tag's history stay, the current one included.
+	KeepTagRevisions int
+	// KeepYoungerThan is how long everything stays after it was stored.
+	KeepYoungerThan time.Duration
+}
+
+// DefaultPruneRules are those that users know from OpenShift.
+var DefaultPruneRules = PruneRules{KeepTagRevisions: 3, KeepYoungerThan: time.Hour}
+
+// A StoredImage is a manifest in storage.
+type StoredImage struct {
+	Repository string
+	Digest     string
+	Stored     time.Time // when it was last pushed or fetched
+	Tags       []string  // that storage links to it, now
+	Names      []string  // digests: children, configuration, layers
+	Subject    string    // digest of the image that it is about, such as a signature; else empty
+}
+
+// RepositoryRecord is what is said of the images of a repository.
+type RepositoryRecord struct {
+	Tags    map[string][]string // by tag: the images that it is and was, newest first
+	Uses    map[string][]string // by digest: what names it, such as FILE:LINE
+	Waiting map[string]string   // by digest: the tag that was pushed, and waits to be recorded
+}
+
+// A Verdict is what becomes of an image in storage.
+type Verdict struct {
+	Image StoredImage
+	Goes  bool
+	Why   string
+}
+
+// judge says what goes, and why the rest stays, by repository and digest.
+//
+//	in storage for less than a while   stays
+//	current image of a tag             stays
+//	among the newest of a tag          stays
+//	named by a site or a status        stays
+//	pushed, waits to be recorded       stays
+//	child of a list that stays         stays
+//	about an image that stays          stays
+//	anything else                      goes
+func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRules, now time.Time) []Verdict {
+	verdicts := make([]Verdict, len(have))
+	at := map[[2]string]int{} // by repository and digest
+	for i, image := range have {
+		at[[2]string{image.Repository, image.Digest}] = i
+		why := reasonToStay(image, record[image.Repository], rules, now)
+		verdicts[i] = Verdict{Image: image, Goes: why == "", Why: why}
+	}
+	for changed := true; changed; { // what stays keeps what it names, and what is about it
+		changed = false
+		for i := range verdicts {
+			image := verdicts[i].Image
+			if !verdicts[i].Goes {
+				for _, child := range image.Names {
+					j, ok := at[[2]string{image.Repository, child}]
+					changed = ok && verdicts[j].stay("part of "+image.Digest) || changed
+				}
+				continue
+			}
+			if j, ok := at[[2]string{image.Repository, image.Subject}]; ok && !verdicts[j].Goes {
+				changed = verdicts[i].stay("about "+image.Subject) || changed
+			}
+		}
+	}
+	for i, v := range verdicts {
+		if v.Goes {
+			verdicts[i].Why = reasonToGo(v.Image, record[v.Image.Repository], rules)
+		}
+	}
+	slices.SortFunc(verdicts, func(a, b Verdict) int {
+		return cmp.Or(cmp.Compare(a.Image.Repository, b.Image.Repository), cmp.Compare(a.Image.Digest, b.Image.Digest))
+	})
+	return verdicts
+}
+
+// stay makes an image stay that would go, and reports whether it did.
+func (v *Verdict) stay(why string) bool {
+	if !v.Goes {
+		return false
+	}
+	v.Goes, v.Why = false, why
+	return true
+}
+
+// reasonToStay is empty where the image itself gives none.
+func reasonToStay(image StoredImage, r RepositoryRecord, rules PruneRules, now time.Time) string {
+	tag, revision := newest(image.Digest, r)
+	uses := r.Uses[image.Digest]
+	switch {
+	case revision == 0:
+		return "current image of tag " + tag
+	case len(uses) > 0:
+		return "named by " + uses[0]
+	case r.Waiting[image.Digest] != "":
+		return fmt.Sprintf("tag %s waits to be recorded", r.Waiting[image.Digest])
+	case revision > 0 && revision < rules.KeepTagRevisions:
+		return fmt.Sprintf("revision %d of tag %s", revision+1, tag)
+	case now.Sub(image.Stored) < rules.KeepYoungerThan:
+		return "younger than " + short(rules.KeepYoungerThan)
+	}
+	return ""
+}
+
+func reasonToGo(image StoredImage, r RepositoryRecord, rules PruneRules) string {
+	if tag, revision := newest(image.Digest, r); revision >= 0 {
+		return fmt.Sprintf("revision %d of tag %s, %d are kept", revision+1, tag, rules.KeepTagRevisions)
+	}
+	return "on no record"
+}
+
+// newest is where an image stands in the history of a tag: the tag where it stands highest, from
+// 0 on; -1 where it is in none.
+func newest(digest string, r RepositoryRecord) (tag string, revision int) {
+	revision = -1
+	for _, name := range slices.Sorted(maps.Keys(r.Tags)) {
+		if i := slices.Index(r.Tags[name], digest); i >= 0 && (revision < 0 || i < revision) {
+			tag, revision = name, i
+		}
+	}
+	return tag, revision
+}
+
+// short is a duration without the parts that are zero: 1h, 90m.
+func short(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}

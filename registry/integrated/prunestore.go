@@ -1,0 +1,316 @@
+package integrated
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/distribution/distribution/v3/registry/storage"
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// A PruneRecord says what is said of the images of a repository. It must know all streams and sites:
+// where some could not be read it gives an error, and nothing is deleted. Nil: the
+// registry stands alone, and its own tags say what stays.
+type PruneRecord interface {
+	Record(ctx context.Context, repository string, digests []string) (RepositoryRecord, error)
+}
+
+// A PruneReport is what goes, or went, and why the rest stays.
+type PruneReport struct {
+	Done     bool // false: nothing was deleted
+	Verdicts []Verdict
+	Blobs    int   // that go: nothing that stays names them, and they are old enough
+	Freed    int64 // their bytes
+}
+
+// A pruner deletes what nobody names. Reads go on meanwhile.
+type pruner struct {
+	driver  storagedriver.StorageDriver
+	store   distribution.Namespace
+	hold    *pushHold
+	waiting func(context.Context) ([]registry.Arrival, error) // nil: none wait
+}
+
+func newPruner(ctx context.Context, driver storagedriver.StorageDriver, hold *pushHold, waiting func(context.Context) ([]registry.Arrival, error)) (*pruner, error) {
+	store, err := storage.NewRegistry(ctx, driver, storage.EnableDelete)
+	return &pruner{driver: driver, store: store, hold: hold, waiting: waiting}, err
+}
+
+// prune says what may go, and deletes it where that is confirmed. What it goes by is then read
+// with pushes held off, so that nothing is judged by what was so before.
+func (p *pruner) prune(ctx context.Context, record PruneRecord, rules PruneRules, confirm bool) (report PruneReport, err error) {
+	once := func() error {
+		report, err = p.once(ctx, record, rules, confirm, time.Now())
+		return err
+	}
+	if !confirm {
+		return report, once()
+	}
+	err = p.hold.alone(ctx, once)
+	return report, err
+}
+
+func (p *pruner) once(ctx context.Context, record PruneRecord, rules PruneRules, confirm bool, now time.Time) (PruneReport, error) {
+	have, err := p.images(ctx)
+	if err != nil {
+		return PruneReport{}, err
+	}
+	records, err := p.records(ctx, record, have)
+	if err != nil {
+		return PruneReport{}, err
+	}
+	after := now.Add(-rules.KeepYoungerThan)
+	young, err := p.young(ctx, after)
+	if err != nil {
+		return PruneReport{}, err
+	}
+	report := PruneReport{Done: confirm, Verdicts: judge(have, records, rules, now)}
+	if report.Blobs, report.Freed, err = p.useless(ctx, report.Verdicts, young); err != nil || !confirm {
+		return report, err
+	}
+	for _, v := range report.Verdicts {
+		if v.Goes {
+			if err := p.remove(ctx, v.Image); err != nil {
+				return report, err
+			}
+		}
+	}
+	return report, p.collect(ctx, young)
+}
+
+// images are all manifests in storage.
+func (p *pruner) images(ctx context.Context) (all []StoredImage, err error) {
+	err = p.repositories(ctx, func(name string, r distribution.Repository) error {
+		tags, err := tagsByDigest(ctx, r)
+		if err != nil {
+			return err
+		}
+		manifests, err := r.Manifests(ctx)
+		if err != nil {
+			return err
+		}
+		return enumerate(ctx, manifests, func(dgst digest.Digest) error {
+			image, err := p.image(ctx, name, manifests, dgst)
+			image.Tags = tags[dgst]
+			all = append(all, image)
+			return err
+		})
+	})
+	return all, err
+}
+
+// repositories calls do for each, in order.
+func (p *pruner) repositories(ctx context.Context, do func(name string, r distribution.Repository) error) error {
+	repositories, ok := p.store.(distribution.RepositoryEnumerator)
+	if !ok {
+		return errors.New("this storage cannot list repositories")
+	}
+	return noneIsFine(repositories.Enumerate(ctx, func(name string) error {
+		named, err := reference.WithName(name)
+		if err != nil {
+			return err
+		}
+		r, err := p.store.Repository(ctx, named)
+		if err != nil {
+			return err
+		}
+		return do(name, r)
+	}))
+}
+
+// enumerate calls do for each manifest.
+func enumerate(ctx context.Context, manifests distribution.ManifestService, do func(digest.Digest) error) error {
+	all, ok := manifests.(distribution.ManifestEnumerator)
+	if !ok {
+		return errors.New("this storage cannot list manifests")
+	}
+	return noneIsFine(all.Enumerate(ctx, do))
+}
+
+// noneIsFine drops the error that says that there is nothing, not even a directory.
+func noneIsFine(err error) error {
+	var none storagedriver.PathNotFoundError
+	if errors.As(err, &none) {
+		return nil
+	}
+	return err
+}
+
+func tagsByDigest(ctx context.Context, r distribution.Repository) (map[digest.Digest][]string, error) {
+	tags := r.Tags(ctx)
+	all, err := tags.All(ctx)
+	var unknown distribution.ErrRepositoryUnknown
+	if err != nil && !errors.As(err, &unknown) {
+		return nil, err
+	}
+	by := map[digest.Digest][]string{}
+	for _, tag := range all {
+		d, err := tags.Get(ctx, tag)
+		var gone distribution.ErrTagUnknown
+		if errors.As(err, &gone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		by[d.Digest] = append(by[d.Digest], tag)
+	}
+	return by, nil
+}
+
+func (p *pruner) image(ctx context.Context, repository string, manifests distribution.ManifestService, dgst digest.Digest) (StoredImage, error) {
+	image := StoredImage{Repository: repository, Digest: string(dgst)}
+	m, err := manifests.Get(ctx, dgst)
+	if err != nil {
+		return image, fmt.Errorf("%s@%s cannot be read, so that what it needs is not known: push it again, or delete it: %w", repository, dgst, err)
+	}
+	for _, d := range m.References() {
+		image.Names = append(image.Names, string(d.Digest))
+	}
+	if _, payload, err := m.Payload(); err == nil {
+		var said struct{ Subject struct{ Digest string } }
+		if json.Unmarshal(payload, &said) == nil {
+			image.Subject = said.Subject.Digest
+		}
+	}
+	link, err := p.driver.Stat(ctx, path.Join(repositoriesRoot, repository, "_manifests/revisions", dgst.Algorithm().String(), dgst.Encoded(), "link"))
+	if err != nil {
+		return image, err
+	}
+	image.Stored = link.ModTime()
+	return image, nil
+}
+
+// records are what is said of the images in storage.
+func (p *pruner) records(ctx context.Context, record PruneRecord, have []StoredImage) (map[string]RepositoryRecord, error) {
+	digests := map[string][]string{}
+	for _, image := range have {
+		digests[image.Repository] = append(digests[image.Repository], image.Digest)
+	}
+	records := map[string]RepositoryRecord{}
+	for repository, ds := range digests {
+		r, err := RepositoryRecord{}, error(nil)
+		if record != nil {
+			r, err = record.Record(ctx, repository, ds)
+		} else {
+			r.Tags, err = p.history(ctx, repository, have)
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Waiting = map[string]string{}
+		records[repository] = r
+	}
+	if p.waiting == nil {
+		return records, nil
+	}
+	waiting, err := p.waiting(ctx)
+	for _, a := range waiting {
+		if r, ok := records[a.Namespace+"/"+a.Name]; ok {
+			r.Waiting[a.Digest] = a.Tag
+		}
+	}
+	return records, err
+}
+
+// history is what the tags of a repository that nobody records are and were: storage keeps
+// each image that a tag was, and the order is that of their pushes.
+func (p *pruner) history(ctx context.Context, repository string, have []StoredImage) (map[string][]string, error) {
+	named, err := reference.WithName(repository)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.store.Repository(ctx, named)
+	if err != nil {
+		return nil, err
+	}
+	histories := map[string][]string{}
+	stored := map[string]time.Time{}
+	for _, image := range have {
+		if image.Repository != repository {
+			continue
+		}
+		stored[image.Digest] = image.Stored
+		for _, tag := range image.Tags {
+			histories[tag] = []string{image.Digest}
+		}
+	}
+	for tag, history := range histories {
+		was, ok := r.Tags(ctx).(distribution.TagManifestsProvider)
+		if !ok {
+			continue
+		}
+		before, err := was.ManifestDigests(ctx, tag)
+		if noneIsFine(err) != nil {
+			return nil, err
+		}
+		slices.SortStableFunc(before, func(a, b digest.Digest) int {
+			return cmp.Compare(stored[string(b)].UnixNano(), stored[string(a)].UnixNano())
+		})
+		for _, dgst := range before {
+			if _, there := stored[string(dgst)]; there && !slices.Contains(history, string(dgst)) {
+				history = append(history, string(dgst))
+			}
+		}
+		histories[tag] = history
+	}
+	return histories, nil
+}
+
+// remove deletes a manifest: first what leads to it.
+func (p *pruner) remove(ctx context.Context, image StoredImage) error {
+	named, err := reference.WithName(image.Repository)
+	if err != nil {
+		return err
+	}
+	r, err := p.store.Repository(ctx, named)
+	if err != nil {
+		return err
+	}
+	for _, tag := range image.Tags {
+		if err := r.Tags(ctx).Untag(ctx, tag); err != nil {
+			return err
+		}
+	}
+	all, err := r.Tags(ctx).All(ctx)
+	var unknown distribution.ErrRepositoryUnknown
+	if err != nil && !errors.As(err, &unknown) {
+		return err
+	}
+	return storage.NewVacuum(ctx, p.driver).RemoveManifest(image.Repository, digest.Digest(image.Digest), all)
+}
+
+const (
+	repositoriesRoot = "/docker/registry/v2/repositories"
+	blobsRoot        = "/docker/registry/v2/blobs"
+)
+
+// digestAt is the digest that a path of storage ends with: …/sha256/HEX/NAME.
+func digestAt(p string) digest.Digest {
+	dir := path.Dir(p)
+	parts := strings.Split(dir, "/")
+	if len(parts) < 2 {
+		return ""
+	}
+	algorithm := parts[len(parts)-2]
+	if len(algorithm) == 2 && len(parts) > 2 { // blobs are below the first two digits, too
+		algorithm = parts[len(parts)-3]
+	}
+	dgst := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), path.Base(dir))
+	if dgst.Validate() != nil {
+		return ""
+	}
+	return dgst
+}
