@@ -16,7 +16,8 @@ import (
 
 // young are the blobs that something happened to after a moment: their bytes came, a repository
 // was given them, or a client was told that they are there. Their manifest may come in a
-// moment.
+// moment. The hold is of this process; where others share the storage, age alone protects what
+// they push.
 func (p *pruner) young(ctx context.Context, after time.Time) (map[digest.Digest]bool, error) {
 	young := p.hold.seenSince(after)
 	note := func(f storagedriver.FileInfo, name string) {
