@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/distribution/distribution/v3"
-	"github.com/distribution/distribution/v3/registry/storage"
+	blobs "github.com/distribution/distribution/v3/registry/storage"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -69,7 +69,7 @@ func (p *pruner) useless(ctx context.Context, verdicts []Verdict, young map[dige
 
 // collect is distribution's collection of garbage, which is shown nothing that is young.
 func (p *pruner) collect(ctx context.Context, young map[digest.Digest]bool) error {
-	err := storage.MarkAndSweep(ctx, p.driver, agedNamespace{p.store, young}, storage.GCOpts{Quiet: true})
+	err := blobs.MarkAndSweep(ctx, p.driver, agedNamespace{p.store, young}, blobs.GCOpts{Quiet: true})
 	if noneIsFine(err) != nil {
 		return fmt.Errorf("collect garbage: %w", err)
 	}

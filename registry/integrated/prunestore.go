@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/distribution/distribution/v3"
-	"github.com/distribution/distribution/v3/registry/storage"
+	blobs "github.com/distribution/distribution/v3/registry/storage"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -44,7 +44,7 @@ type pruner struct {
 }
 
 func newPruner(ctx context.Context, driver storagedriver.StorageDriver, hold *pushHold, waiting func(context.Context) ([]registry.Arrival, error)) (*pruner, error) {
-	store, err := storage.NewRegistry(ctx, driver, storage.EnableDelete)
+	store, err := blobs.NewRegistry(ctx, driver, blobs.EnableDelete)
 	return &pruner{driver: driver, store: store, hold: hold, waiting: waiting}, err
 }
 
@@ -289,7 +289,7 @@ func (p *pruner) remove(ctx context.Context, image StoredImage) error {
 	if err != nil && !errors.As(err, &unknown) {
 		return err
 	}
-	return storage.NewVacuum(ctx, p.driver).RemoveManifest(image.Repository, digest.Digest(image.Digest), all)
+	return blobs.NewVacuum(ctx, p.driver).RemoveManifest(image.Repository, digest.Digest(image.Digest), all)
 }
 
 const (
