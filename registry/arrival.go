@@ -31,3 +31,11 @@ type Origin struct {
 	On
 	Repo
 }
+
+// Recalls are Arrivals of which a tag can be asked for once more, whoever took it back.
+type Recalls interface {
+	Arrivals
+	// Again has what a tag is in storage now wait as if it were pushed now; false where there is
+	// no such tag.
+	Again(ctx context.Context, namespace, name, tag string) (bool, error)
+}
