@@ -216,6 +216,9 @@ func checkRepository(path string) (what, fix string) {
 	return "", ""
 }
 
+// IsName reports whether text can name an image stream.
+func IsName(text string) bool { return streamName.MatchString(text) }
+
 // isHost takes names of DNS and addresses, with a port or without. An address has one
 // form: resolvers differ on what others mean.
 func isHost(text string) bool {
