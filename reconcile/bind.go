@@ -116,15 +116,20 @@ func (c *Catalog) bindFile(f *file) {
 		return
 	}
 	for _, d := range p.docs {
-		d.Name.Namespace = c.namespace(f.Path, d.Name.Namespace)
-		s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
-		s.inSpec, s.inStatus = byName(d.Spec.Tags, specName), byName(d.Status.Tags, recordName)
-		s.wants = c.wants(s)
-		f.streams = append(f.streams, s)
+		f.streams = append(f.streams, c.stream(f.File, d))
 	}
 	for _, t := range p.sites {
 		f.sites = append(f.sites, c.site(f, t))
 	}
+}
+
+// stream is a document with what its place gives it.
+func (c *Catalog) stream(f gitstore.File, d imagestream.Document) *Stream {
+	d.Name.Namespace = c.namespace(f.Path, d.Name.Namespace)
+	s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
+	s.inSpec, s.inStatus = byName(d.Spec.Tags, specName), byName(d.Status.Tags, recordName)
+	s.wants = c.wants(s)
+	return s
 }
 
 // asks reports whether a tag, or where that is empty every tag of the

@@ -200,12 +200,14 @@ func (r *Recorded) imageOf(s *Stream, tag imagestream.TagRef) *SiteChange {
 	if src := r.source(tag); src != nil {
 		w.Source, w.Labels = src.From, src.Labels
 	}
-	repository := r.Status(s).Repository
+	repository := cmp.Or(r.cat.own(s.Name), r.Status(s).Repository)
 	switch t := s.specTag(tag.Tag); {
 	case t != nil && t.Local && repository != "" && item.Image != "":
 		// As OpenShift's trigger controllers do: the stream's own repository, in which the
 		// image has the tag of the stream.
 		w.Image, w.local = trigger.Image{Name: repository, Tag: tag.Tag, Digest: item.Image}, true
+	case r.cat.isPush(item, r.origin(tag)):
+		w.Image.Tag = r.origin(tag).Tag
 	case w.Image.Digest != "":
 		w.Image.Tag = cmp.Or(trigger.ParseImage(w.Source).Tag, w.Image.Tag)
 	}

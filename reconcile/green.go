@@ -114,7 +114,7 @@ func (v *review) sureOf(p Proposal) bool {
 				tag := imagestream.TagRef{Stream: c.Stream.Name, Tag: e.Tag}
 				said := v.sure[tag]
 				switch settled := said.since.Add(said.settle); {
-				case !c.Stream.askedFor(e.Tag): // what another tag is follows from that
+				case !c.Stream.askedFor(e.Tag) && !c.Stream.pushable(e.Tag): // what another tag is follows from that
 				case !sameEvent(said.Event, e):
 					sure = false
 					v.doubt(tag)
@@ -157,6 +157,16 @@ func (v *review) asMade(p Proposal) bool {
 		}
 		return ok
 	})
+}
+
+// pushed notes what was pushed: nobody else is asked for it.
+func (d *desk) pushed(recorded *Recorded, pushed []delivery) {
+	if d == nil || !recorded.cat.Config.Proposes() {
+		return
+	}
+	for _, p := range pushed {
+		d.sure[p.tag()] = told{Event: p.event, since: recorded.at}
+	}
 }
 
 // doubtful are the tags that are to be asked because a merge waits for it.

@@ -11,11 +11,12 @@ import (
 )
 
 // A Hint says "look now". It changes when a tag is asked, never what is
-// recorded. It is one of three:
+// recorded. It is one of four:
 //
 //	a person's or a schedule's     Stream, Tag, Scheduled, Force: those tags are asked at once
 //	a registry's word              Repo and what stands below it: what polling would ask of that repository
 //	                               some day is asked soon, see look
+//	our own registry's word        Arrived: what was pushed is put on record now, and no registry is asked
 //	the Git server's word          Git: the branch is looked at now, and nothing else follows from it
 type Hint struct {
 	Stream    imagestream.Name // zero: every stream
@@ -29,6 +30,8 @@ type Hint struct {
 	Scope    *Scope        // whose streams may be asked for it; nil: all
 
 	Git bool // the watched repository may have moved
+
+	Arrived bool // something was pushed
 }
 
 // A Scope is what the sender of hints may wake. Empty lists do not limit.
@@ -49,7 +52,7 @@ func (h Hint) ofRegistry() bool { return h.Repo != (registry.Repo{}) }
 
 // names reports whether a person's or a schedule's hint is about a tag.
 func (h Hint) names(s *Stream, tag string, scheduled bool) bool {
-	return !h.Git && !h.ofRegistry() &&
+	return !h.Git && !h.Arrived && !h.ofRegistry() &&
 		(h.Stream == (imagestream.Name{}) || h.Stream == s.Name) && (!h.Scheduled || scheduled) &&
 		(h.Tag == "" || h.Tag == tag || tag == "" && s.specTag(h.Tag) == nil)
 }

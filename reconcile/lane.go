@@ -48,10 +48,10 @@ func (r *Recorded) laneOfSite(s *Site) lane {
 }
 
 // laneBy is the lane that a setting gives. The tags of a repository that is imported whole are one
-// thing, however many there are.
+// thing, however many there are; so are those of a stream that is still to get its file.
 func (r *Recorded) laneBy(settings config.Settings, tag imagestream.TagRef, namespace string) lane {
 	by := settings.Group
-	if s := r.cat.Stream(tag.Stream); by == "tag" && s != nil && s.Spec.Repository != "" && s.specTag(tag.Tag) == nil {
+	if s := r.cat.Stream(tag.Stream); by == "tag" && s != nil && (s.seed != nil || s.Spec.Repository != "" && s.specTag(tag.Tag) == nil) {
 		by = "stream"
 	}
 	return lane{by, scopeOf(by, tag, namespace)}

@@ -57,6 +57,7 @@ type Stream struct {
 	wants                []want // what may be asked for it
 	inSpec, inStatus     places // of Spec.Tags and Status.Tags
 
+	seed    []byte              // the file that it would begin with, where it has none yet
 	base    *Stream             // as the branch has it, where Status counts what is in review, too
 	pending []imagestream.Event // which is this
 }
@@ -90,7 +91,7 @@ func (c *Catalog) Stream(name imagestream.Name) *Stream { return c.byName[name] 
 func (c *Catalog) Ours() bool {
 	for _, s := range c.Streams {
 		for _, t := range s.Status.Tags {
-			if t.Source != nil {
+			if t.Source != nil || c.pushed(s, &t) {
 				return true
 			}
 		}
@@ -310,7 +311,7 @@ func parseText(src []byte) *parsedFile {
 // read and parsed again: an edit has been parsed to prove it.
 func (c *Catalog) learn(written map[string]*parsedFile, texts map[string][]byte) {
 	for path, p := range written {
-		c.parsed[reading{gitstore.IDOf(texts[path]), c.files[path].lens.key}] = p
+		c.parsed[reading{gitstore.IDOf(texts[path]), c.lens(path).key}] = p
 	}
 }
 

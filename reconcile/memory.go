@@ -244,7 +244,10 @@ func (m *Memory) rememberRefused(c *Catalog, plan Plan, writes Writes) []imagest
 		return again || c.files[p.Path] == nil || c.files[p.Path].Blob != blob
 	})
 	for _, p := range writes.Problems {
-		m.refused[p] = c.files[p.Path].Blob
+		m.refused[p] = ""
+		if f := c.files[p.Path]; f != nil { // not so of a file that is still to come
+			m.refused[p] = f.Blob
+		}
 	}
 	return slices.SortedFunc(maps.Keys(m.refused), func(a, b imagestream.Problem) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))

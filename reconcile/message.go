@@ -88,8 +88,8 @@ func sourceOf(s *Stream, e imagestream.Event) string {
 		return e.Source.From
 	}
 	t := s.specTag(e.Tag)
-	if t == nil {
-		return e.Item.Reference
+	if t == nil || t.From.Kind == "" {
+		return "what was pushed"
 	}
 	a, _ := aliasOf(s, t)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/towpath/towpath/forge"
@@ -19,8 +20,10 @@ type Reconciler struct {
 	Branch string
 	Reader registry.Reader
 	Author gitstore.Person
-	Forge  forge.Forge // where proposals are reviewed; nil: nowhere, their branches are pushed
-	Repo   string      // the repository, as people name it
+	// Arrivals are the pushes to the registry of the same process; nil: it serves none.
+	Arrivals registry.Arrivals
+	Forge    forge.Forge // where proposals are reviewed; nil: nowhere, their branches are pushed
+	Repo     string      // the repository, as people name it
 
 	Poll time.Duration // how often Git is looked at; 0: on every pass
 	Wait bool          // a pass waits for every answer, as one-shot commands do
@@ -50,6 +53,9 @@ type Reconciler struct {
 
 	inbox inbox     // hints that wait
 	gitAt time.Time // when Git is looked at because somebody said that it moved; zero: nobody did
+
+	left  []registry.Arrival    // pushes that waited after the last pass; nil: nothing was read yet
+	shelf atomic.Pointer[Shelf] // what a registry is told
 }
 
 // Walk is how far a pass goes.
@@ -73,7 +79,7 @@ func (r *Reconciler) Once(ctx context.Context, hints ...Hint) (Report, error) {
 	return rep, rep.Err
 }
 
-// walk is the line. The order is the point: what Git says, what to ask, what
+// walk is the line. The order is the point: what Git says, what was pushed, what to ask, what
 // registries say, what is then on record, and only from that record what follows it.
 func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Report, error) {
 	hints = r.gitSaid(hints, now)
@@ -86,12 +92,17 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 		return Report{}, err
 	}
 	r.inbox.know(cat)
+	r.shelve(cat, nil)
+	pushed, err := r.arrivals(ctx, cat, hints, now) // what was pushed
+	if err != nil {
+		return Report{}, err
+	}
 	news, err := r.glance(ctx, cat, now) // what is under review
 	if err != nil {
 		return Report{}, err
 	}
-	hints = append(hints, r.desk.doubtful()...)
-	if !news && !r.desk.unread() && r.nothingNew(snap, hints, now) {
+	hints = append(asking(hints), r.desk.doubtful()...)
+	if !news && !pushed.fresh && !r.desk.unread() && r.nothingNew(snap, hints, now) {
 		return r.report.again(now), nil
 	}
 	mem := r.memory(now)
@@ -99,7 +110,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 		mem.forget(cat)
 	}
 	mem.dropStale(now)
-	over, err := r.counted(ctx, cat, now) // what waits for its review counts as on record
+	over, err := r.counted(ctx, pushed.cat, now) // what waits for its review counts as on record
 	if err != nil {
 		return Report{}, err
 	}
@@ -108,9 +119,9 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	fresh := r.exchange(ctx, ask, next)                         // what registries have said
-	answers := mem.owing()                                      // and all that was not written yet
-	recorded, wanted, err := r.decided(ctx, over, answers, now) // the record as it will stand, and the sites that differ
+	fresh := r.exchange(ctx, ask, next, len(pushed.news) > 0)                // what registries have said
+	answers := mem.owing()                                                   // and all that was not written yet
+	recorded, wanted, err := r.decided(ctx, over, answers, pushed.news, now) // the record as it will stand, and the sites that differ
 	if err != nil {
 		return Report{}, err
 	}
@@ -120,7 +131,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	}
 	moves, later := r.moves(recorded, held, wanted, now) // and those that wait for their time
 	plan := Plan{Recorded: recorded, Sites: moves, Author: r.Author, When: now}
-	if err := r.consent(cat, len(plan.Paths())); err != nil {
+	if err := r.consent(cat, plan.unasked(pushed.paths())); err != nil {
 		return Report{}, err
 	}
 	texts, err := Texts(ctx, snap, plan.Paths()) // the files as they are
@@ -134,6 +145,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if outcome.Landed {
 		cat.learn(writes.parsed, writes.now)
 		mem.gave(writes.Chain, now)
+		r.shelve(cat, writes.Chain)
 	}
 	if len(answers) > 0 { // what was asked is due again some day, what was outrun at once
 		if ask, next = Due(recorded.cat, mem, nil, now); len(ask) > 0 {
@@ -142,6 +154,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	}
 	r.cat = cat
 	r.report = r.summary(cat, plan, held, later, writes, fresh, outcome, now)
+	r.took(ctx, pushed, recorded, writes, outcome)
 	again := r.review(ctx, snap, recorded, later, writes.Proposals, outcome, now) // and what people review first
 	r.next = earliest(next, wakes(held, later), again)
 	return r.report, nil
@@ -176,14 +189,21 @@ func (r *Reconciler) memory(now time.Time) *Memory {
 
 // exchange hands new questions over and takes back the answers that came in;
 // they are owed until something became of them. When the next tag is due, or a hint
-// comes, it takes none: the next pass goes on with them.
-func (r *Reconciler) exchange(ctx context.Context, ask []Question, next time.Time) []Answer {
+// comes, it takes none: the next pass goes on with them. Nor does it wait for them where
+// something else is to be written now.
+func (r *Reconciler) exchange(ctx context.Context, ask []Question, next time.Time, atOnce bool) []Answer {
 	r.asker.Progress, r.asker.OneShot = r.Progress, r.Wait
 	if r.asker.Reader == nil { // once: answers may be under way
 		r.asker.Reader = r.Reader
 	}
 	r.mem.inFlight(ask, time.Now())
-	fresh := r.asker.exchange(ctx, ask, next, r.inbox.bell())
+	bell := r.inbox.bell()
+	if atOnce {
+		rung := make(chan struct{})
+		close(rung)
+		bell = rung
+	}
+	fresh := r.asker.exchange(ctx, ask, next, bell)
 	r.mem.owe(fresh)
 	return fresh
 }
@@ -203,10 +223,11 @@ func (r *Reconciler) targeted(cat *Catalog, ask []Question) []Question {
 
 // decided is what answers put on record, and the sites that differ from it then. What people declined is
 // known only after the forge was asked about just those that have something to propose.
-func (r *Reconciler) decided(ctx context.Context, over *Catalog, answers []Answer, now time.Time) (*Recorded, []SiteChange, error) {
-	recorded := r.record(over, answers, now)
+func (r *Reconciler) decided(ctx context.Context, over *Catalog, answers []Answer, pushed []delivery, now time.Time) (*Recorded, []SiteChange, error) {
+	recorded := r.record(over, answers, pushed, now)
 	wanted := r.follow(recorded)
 	r.desk.told(recorded, answers)
+	r.desk.pushed(recorded, pushed)
 	asked, err := r.declines(ctx, recorded, wanted, now)
 	if err != nil || !asked {
 		return recorded, wanted, err
@@ -214,20 +235,20 @@ func (r *Reconciler) decided(ctx context.Context, over *Catalog, answers []Answe
 	if over, err = r.counted(ctx, over.merged(), now); err != nil {
 		return nil, nil, err
 	}
-	recorded = r.record(over, answers, now)
+	recorded = r.record(over, answers, pushed, now)
 	return recorded, r.follow(recorded), nil
 }
 
-// record turns answers into the record as it will stand. Who resumes a site gets it as it
-// stands.
-func (r *Reconciler) record(cat *Catalog, answers []Answer, now time.Time) *Recorded {
+// record turns answers and pushes into the record as it will stand. Who resumes a site gets
+// it as it stands.
+func (r *Reconciler) record(cat *Catalog, answers []Answer, pushed []delivery, now time.Time) *Recorded {
 	if r.Resume != nil {
-		answers = nil
+		answers, pushed = nil, nil
 		if !cat.Config.Proposes() {
 			return asItStands(cat, now)
 		}
 	}
-	return record(cat, answers, r.noes(), r.Dry, now, r.Targets...)
+	return record(cat, answers, pushed, r.noes(), r.Dry, now, r.Targets...)
 }
 
 func (r *Reconciler) follow(recorded *Recorded) []SiteChange {

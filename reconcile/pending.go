@@ -18,7 +18,7 @@ type pending map[imagestream.TagRef]imagestream.Event
 func (c *Catalog) with(p pending, now time.Time) *Catalog {
 	byStream := map[*Stream][]imagestream.Event{}
 	for _, tag := range slices.SortedFunc(maps.Keys(p), compareTags) {
-		if s := c.Stream(tag.Stream); s != nil && c.records(s) && s.awaits(p[tag], now) {
+		if s := c.Stream(tag.Stream); s != nil && c.records(s) && s.awaits(p[tag], c.own(s.Name), now) {
 			byStream[s] = append(byStream[s], p[tag])
 		}
 	}
@@ -54,12 +54,17 @@ func (c *Catalog) rebindAliases() {
 	}
 }
 
-// awaits reports whether what was resolved for a tag is still to come.
-func (s *Stream) awaits(e imagestream.Event, now time.Time) bool {
+// awaits reports whether what was resolved for a tag is still to come, or what was pushed to the
+// stream's own repository.
+func (s *Stream) awaits(e imagestream.Event, own string, now time.Time) bool {
 	t := s.specTag(e.Tag)
 	switch {
-	case t == nil && s.Spec.Repository == "", slices.Contains(s.Spec.Broken, e.Tag):
+	case slices.Contains(s.Spec.Broken, e.Tag):
 		return false
+	case s.pushable(e.Tag):
+		if !isOf(own, *e.Item) {
+			return false
+		}
 	case t != nil && t.From.Kind != imagestream.DockerImage:
 		return false // it is worked out from its source
 	}

@@ -77,10 +77,20 @@ func (p Plan) Paths() map[string]gitstore.BlobID {
 	return paths
 }
 
-// Texts reads the files that a plan edits.
+// unasked is how many files the plan edits of which nobody asked for that by pushing.
+func (p Plan) unasked(pushed map[string]bool) int {
+	paths := p.Paths()
+	maps.DeleteFunc(paths, func(path string, _ gitstore.BlobID) bool { return pushed[path] })
+	return len(paths)
+}
+
+// Texts reads the files that a plan edits. Those that it adds have none.
 func Texts(ctx context.Context, snap gitstore.Snapshot, paths map[string]gitstore.BlobID) (map[string][]byte, error) {
 	texts := make(map[string][]byte, len(paths))
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		if paths[path] == "" {
+			continue // the file is still to come
+		}
 		src, err := snap.Read(ctx, paths[path])
 		if err != nil {
 			return nil, err
@@ -267,6 +277,9 @@ func (w *writer) withoutDropped(byPath map[string][]StatusChange) (again []strin
 func recordAll(text []byte, changes []StatusChange, l *lens) (e fileEdit) {
 	if len(changes) == 0 {
 		return fileEdit{text: text}
+	}
+	if seed := changes[0].Stream.seed; text == nil && seed != nil {
+		text = seed
 	}
 	var last *yamledit.File
 	edit := func(src []byte, changes []StatusChange) ([]byte, error) {

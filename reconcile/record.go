@@ -70,7 +70,7 @@ const clearAfter = time.Hour
 //	the listing fails              nothing                         a failure of the tag latest
 //	anything                       younger than its question       nothing; the tag is due
 //
-// Then, sources first, what is recomputed from spec and record alone:
+// What was pushed goes on record as arrival.go says. Then, sources first, what is recomputed from spec and record alone:
 //
 //	tag of spec                    record of its source            becomes
 //	follows another tag            an image                        that image
@@ -81,11 +81,12 @@ const clearAfter = time.Hour
 // Where targets are named, only the streams that they name are written; what goes to review
 // with others is worked out as ever, or an open proposal would lose it.
 func Record(c *Catalog, answers []Answer, now time.Time, targets ...Hint) *Recorded {
-	return record(c, answers, nil, false, now, targets...)
+	return record(c, answers, nil, nil, false, now, targets...)
 }
 
-// record is Record where people have declined something, or in a rehearsal.
-func record(c *Catalog, answers []Answer, no noes, rehearsed bool, now time.Time, targets ...Hint) *Recorded {
+// record is Record where something was pushed, where people have declined something, or in a
+// rehearsal.
+func record(c *Catalog, answers []Answer, pushed []delivery, no noes, rehearsed bool, now time.Time, targets ...Hint) *Recorded {
 	r := &Recorded{
 		noes: no, rehearsed: rehearsed, targets: targets,
 		cat: c, at: now, after: map[imagestream.Name]imagestream.Status{}, places: map[imagestream.Name]places{}, changes: map[imagestream.Name]*StatusChange{},
@@ -103,6 +104,11 @@ func record(c *Catalog, answers []Answer, no noes, rehearsed bool, now time.Time
 			continue
 		}
 		r.add(s, a.LeftOut, r.eventsOf(s, a, r.options.Now)...)
+	}
+	for _, p := range pushed {
+		if named(targets, p.stream) || !r.laneOf(p.tag()).straight() {
+			r.add(p.stream, 0, p.event)
+		}
 	}
 	for _, ch := range r.changes {
 		r.fold(ch)
@@ -171,6 +177,9 @@ func (r *Recorded) add(s *Stream, leftOut int, events ...imagestream.Event) *Sta
 				continue
 			}
 			ch.Events = append(ch.Events, e)
+		}
+		if r.cat.publishes(s, events) {
+			ch.Options.Repository = r.cat.own(s.Name)
 		}
 		ch.LeftOut += leftOut
 	}

@@ -23,6 +23,8 @@ type Report struct {
 	Paused               bool                  // .towpath.yaml says so: nothing is written
 	Failing              []Failing
 	Settling             []Settling // by tag: images that must stand unchanged first
+	Arrivals             []Awaiting // by tag: pushes that are not on record yet, and why
+	ArrivalsErr          error      // why what was pushed could not be read; nil when it can
 	Held                 Held
 	Deferred             []Deferred // sites that move later
 	Unresolved           []Unresolved
@@ -90,7 +92,7 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, later []Deferre
 		Deferred: later,
 		Answers:  answers, Planned: writes.Chain,
 		Commits: outcome.Commits, Err: outcome.Err, Waits: r.mem.waits,
-		Proposals: undone(r.report.Proposals),
+		Proposals: undone(r.report.Proposals), ArrivalsErr: r.report.ArrivalsErr,
 	}
 	for _, s := range cat.Streams {
 		rep.Tags += len(s.Spec.Tags)

@@ -39,6 +39,8 @@ var update = flag.Bool("update", false, "write what the stories print into their
 //	edit N MESSAGE     a person commits the files under N/; empty files are deleted
 //	revert             a person takes back the last commit
 //	import STREAM:TAG  a person asks for a tag
+//	push STREAM:TAG X  somebody pushes an image to the integrated registry
+//	arrived            walk it once, as a running daemon would that hears of a push
 func TestStories(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/stories/*.txtar")
 	more, _ := filepath.Glob("testdata/stories/*/*.txtar")
@@ -81,12 +83,13 @@ type story struct {
 	edits    map[string]map[string]string // by number
 	store    *memory.Store
 	registry *registrymemory.Registry
+	arrivals *registrymemory.Arrivals
 	line     *reconcile.Reconciler
 	out      strings.Builder
 }
 
 func play(t *testing.T, a *txtar.Archive) string {
-	s := &story{t: t, edits: map[string]map[string]string{}, registry: &registrymemory.Registry{}}
+	s := &story{t: t, edits: map[string]map[string]string{}, registry: &registrymemory.Registry{}, arrivals: &registrymemory.Arrivals{}}
 	files := map[string]string{}
 	for _, f := range a.Files {
 		n, rest, ok := strings.Cut(f.Name, "/")
@@ -115,7 +118,7 @@ func play(t *testing.T, a *txtar.Archive) string {
 func (s *story) restart() {
 	s.line = &reconcile.Reconciler{
 		Store: s.store, Branch: "main", Reader: s.registry,
-		Author: gitstore.Person{Name: "towpath", Email: "towpath@localhost"},
+		Author: gitstore.Person{Name: "towpath", Email: "towpath@localhost"}, Arrivals: s.arrivals,
 	}
 }
 
@@ -138,6 +141,15 @@ func (s *story) do(word, rest string) {
 		h := reconcile.Hint{Tag: tag, Force: true}
 		h.Stream.Namespace, h.Stream.Name, _ = strings.Cut(name, "/")
 		s.walk(h)
+	case "push":
+		tag, image, _ := strings.Cut(rest, " ")
+		name, tag, _ := strings.Cut(tag, ":")
+		namespace, name, _ := strings.Cut(name, "/")
+		s.arrivals.Push(namespace, name, tag, registrymemory.Digest(image), time.Now())
+	case "arrived":
+		before := s.store.Tip("main")
+		rep, err := s.line.Once(context.Background(), reconcile.Hint{Arrived: true})
+		s.tell(before, rep, err)
 	case "poll":
 		before := s.store.Tip("main")
 		rep, err := s.line.Once(context.Background())
@@ -188,6 +200,12 @@ func (s *story) tell(before gitstore.Rev, rep reconcile.Report, err error) {
 		fmt.Fprintf(&s.out, "problem: %s\n", p)
 		if p.Fix != "" {
 			fmt.Fprintf(&s.out, "  fix: %s\n", strings.ReplaceAll(strings.TrimSpace(p.Fix), "\n", "\n       "))
+		}
+	}
+	for _, a := range rep.Arrivals {
+		fmt.Fprintf(&s.out, "waits: %s/%s:%s: %s\n", a.Namespace, a.Name, a.Tag, a.Why)
+		if a.Fix != "" {
+			fmt.Fprintf(&s.out, "  fix: %s\n", a.Fix)
 		}
 	}
 	for _, f := range rep.Failing {

@@ -45,6 +45,7 @@ const (
 	Paused     TagState = "paused"    // not asked, by the repository's config
 	NotAsked   TagState = "not asked" // spec names no registry for it
 	StatusOnly TagState = "no spec"   // spec does not name it
+	FromPush   TagState = "pushed"    // it is what was pushed last; nobody is asked
 	Unusable   TagState = "unusable"  // what spec says of it has a problem
 	Malformed  TagState = "malformed" // the stream's status cannot be read
 )
@@ -202,6 +203,8 @@ func (c *Catalog) specView(s *Stream, t *imagestream.Tag) TagView {
 		q, _ := c.tagQuestion(s, *t)
 		v.Scheduled, v.State, v.Policy, v.Settle = s.scheduled(*t, q), s.state(q, st), q.Policy, q.Settle
 		v.Interval = (&want{tag: t}).interval(s)
+	case t.From.Kind == "" && st != nil && c.pushed(s, st):
+		v.State = FromPush
 	case t.From.Kind == "":
 		v.State = NotAsked
 	default:
@@ -229,6 +232,8 @@ func (c *Catalog) statusViews(s *Stream) []TagView {
 		if s.Spec.Repository != "" {
 			v.From, v.Scheduled, v.State = s.Spec.Repository, s.Scheduled || s.Settings.Scheduled, s.state(repository, st)
 			v.Interval, v.Settle = (&want{}).interval(s), repository.Settle
+		} else if c.pushed(s, st) {
+			v.State = FromPush
 		}
 		views = append(views, v)
 	}

@@ -46,7 +46,7 @@ func (s *survey) rule(v reconcile.TagView) rule {
 		return ruleNever
 	case v.Spec != nil && v.Spec.From.Kind == imagestream.ImageStreamTag:
 		return ruleFollow
-	case v.State == reconcile.NotAsked || v.State == reconcile.StatusOnly:
+	case v.State == reconcile.NotAsked || v.State == reconcile.StatusOnly || v.State == reconcile.FromPush:
 		return ruleNever
 	case s.reviewed(v) && v.Failure == nil && v.Scheduled:
 		return ruleInterval
@@ -122,6 +122,8 @@ func whyNever(v reconcile.TagView) string {
 		return "what spec says of it has a problem"
 	case v.State == reconcile.StatusOnly:
 		return "spec does not name it"
+	case v.State == reconcile.FromPush:
+		return "it moves when somebody pushes it"
 	case v.State == reconcile.NotAsked:
 		return "spec names no registry for it"
 	case v.Spec != nil && v.Spec.Reference:

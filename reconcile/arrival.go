@@ -1,0 +1,234 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
+)
+
+// deliveries are what came of the arrivals of a pass.
+type deliveries struct {
+	waiting []registry.Arrival // all of them
+	fresh   bool               // they are not those that the last pass left
+	news    []delivery         // to be put on record
+	done    []registry.Arrival // on record, or overtaken
+	kept    []Awaiting         // that cannot be put on record now
+	cat     *Catalog           // with the streams that news bring
+}
+
+// A delivery is an arrival that is news, with what it says of its tag.
+type delivery struct {
+	registry.Arrival
+	stream *Stream
+	event  imagestream.Event
+}
+
+func (p delivery) tag() imagestream.TagRef { return tagOf(p.Arrival) }
+
+// Awaiting is a push that is not on record yet, and why.
+type Awaiting struct {
+	registry.Arrival
+	Why, Fix string // Fix is empty where it is nobody's move
+}
+
+// tagOf is where an arrival was pushed to.
+func tagOf(a registry.Arrival) imagestream.TagRef {
+	return imagestream.TagRef{Stream: imagestream.Name{Namespace: a.Namespace, Name: a.Name}, Tag: a.Tag}
+}
+
+// arrivals reads what waits, and sorts it. That it cannot be read keeps nothing else from
+// working: what waited before waits on. Only where nothing was ever read the pass cannot go on,
+// as proposals of pushes would look as if nobody wanted them.
+func (r *Reconciler) arrivals(ctx context.Context, cat *Catalog, hints []Hint, now time.Time) (deliveries, error) {
+	if r.Arrivals == nil {
+		return deliveries{cat: cat}, nil
+	}
+	r.recall(ctx, hints)
+	waiting, err := r.Arrivals.Waiting(ctx)
+	if err != nil && (r.left == nil || ctx.Err() != nil) {
+		return deliveries{}, fmt.Errorf("reading what was pushed: %w", err)
+	}
+	if r.report.ArrivalsErr = err; err != nil {
+		waiting = r.left
+	}
+	p := cat.arrivals(waiting, now)
+	p.fresh = !slices.EqualFunc(waiting, r.left, sameArrival)
+	return p, nil
+}
+
+// recall has tags wait once more that a person asks for by name.
+func (r *Reconciler) recall(ctx context.Context, hints []Hint) {
+	again, ok := r.Arrivals.(registry.Recalls)
+	for _, h := range hints {
+		if ok && h.Force && h.Tag != "" && h.Stream.Name != "" {
+			again.Again(ctx, h.Stream.Namespace, h.Stream.Name, h.Tag) // who asks sees that nothing comes, and asks again
+		}
+	}
+}
+
+func sameArrival(a, b registry.Arrival) bool {
+	return tagOf(a) == tagOf(b) && a.Digest == b.Digest && a.At.Equal(b.At)
+}
+
+// arrivals sorts what was pushed. It decides by the record alone:
+//
+//	record of the tag                       arrival              becomes
+//	the same image                          -                    nothing: it is done
+//	another image, younger than the push    -                    nothing: a person's younger word stands
+//	another image, or nothing               -                    a new item, without a Source
+//	no stream of the name                   -                    a new stream, in the directory of its namespace
+//	anything                                of a tag that comes  nothing: it waits, a tag has one source
+//	                                        from elsewhere
+//	anything                                of a stream that     nothing: it waits
+//	                                        cannot be written
+//
+// An item is as old as its push, so that every pass plans the same.
+func (c *Catalog) arrivals(waiting []registry.Arrival, now time.Time) deliveries {
+	p := deliveries{waiting: waiting, cat: c}
+	b := births{cat: c, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}}
+	for _, a := range waiting {
+		tag := tagOf(a)
+		var st *imagestream.TagStatus
+		if s := c.Stream(tag.Stream); s != nil && !s.Malformed {
+			st = s.record(a.Tag)
+		}
+		if st != nil && len(st.Items) > 0 && settles(st.Items[0], a, now) {
+			p.done = append(p.done, a)
+			continue
+		}
+		s, why := b.takes(tag)
+		if why == nil && !registry.ValidDigest(a.Digest) {
+			why = &Refusal{What: fmt.Sprintf("%s was pushed as %q, which is no digest", tag, a.Digest), Fix: "push it again"}
+		}
+		if why != nil {
+			p.kept = append(p.kept, Awaiting{a, why.What, why.Fix})
+			continue
+		}
+		created := a.At
+		if created.After(now) {
+			created = now
+		}
+		item := imagestream.Item{Created: created.UTC().Truncate(time.Second), Reference: c.own(s.Name) + "@" + a.Digest, Image: a.Digest}
+		p.news = append(p.news, delivery{a, s, imagestream.Event{Tag: a.Tag, Item: &item, Clear: true}})
+	}
+	p.cat = b.catalog()
+	return p
+}
+
+// settles reports whether a record leaves nothing to do about an arrival.
+func settles(is imagestream.Item, a registry.Arrival, now time.Time) bool {
+	return is.Image == a.Digest || a.At.Before(is.Created) && !is.Created.After(now) // a clock that is wrong says nothing
+}
+
+// own is the repository of a stream in the registry of .towpath.yaml; empty where there is none.
+func (c *Catalog) own(stream imagestream.Name) string {
+	if host := c.Config.Registry(); host != "" {
+		return host + "/" + stream.String()
+	}
+	return ""
+}
+
+// isOf reports whether an item is an image of a repository.
+func isOf(repository string, item imagestream.Item) bool {
+	return repository != "" && item.Image != "" && item.Reference == repository+"@"+item.Image
+}
+
+// isPush reports whether an item is what was pushed to a tag.
+func (c *Catalog) isPush(item imagestream.Item, to imagestream.TagRef) bool {
+	return isOf(c.own(to.Stream), item)
+}
+
+// pushed reports whether a tag of a stream is what was pushed to it.
+func (c *Catalog) pushed(s *Stream, st *imagestream.TagStatus) bool {
+	return len(st.Items) > 0 && s.pushable(st.Tag) && isOf(c.own(s.Name), st.Items[0])
+}
+
+// pushable reports whether a tag may be pushed: a tag has one source.
+func (s *Stream) pushable(tag string) bool {
+	t := s.specTag(tag)
+	return t == nil && s.Spec.Repository == "" || t != nil && t.From.Kind == ""
+}
+
+// publishes reports whether the status of a stream names its own repository: something is
+// pushed there, or handed out from there. What spec says goes before.
+func (c *Catalog) publishes(s *Stream, events []imagestream.Event) bool {
+	own := c.own(s.Name)
+	if own == "" || s.Spec.Repository != "" {
+		return false
+	}
+	return slices.ContainsFunc(s.Spec.Tags, func(t imagestream.Tag) bool { return t.Local }) ||
+		slices.ContainsFunc(s.Status.Tags, func(st imagestream.TagStatus) bool { return c.pushed(s, &st) }) ||
+		slices.ContainsFunc(events, func(e imagestream.Event) bool { return e.Item != nil && isOf(own, *e.Item) })
+}
+
+// took lets go of the arrivals that became something: what was on record already or is so by now,
+// what was overtaken, and what people declined. The others wait on.
+func (r *Reconciler) took(ctx context.Context, p deliveries, recorded *Recorded, writes Writes, outcome Outcome) {
+	if r.Arrivals == nil {
+		return
+	}
+	r.left = append([]registry.Arrival{}, p.waiting...)
+	taken := slices.Concat(p.done, p.ended(recorded, writes, outcome))
+	if len(taken) > 0 && !r.Dry {
+		if err := r.Arrivals.Take(ctx, taken...); err != nil { // they are found again, and nothing comes of them twice
+			r.report.ArrivalsErr = err
+		}
+		r.left = slices.DeleteFunc(r.left, func(a registry.Arrival) bool {
+			return slices.ContainsFunc(taken, func(t registry.Arrival) bool { return sameArrival(a, t) })
+		})
+	}
+	r.report.Arrivals = p.awaiting(r.left)
+}
+
+// ended is the news of which a pass made something.
+func (p deliveries) ended(recorded *Recorded, writes Writes, outcome Outcome) (over []registry.Arrival) {
+	is := map[Move]bool{}
+	for _, no := range recorded.declines {
+		is[Move{Tag: no.Tag, Image: no.Image, Site: no.Site}] = true
+	}
+	if outcome.Landed && !outcome.Nothing {
+		for _, m := range movesIn(writes.Chain) {
+			is[Move{Tag: m.Tag, Image: m.Image, Site: m.Site}] = true
+		}
+	}
+	for _, n := range p.news {
+		if is[Move{Tag: n.tag(), Image: n.Digest}] {
+			over = append(over, n.Arrival)
+		}
+	}
+	return over
+}
+
+// awaiting says of what is left why it waits.
+func (p deliveries) awaiting(left []registry.Arrival) (all []Awaiting) {
+	all = slices.Clone(p.kept)
+	for _, n := range p.news {
+		if slices.ContainsFunc(left, func(a registry.Arrival) bool { return sameArrival(a, n.Arrival) }) {
+			why := "it is not written yet"
+			if n.stream.Settings.Status == byProposal {
+				why = "it is for people to review"
+			}
+			all = append(all, Awaiting{Arrival: n.Arrival, Why: why})
+		}
+	}
+	slices.SortFunc(all, func(a, b Awaiting) int { return compareTags(tagOf(a.Arrival), tagOf(b.Arrival)) })
+	return all
+}
+
+// paths are those of the files that news are for.
+func (p deliveries) paths() map[string]bool {
+	paths := map[string]bool{}
+	for _, n := range p.news {
+		paths[n.stream.Path] = true
+	}
+	return paths
+}
+
+// asking are the hints of which a tag is asked.
+func asking(hints []Hint) []Hint {
+	return slices.DeleteFunc(slices.Clone(hints), func(h Hint) bool { return h.Arrived })
+}

@@ -1,0 +1,187 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/towpath/towpath/gitstore"
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
+)
+
+// A Shelf is what streams say to a registry: what may be pushed, what is on record, where that
+// comes from, and what uses it. It is of one moment and never changes; its methods may be
+// called from many goroutines.
+type Shelf struct {
+	cat    *Catalog
+	landed map[imagestream.TagRef]imagestream.Item // what went on record since, by ourselves
+}
+
+// Shelf is what the last pass knows; nil before anything was read. It may be called from any
+// goroutine.
+func (r *Reconciler) Shelf() *Shelf { return r.shelf.Load() }
+
+// shelve publishes what a pass read, and what landed of it.
+func (r *Reconciler) shelve(c *Catalog, chain []Write) {
+	if was := r.shelf.Load(); was != nil && was.cat == c && len(chain) == 0 {
+		return
+	}
+	s := &Shelf{cat: c, landed: map[imagestream.TagRef]imagestream.Item{}}
+	for _, w := range chain {
+		for _, ch := range w.Streams {
+			for _, e := range ch.Events {
+				if e.Item != nil {
+					s.landed[imagestream.TagRef{Stream: ch.Stream.Name, Tag: e.Tag}] = *e.Item
+				}
+			}
+		}
+	}
+	r.shelf.Store(s)
+}
+
+// Admits is why a tag may not be pushed; nil where it may.
+func (s *Shelf) Admits(tag imagestream.TagRef) *Refusal {
+	b := births{cat: s.cat, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}}
+	_, why := b.takes(tag)
+	return why
+}
+
+// Tags are the tags of a stream that are on record, and the digest of each; none where there is
+// no such stream, or its record cannot be read.
+func (s *Shelf) Tags(name imagestream.Name) map[string]string {
+	tags := map[string]string{}
+	if stream := s.cat.Stream(name); stream != nil && !stream.Malformed {
+		for _, st := range stream.Status.Tags {
+			if len(st.Items) > 0 && registry.ValidDigest(st.Items[0].Image) {
+				tags[st.Tag] = st.Items[0].Image
+			}
+		}
+	}
+	for tag, item := range s.landed {
+		if tag.Stream == name && item.Image != "" {
+			tags[tag.Tag] = item.Image
+		}
+	}
+	return tags
+}
+
+// Origins are where an image can be fetched that a stream has on record, or had: what is current
+// goes first, and what no tag allows to be fetched without certainty who answers last. What was
+// pushed to the stream itself comes from nowhere else.
+func (s *Shelf) Origins(ctx context.Context, name imagestream.Name, digest string) ([]registry.Origin, error) {
+	stream := s.cat.Stream(name)
+	if stream == nil || stream.Malformed {
+		return nil, nil
+	}
+	past, err := s.status(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	type origin struct {
+		registry.Origin
+		age int
+	}
+	var all []origin
+	for _, st := range past.Tags {
+		on := registry.On{Namespace: name.Namespace, Path: stream.Path, Insecure: stream.Insecure && stream.Spec.Repository != ""}
+		if t := stream.specTag(st.Tag); t != nil {
+			on.Insecure = t.Insecure
+		}
+		for i, item := range st.Items {
+			if item.Image != digest || isOf(s.cat.own(name), item) {
+				continue
+			}
+			if ref, err := registry.ParseRef(item.Reference); err == nil {
+				all = append(all, origin{registry.Origin{On: on, Repo: ref.Repo}, i})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b origin) int {
+		return cmp.Or(falseFirst(a.Insecure, b.Insecure), cmp.Compare(a.age, b.age))
+	})
+	var origins []registry.Origin
+	for _, o := range all {
+		if !slices.Contains(origins, o.Origin) {
+			origins = append(origins, o.Origin)
+		}
+	}
+	return origins, nil
+}
+
+// falseFirst puts false before true.
+func falseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// Uses says what names an image: places that hold it, tags that are it now, and tags of the stream
+// that were.
+func (s *Shelf) Uses(ctx context.Context, name imagestream.Name, digest string) ([]string, error) {
+	var uses []string
+	for _, site := range s.cat.Sites {
+		if site.Digest() == digest {
+			uses = append(uses, fmt.Sprintf("%s:%d", site.Path, site.Line))
+		}
+	}
+	use := func(stream *Stream, st *imagestream.TagStatus) {
+		if slices.ContainsFunc(st.Items, func(item imagestream.Item) bool { return item.Image == digest }) {
+			uses = append(uses, fmt.Sprintf("%s:%d (%s:%s)", stream.Path, stream.Line, stream.Name, st.Tag))
+		}
+	}
+	for _, stream := range s.cat.Streams {
+		status := stream.Status
+		if stream.Name == name && !stream.Malformed {
+			past, err := s.status(ctx, stream)
+			if err != nil {
+				return nil, err
+			}
+			status = past
+		}
+		for i := range status.Tags {
+			use(stream, &status.Tags[i])
+		}
+	}
+	for tag, item := range s.landed {
+		if item.Image == digest {
+			uses = append(uses, tag.String())
+		}
+	}
+	slices.Sort(uses)
+	return slices.Compact(uses), nil
+}
+
+// status is a stream's record with all of its history, and with what landed since.
+func (s *Shelf) status(ctx context.Context, stream *Stream) (imagestream.Status, error) {
+	src, err := s.cat.snap.Read(ctx, stream.Blob)
+	if e := (*gitstore.Error)(nil); errors.As(err, &e) && e.OfOneFile() {
+		return stream.Status, nil
+	}
+	if err != nil {
+		return imagestream.Status{}, err
+	}
+	_, docs, err := reread(src)
+	if err != nil {
+		return imagestream.Status{}, fmt.Errorf("%s: %w", stream.Path, err)
+	}
+	d, err := stream.among(docs)
+	if err != nil {
+		return imagestream.Status{}, fmt.Errorf("%s: %w", stream.Path, err)
+	}
+	var events []imagestream.Event
+	for tag, item := range s.landed {
+		if tag.Stream == stream.Name {
+			events = append(events, imagestream.Event{Tag: tag.Tag, Item: &item})
+		}
+	}
+	return d.After(events, imagestream.Options{Now: time.Unix(0, 0), History: math.MaxInt}), nil
+}
