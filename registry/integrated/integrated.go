@@ -63,6 +63,7 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 		}
 		r.arrivals, s.StorageDriver = a, marking{s.StorageDriver, a}
 	}
+	s.StorageDriver = untagging{s.StorageDriver}
 	// NewApp panics where its configuration does not serve.
 	defer func() {
 		if p := recover(); p != nil {
