@@ -173,15 +173,20 @@ func (a *arrivals) get(name tagName) (mark, bool) {
 	return mark{}, false
 }
 
-// ensure makes a mark unless the tag has one of this digest.
-func (a *arrivals) ensure(ctx context.Context, name tagName, digest string, now time.Time) error {
+// link links a tag, by a function, after making a mark unless the tag has one of this
+// digest. No mark of the tag is made or taken meanwhile: what two pushes of a tag leave is
+// one link, and a mark of it.
+func (a *arrivals) link(ctx context.Context, name tagName, digest string, now time.Time, link func() error) error {
 	lock := a.lock(name)
 	lock.Lock()
 	defer lock.Unlock()
-	if m, ok := a.get(name); ok && m.digest == digest && !m.old {
-		return nil
+	if m, ok := a.get(name); !ok || m.digest != digest || m.old {
+		if err := a.write(ctx, name, digest, now); err != nil {
+			return err
+		}
 	}
-	return a.write(ctx, name, digest, now)
+	defer a.doubt(name) // even where it failed: it may have landed
+	return link()
 }
 
 // doubt says that the link of a tag changed.
@@ -351,11 +356,9 @@ func (d marking) PutContent(ctx context.Context, p string, content []byte) error
 	if !ok {
 		return d.StorageDriver.PutContent(ctx, p, content)
 	}
-	if err := d.arrivals.ensure(ctx, name, string(content), time.Now()); err != nil {
-		return err
-	}
-	defer d.arrivals.doubt(name) // even where it failed: it may have landed
-	return d.StorageDriver.PutContent(ctx, p, content)
+	return d.arrivals.link(ctx, name, string(content), time.Now(), func() error {
+		return d.StorageDriver.PutContent(ctx, p, content)
+	})
 }
 
 func (d marking) Delete(ctx context.Context, p string) error {

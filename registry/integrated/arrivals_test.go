@@ -1,0 +1,332 @@
+package integrated
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// storages are those that a registry has here. Each call of the result opens the same one again.
+func storages(t *testing.T) map[string]func() storage {
+	memory, dir := inmemory.New(), t.TempDir()
+	return map[string]func() storage{
+		"memory": func() storage { return storage{StorageDriver: memory, alone: true} },
+		"shared": func() storage { return storage{StorageDriver: memory} },
+		"directory": func() storage {
+			s, err := openFiles(dir, system{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	}
+}
+
+func opens(t *testing.T, s storage) *Registry {
+	t.Helper()
+	r, err := open(t.Context(), Options{Guide: noGuide{}}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestArrivals(t *testing.T) {
+	for name, again := range storages(t) {
+		t.Run(name, func(t *testing.T) {
+			r := opens(t, again())
+			ns := "team-" + name
+			one, two := newPicture("one", 10), newPicture("two", 10)
+			before := time.Now()
+			for _, push := range []struct {
+				picture
+				repository, tag string
+			}{{one, ns + "/web", "2"}, {one, ns + "/web", "1"}, {one, ns + "/api", "1"}, {two, ns + "/web", "1"}} {
+				if err := push.push(r, push.repository, push.tag); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := []registry.Arrival{
+				{Namespace: ns, Name: "api", Tag: "1", Digest: one.digest()},
+				{Namespace: ns, Name: "web", Tag: "1", Digest: two.digest()},
+				{Namespace: ns, Name: "web", Tag: "2", Digest: one.digest()},
+			}
+			ignoreTime := cmpopts.IgnoreFields(registry.Arrival{}, "At")
+			got := arrived(t, r, ns)
+			if diff := cmp.Diff(want, got, ignoreTime); diff != "" {
+				t.Fatalf("waiting (-want +got):\n%s", diff)
+			}
+			for _, a := range got {
+				if a.At.Before(before) || a.At.After(time.Now()) {
+					t.Errorf("%s:%s arrived at %s", a.Name, a.Tag, a.At)
+				}
+			}
+
+			// A process that starts sees them the same.
+			r.Close()
+			r = opens(t, again())
+			defer r.Close()
+			if diff := cmp.Diff(got, arrived(t, r, ns)); diff != "" {
+				t.Errorf("waiting after opening again (-want +got):\n%s", diff)
+			}
+
+			// What is taken waits no longer, but for what was pushed again.
+			if err := two.push(r, ns+"/web", "2"); err != nil {
+				t.Fatal(err)
+			}
+			if err := one.push(r, ns+"/api", "1"); err != nil { // the same once more
+				t.Fatal(err)
+			}
+			if err := r.mark(t.Context(), ns+"/api", "1", one.digest()); err != nil { // as the gate says it
+				t.Fatal(err)
+			}
+			if err := r.Take(t.Context(), got...); err != nil {
+				t.Error(err)
+			}
+			again := arrived(t, r, ns)
+			want = []registry.Arrival{
+				{Namespace: ns, Name: "api", Tag: "1", Digest: one.digest()},
+				{Namespace: ns, Name: "web", Tag: "2", Digest: two.digest()},
+			}
+			if diff := cmp.Diff(want, again, ignoreTime); diff != "" {
+				t.Errorf("waiting after some were taken (-want +got):\n%s", diff)
+			}
+
+			// A tag that is deleted did not arrive.
+			if err := r.driver.Delete(t.Context(), repositories+"/"+ns+"/web/_manifests/tags/2"); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Take(t.Context(), again[0]); err != nil {
+				t.Error(err)
+			}
+			if err := r.Take(t.Context(), again[0], registry.Arrival{Namespace: "no", Name: "body", Tag: "s"}); err != nil {
+				t.Error(err)
+			}
+			if left := arrived(t, r, ns); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+func arrived(t *testing.T, r *Registry, namespace string) (found []registry.Arrival) {
+	t.Helper()
+	waiting, err := r.Waiting(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range waiting {
+		if a.Namespace == namespace {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// A push that broke off between its mark and its link is no arrival; the push before it is.
+func TestArrivalsOfPushesThatBrokeOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := inmemory.New()
+		a, _, err := openArrivals(t.Context(), d, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		links := marking{d, a}
+		name, other := tagName{"team1/web", "1"}, tagName{"team1/web", "2"}
+		if err := links.PutContent(t.Context(), name.link(), []byte("sha256:1")); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []tagName{name, other} {
+			if err := a.mark(t.Context(), n, "sha256:2", time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waiting := func() []registry.Arrival {
+			got, err := a.waiting(t.Context(), time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		take := func(got []registry.Arrival) {
+			for _, g := range got {
+				if err := a.take(t.Context(), tagName{g.Namespace + "/" + g.Name, g.Tag}, g.Digest, g.At); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		got := waiting()
+		if len(got) != 1 || got[0].Digest != "sha256:1" {
+			t.Errorf("while another push is under way: %v", got)
+		}
+		take(got)
+		if len(waiting()) != 1 {
+			t.Error("what is under way was taken with what was there before")
+		}
+		time.Sleep(linkWait + time.Second)
+		take(waiting())
+		if got := waiting(); len(got) > 0 || len(a.marks) > 0 {
+			t.Errorf("after a while: %v wait, %v are marked", got, a.marks)
+		}
+		if files, err := d.List(t.Context(), marksDir); len(files) > 0 {
+			t.Errorf("left: %v, %v", files, err)
+		}
+	})
+}
+
+// 200 clients push 10 tags each, several of them the same, while what arrived is taken. What
+// was answered last of each tag was seen to wait after it was answered.
+func TestArrivalsConcurrently(t *testing.T) {
+	s, err := openFiles(t.TempDir(), fastDisk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _, err := openArrivals(t.Context(), s.StorageDriver, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := marking{s.StorageDriver, a}
+	var count atomic.Int64
+	var clients, taker sync.WaitGroup
+	stop := make(chan struct{})
+	seen := map[tagName]map[string]bool{}
+	take := func() {
+		got, err := a.waiting(t.Context(), time.Now())
+		if err != nil {
+			t.Error(err)
+		}
+		for _, g := range got {
+			name := tagName{g.Namespace + "/" + g.Name, g.Tag}
+			if seen[name] == nil {
+				seen[name] = map[string]bool{}
+			}
+			seen[name][g.Digest] = true
+			if err := a.take(t.Context(), name, g.Digest, g.At); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	taker.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				take()
+			}
+		}
+	})
+	for client := range 200 {
+		clients.Go(func() {
+			for tag := range 10 {
+				name := tagName{fmt.Sprintf("team1/web%d", client/4), fmt.Sprint(tag)} // of four clients
+				digest := fmt.Sprintf("sha256:%d", count.Add(1))
+				if err := a.mark(t.Context(), name, digest, time.Now()); err != nil {
+					t.Error(err)
+				}
+				if rand.IntN(10) == 0 {
+					continue // it breaks off
+				}
+				if err := links.PutContent(t.Context(), name.link(), []byte(digest)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	taker.Wait()
+	take()
+	for client := range 50 {
+		for tag := range 10 {
+			name := tagName{fmt.Sprintf("team1/web%d", client), fmt.Sprint(tag)}
+			link, err := links.GetContent(t.Context(), name.link())
+			if unlessGone(err) != nil {
+				t.Fatal(err)
+			}
+			if err == nil && !seen[name][string(link)] {
+				t.Errorf("%v is %s, which never waited: %v", name, link, seen[name])
+			}
+		}
+	}
+}
+
+// fastDisk is a system that never loses its power.
+type fastDisk struct{ system }
+
+func (fastDisk) SyncDir(string) error { return nil }
+func (fastDisk) SyncAll(string) error { return nil }
+
+// A tag that is pushed again with what it is, between what the daemon saw and what it takes, waits on.
+func TestTakeKeepsWhatCameMeanwhile(t *testing.T) {
+	a, _, err := openArrivals(t.Context(), inmemory.New(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, now := tagName{"team1/web", "1"}, time.Now()
+	for range 2 { // with a clock that stands still
+		if err := a.mark(t.Context(), name, "sha256:1", now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.take(t.Context(), name, "sha256:1", now.Round(0).UTC()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := a.get(name); !ok {
+		t.Error("the second push was taken with the first")
+	}
+}
+
+// A mark that cannot be read keeps nobody from opening.
+func TestArrivalsThatCannotBeRead(t *testing.T) {
+	d := inmemory.New()
+	name := tagName{"team1/web", "1"}
+	for p, content := range map[string]string{
+		name.path():                        `{"repository": "team1/web", "tag": "1", "digest": "sha256:1", "at": "2026-05-01T10:00:00Z"}`,
+		marksDir + "/broken":               `{`,
+		marksDir + "/other":                `{"repository": "team1/web", "tag": "2", "digest": "sha256:1", "at": "2026-05-01T10:00:00Z"}`,
+		tagName{"team1/web", "3"}.path():   `{"repository": "team1/web", "tag": "3", "at": "2026-05-01T10:00:00Z"}`,
+		tagName{"team1/..", "../x"}.path(): `{"repository": "team1/..", "tag": "../x", "digest": "sha256:1", "at": "2026-05-01T10:00:00Z"}`,
+	} {
+		if err := d.PutContent(t.Context(), p, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, unread, err := openArrivals(t.Context(), d, true)
+	if err != nil || len(a.marks) != 1 {
+		t.Errorf("got %v, %v", a.marks, err)
+	}
+	if unread == nil || strings.Count(unread.Error(), "\n") != 3 {
+		t.Errorf("unread: %v", unread)
+	}
+}
+
+func FuzzReadMark(f *testing.F) {
+	f.Add([]byte(`{"repository": "team1/web", "tag": "1", "digest": "sha256:1", "at": "2026-05-01T10:00:00Z"}`))
+	f.Add([]byte(`{"repository": "team1/..", "tag": "../x", "digest": "sha256:1", "at": "2026-05-01T10:00:00Z"}`))
+	f.Add([]byte(`{"repository":"","tag":"","digest":"x","at":"2026-05-01T10:00:00+01:00"}`))
+	f.Add([]byte(`{`))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		name, m, err := readMark(src)
+		if err != nil {
+			return
+		}
+		if got, ok := tagOf(name.link()); !ok || got != name {
+			t.Errorf("the link of %+v is at %s, which is of %+v", name, name.link(), got)
+		}
+		if m.digest == "" || m.at.IsZero() {
+			t.Errorf("a mark of nothing: %+v", m)
+		}
+	})
+}
