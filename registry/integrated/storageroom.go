@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 )
@@ -22,36 +21,45 @@ func isFull(err error) bool {
 	return errors.Is(err, errNoRoom) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// A room is what may still be written to a volume. Concurrent writers share it: what one was
-// granted another does not get. Others may write to the volume too, so it is measured again
-// every second, and before anything is refused.
+// A room is what may still be written to a volume, however many write to it.
 type room struct {
 	keep int64
 	free func() (int64, error)
 
-	mu       sync.Mutex
-	left     int64
-	measured time.Time
+	mu    sync.Mutex
+	under int64 // bytes whose writes are under way, so that the volume may not show them yet
 }
 
-func (r *room) take(n int64, now time.Time) error {
+// write writes bytes by a function, if there is room for them.
+func (r *room) write(n int64, do func() error) error {
 	if r == nil {
-		return nil
+		return do()
 	}
+	if err := r.begin(n); err != nil {
+		return err
+	}
+	defer r.end(n)
+	return do()
+}
+
+func (r *room) begin(n int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.left < n || now.Sub(r.measured) > time.Second {
-		free, err := r.free()
-		if err != nil {
-			return err
-		}
-		r.left, r.measured = free-r.keep, now
+	free, err := r.free()
+	if err != nil {
+		return err
 	}
-	if r.left < n {
+	if free-r.keep < r.under+n {
 		return errNoRoom
 	}
-	r.left -= n
+	r.under += n
 	return nil
+}
+
+func (r *room) end(n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.under -= n
 }
 
 // roomy is a driver that writes only where there is room, and tells the request on whose
@@ -62,11 +70,9 @@ type roomy struct {
 }
 
 func (d roomy) PutContent(ctx context.Context, path string, content []byte) error {
-	err := d.room.take(int64(len(content)), time.Now())
-	if err == nil {
-		err = d.StorageDriver.PutContent(ctx, path, content)
-	}
-	return told507(ctx, err)
+	return told507(ctx, d.room.write(int64(len(content)), func() error {
+		return d.StorageDriver.PutContent(ctx, path, content)
+	}))
 }
 
 func (d roomy) Move(ctx context.Context, from, to string) error {
@@ -90,15 +96,14 @@ type roomyWriter struct {
 	full bool
 }
 
-func (w *roomyWriter) Write(p []byte) (int, error) {
+func (w *roomyWriter) Write(p []byte) (n int, err error) {
 	if w.full {
 		return 0, errNoRoom
 	}
-	err := w.room.take(int64(len(p)), time.Now())
-	n := 0
-	if err == nil {
+	err = w.room.write(int64(len(p)), func() (err error) {
 		n, err = w.FileWriter.Write(p)
-	}
+		return err
+	})
 	return n, w.dropIfFull(err)
 }
 
