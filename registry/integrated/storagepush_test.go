@@ -47,17 +47,17 @@ type picture struct{ layer, config, manifest []byte }
 
 func newPicture(seed string, size int) picture {
 	p := picture{layer: bytes.Repeat([]byte(seed), 1+size/len(seed))}
-	p.config = fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{"Labels":{"seed":%q}},"rootfs":{"type":"layers","diff_ids":[%q]}}`, seed, sum(p.layer))
+	p.config = fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{"Labels":{"seed":%q}},"rootfs":{"type":"layers","diff_ids":[%q]}}`, seed, sumOf(p.layer))
 	p.manifest = fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":%d},`+
-		`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}]}`, manifestType, sum(p.config), len(p.config), sum(p.layer), len(p.layer))
+		`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}]}`, manifestType, sumOf(p.config), len(p.config), sumOf(p.layer), len(p.layer))
 	return p
 }
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json"
 
-func sum(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
+func sumOf(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
 
-func (p picture) digest() string { return sum(p.manifest) }
+func (p picture) digest() string { return sumOf(p.manifest) }
 
 // do is one request to a handler.
 func do(h http.Handler, method, target string, body []byte) *httptest.ResponseRecorder {
@@ -84,7 +84,7 @@ func upload(h http.Handler, repository string, blob []byte) (*httptest.ResponseR
 	if w = do(h, "PATCH", w.Header().Get("Location"), blob); w.Code != http.StatusAccepted {
 		return w, fmt.Errorf("PATCH: %d %s", w.Code, w.Body)
 	}
-	if w = do(h, "PUT", w.Header().Get("Location")+"&digest="+sum(blob), nil); w.Code != http.StatusCreated {
+	if w = do(h, "PUT", w.Header().Get("Location")+"&digest="+sumOf(blob), nil); w.Code != http.StatusCreated {
 		return w, fmt.Errorf("PUT: %d %s", w.Code, w.Body)
 	}
 	return w, nil
@@ -93,7 +93,7 @@ func upload(h http.Handler, repository string, blob []byte) (*httptest.ResponseR
 // push pushes an image. Nil says that all of it was answered with 201.
 func (p picture) push(h http.Handler, repository, tag string) error {
 	for _, blob := range [][]byte{p.layer, p.config} {
-		if w := do(h, "HEAD", "/v2/"+repository+"/blobs/"+sum(blob), nil); w.Code == http.StatusOK {
+		if w := do(h, "HEAD", "/v2/"+repository+"/blobs/"+sumOf(blob), nil); w.Code == http.StatusOK {
 			continue
 		}
 		if _, err := upload(h, repository, blob); err != nil {
@@ -124,7 +124,7 @@ func whole(t *testing.T, h http.Handler, repository string) map[string]string {
 			t.Errorf("%s is listed, and asked for answered with %d %s", tag, w.Code, w.Body)
 			continue
 		}
-		found[tag] = sum(w.Body.Bytes())
+		found[tag] = sumOf(w.Body.Bytes())
 		var m struct {
 			Config struct{ Digest string }
 			Layers []struct{ Digest string }
@@ -133,7 +133,7 @@ func whole(t *testing.T, h http.Handler, repository string) map[string]string {
 			t.Errorf("%s: %v", tag, err)
 		}
 		for _, blob := range append(m.Layers, m.Config) {
-			if w := do(h, "GET", "/v2/"+repository+"/blobs/"+blob.Digest, nil); w.Code != http.StatusOK || sum(w.Body.Bytes()) != blob.Digest {
+			if w := do(h, "GET", "/v2/"+repository+"/blobs/"+blob.Digest, nil); w.Code != http.StatusOK || sumOf(w.Body.Bytes()) != blob.Digest {
 				t.Errorf("%s names %s, which is not there: %d, %d bytes", tag, blob.Digest, w.Code, w.Body.Len())
 			}
 		}

@@ -50,7 +50,7 @@ func TestFullOrBrokenMidUpload(t *testing.T) {
 				w = do(r, "PATCH", location, one.layer)
 			}
 			if w.Code == http.StatusAccepted {
-				w = do(r, "PUT", w.Header().Get("Location")+"&digest="+sum(one.layer), nil)
+				w = do(r, "PUT", w.Header().Get("Location")+"&digest="+sumOf(one.layer), nil)
 			}
 			if !test.blob {
 				if _, err := upload(r, repository, one.config); err != nil {
@@ -113,7 +113,7 @@ func resume(t *testing.T, r *Registry, location string, blob []byte) {
 	if w = do(r, "PATCH", w.Header().Get("Location"), blob); w.Code != http.StatusAccepted {
 		t.Fatalf("PATCH: got %d %s", w.Code, w.Body)
 	}
-	if w = do(r, "PUT", w.Header().Get("Location")+"&digest="+sum(blob), nil); w.Code != http.StatusCreated {
+	if w = do(r, "PUT", w.Header().Get("Location")+"&digest="+sumOf(blob), nil); w.Code != http.StatusCreated {
 		t.Fatalf("PUT: got %d %s", w.Code, w.Body)
 	}
 }
