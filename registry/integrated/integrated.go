@@ -7,6 +7,7 @@ package integrated
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,17 +25,19 @@ type Options struct {
 	KeepFree    int64         // bytes of a directory's volume that no push uses up
 	UploadsKept time.Duration // how long an upload is kept that nobody goes on with; zero is 7 days
 	Guide       Guide         // nil stands alone: no push waits for anybody
+	Rules       *Rules        // who may do what; nil: everybody everything
 	Logger      *slog.Logger  // nil says nothing
 }
 
 // A Registry serves the OCI distribution API: push, pull, tags, deletion. What it answered
-// stays so: of a directory it is on the disk by then, not only on its way there. It asks
-// nobody who they are, and answers with relative locations only (what a proxy's
+// stays so: of a directory it is on the disk by then, not only on its way there. Without
+// Rules it asks nobody who they are. It answers with relative locations only (what a proxy's
 // X-Forwarded headers claim is not used). It is the Arrivals of what is pushed to it.
 type Registry struct {
 	app      *handlers.App
 	stored   http.Handler                // app, answering 507 where its storage is full
 	arrivals *arrivals                   // nil without a Guide
+	gate     *gate                       // nil: everything is let through
 	driver   storagedriver.StorageDriver // what app stores with, for whoever looks at storage beside it
 	log      *logrus.Entry
 	cleaning func() // ends what goes on in the background, and waits for it
@@ -72,6 +75,11 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 	}()
 	r.app = handlers.NewApp(logged{ctx, r.log}, configured(s.StorageDriver))
 	r.driver, r.stored = s.StorageDriver, roomed(r.app)
+	if o.Rules != nil {
+		if r.gate, err = newGate(*o.Rules, o.Guide, r, http.HandlerFunc(r.serve), o.Logger); err != nil {
+			return nil, errors.Join(err, r.app.Shutdown())
+		}
+	}
 	r.cleaning = r.clean(s, time.Now().Add(-cmp.Or(o.UploadsKept, keepUploads)))
 	return r, nil
 }
@@ -90,6 +98,7 @@ func (r *Registry) clean(s storage, before time.Time) (end func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		r.count(ctx)
 		removed, err := s.clean(ctx, before)
 		if err != nil && ctx.Err() == nil {
 			r.log.WithField("err.detail", err).Error("what earlier uploads left cannot all be removed; the next start tries again")
@@ -103,6 +112,15 @@ func (r *Registry) clean(s storage, before time.Time) (end func()) {
 
 // ServeHTTP answers one request of the distribution API.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if r.gate != nil {
+		r.gate.ServeHTTP(w, req)
+		return
+	}
+	r.serve(w, req)
+}
+
+// serve answers what is let through.
+func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	r.stored.ServeHTTP(w, req.WithContext(logged{req.Context(), r.log}))
 }
 

@@ -99,6 +99,7 @@ func configured(d storagedriver.StorageDriver) *configuration.Configuration {
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}}, // see storageclean.go
 	}}
 	config.HTTP.RelativeURLs = true
+	config.Catalog.MaxEntries, config.Tags.MaxTags = mostListed, mostListed
 	return config
 }
 

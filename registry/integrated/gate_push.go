@@ -1,0 +1,368 @@
+package integrated
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// mostManifest is how large a manifest may be, as elsewhere.
+const mostManifest = 4 << 20
+
+// servePush takes in a manifest. By digest it becomes no tag, and moves no stream.
+func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
+	if a.tag != "" && g.guide != nil {
+		if bad := admitted(g.guide.Admits(r.Context(), a.repository, a.tag)); bad != nil {
+			bad.write(w)
+			return
+		}
+	}
+	content, bad := readManifest(r)
+	var mediaType string
+	if bad == nil {
+		mediaType, bad = checkManifest(r.Header.Values("Content-Type"), content)
+	}
+	sum := sha256.Sum256(content)
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	if bad == nil && a.digest != "" && a.digest != digest {
+		bad = refuse(http.StatusBadRequest, "DIGEST_INVALID", "the manifest's digest is "+digest+", not the one of the address; push again")
+	}
+	if bad == nil && !g.quota.take(a.namespace, int64(len(content))) {
+		bad = g.quota.full(a.namespace)
+	}
+	if bad != nil {
+		bad.write(w)
+		return
+	}
+	defer g.quota.giveBack(a.namespace, int64(len(content)))
+	put := func(to route) *kept {
+		out := ask{route: to, method: http.MethodPut}.request(r, io.NopCloser(bytes.NewReader(content)))
+		out.ContentLength = int64(len(content))
+		out.Header.Set("Content-Type", mediaType)
+		out.Header.Set("Content-Length", strconv.Itoa(len(content)))
+		out.Header.Del("Content-Range")
+		return g.ask(out)
+	}
+	byDigest := a.route
+	byDigest.tag, byDigest.digest = "", digest
+	if a.tag == "" {
+		answer := put(byDigest)
+		g.stored(a, digest, len(content), answer)
+		answer.send(w)
+		return
+	}
+	defer g.tags.lock(a.repository)()
+	answer, bad := g.pushTag(r, a, digest, func() *kept {
+		answer := put(byDigest)
+		g.stored(a, digest, len(content), answer)
+		return answer
+	}, func() *kept { return put(a.route) })
+	if bad != nil {
+		bad.write(w)
+		return
+	}
+	answer.send(w)
+	if answer.status == http.StatusCreated && g.guide != nil {
+		g.guide.Arrived()
+	}
+}
+
+// pushTag links a tag. First distribution stores the manifest without it, and so checks all that
+// it names; then the push is marked as an arrival; then the tag is linked. So an arrival is
+// marked only of what can be linked, and nothing is linked that is not marked.
+func (g *gate) pushTag(r *http.Request, a ask, digest string, store, link func() *kept) (*kept, *refusal) {
+	if bad := g.mayMove(r, a, digest); bad != nil {
+		return nil, bad
+	}
+	if answer := store(); answer.status != http.StatusCreated {
+		return answer, nil
+	}
+	if g.marks != nil {
+		if err := g.marks.mark(r.Context(), a.repository, a.tag, digest); err != nil {
+			g.log.Error("a push could not be written down", "repository", a.repository, "tag", a.tag, "error", err)
+			return nil, unwritten(err)
+		}
+	}
+	return link(), nil
+}
+
+// stored notes what a manifest takes.
+func (g *gate) stored(a ask, digest string, size int, answer *kept) {
+	if answer.status == http.StatusCreated {
+		g.quota.note(change{repository: a.repository, digest: digest, size: int64(size)})
+	}
+}
+
+// admitted is the answer to a push that the streams do not take.
+func admitted(err error) *refusal {
+	if err == nil {
+		return nil
+	}
+	var why *Refusal
+	if !errors.As(err, &why) {
+		why = &Refusal{What: "what the streams say could not be read", Fix: "try again in a moment", Starting: true}
+	}
+	if why.Starting {
+		bad := refuse(http.StatusServiceUnavailable, "UNAVAILABLE", why.Error())
+		bad.after = 5 * time.Second
+		return bad
+	}
+	return refuse(http.StatusForbidden, "DENIED", why.Error())
+}
+
+// unwritten is the answer where storage failed.
+func unwritten(err error) *refusal {
+	if errors.Is(err, syscall.ENOSPC) {
+		return refuse(http.StatusInsufficientStorage, "DENIED", "the registry's disk is full; its operator makes room, or runs towpath prune")
+	}
+	return refuse(http.StatusInternalServerError, "UNKNOWN", "the push could not be written down; its operator finds why in the log. Push again then")
+}
+
+// readManifest is a body, whole.
+func readManifest(r *http.Request) ([]byte, *refusal) {
+	content, err := io.ReadAll(io.LimitReader(r.Body, mostManifest+1))
+	switch {
+	case len(content) > mostManifest:
+		return nil, refuse(http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest has more than 4 MiB; name its content as blobs")
+	case err != nil:
+		return nil, refuse(http.StatusBadRequest, "MANIFEST_INVALID", "the manifest broke off; push again")
+	}
+	return content, nil
+}
+
+// checkManifest is the media type of a manifest, which must be one thing only: what a client
+// says it is, what it says itself, and what it has must agree (CVE-2021-41190).
+func checkManifest(said []string, content []byte) (mediaType string, bad *refusal) {
+	wrong := func(what string) (string, *refusal) {
+		return "", refuse(http.StatusBadRequest, "MANIFEST_INVALID", what)
+	}
+	if len(said) == 1 {
+		mediaType, _, _ = mime.ParseMediaType(said[0])
+	}
+	if !slices.Contains(manifestTypes, mediaType) {
+		return wrong("the Content-Type is not that of an image or an index; push it as OCI or Docker schema 2")
+	}
+	keys, err := keysOf(content)
+	if err != nil {
+		return wrong("the manifest is not what JSON calls an object: " + err.Error())
+	}
+	_, config := keys["config"]
+	_, layers := keys["layers"]
+	_, manifests := keys["manifests"]
+	_, old := keys["fslayers"]
+	_, older := keys["history"]
+	index := strings.Contains(mediaType, ".index.") || strings.Contains(mediaType, ".list.")
+	switch {
+	case manifests && (config || layers), old, older:
+		return wrong("the manifest is an image and an index at once, or of schema 1")
+	case index && !manifests, !index && !layers:
+		return wrong("the manifest has not what its Content-Type says")
+	}
+	if own, there := keys["mediatype"]; there {
+		var text string
+		if json.Unmarshal(own, &text) != nil || text != mediaType {
+			return wrong("the manifest's mediaType is not its Content-Type")
+		}
+	}
+	return mediaType, nil
+}
+
+// keysOf are the keys of an object, in lower case, as Go's readers take them for the same. None is
+// there twice.
+func keysOf(content []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(content))
+	if first, err := d.Token(); err != nil || first != json.Delim('{') {
+		return nil, errors.New("it does not begin with {")
+	}
+	keys := map[string]json.RawMessage{}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, errors.New("it cannot be read")
+		}
+		key, _ := token.(string)
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, errors.New("it cannot be read")
+		}
+		lower := strings.ToLower(key)
+		for _, r := range "ſK" { // letters that Go takes for s and k
+			if strings.ContainsRune(key, r) {
+				return nil, errors.New("a key is not plain")
+			}
+		}
+		if _, twice := keys[lower]; twice {
+			return nil, fmt.Errorf("a key is there twice")
+		}
+		keys[lower] = value
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("it does not end with }")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("something stands behind it")
+	}
+	return keys, nil
+}
+
+// mayMove says why a tag may not become a digest, or may not go where the digest is empty: what
+// is immutable is never another.
+func (g *gate) mayMove(r *http.Request, a ask, digest string) *refusal {
+	if !matches(g.rules.ImmutableTags, a.tag) {
+		return nil
+	}
+	now, bad := g.current(r, a.route)
+	if bad != nil {
+		return bad
+	}
+	if now == "" || now == digest {
+		return nil
+	}
+	return refuse(http.StatusConflict, "DENIED", "the tag "+a.tag+" is "+now+" and never changes here; push under another tag (immutable-tags in the operator's file)")
+}
+
+// current is the digest of a tag: what is on record, or else what is in storage; empty where it
+// is nowhere.
+func (g *gate) current(r *http.Request, rt route) (string, *refusal) {
+	if g.guide != nil {
+		tags, err := g.guide.Tags(r.Context(), rt.repository)
+		if err != nil {
+			return "", admitted(err)
+		}
+		if tags[rt.tag] != "" {
+			return tags[rt.tag], nil
+		}
+	}
+	switch answer := g.look(r.Context(), http.MethodHead, rt, nil); answer.status {
+	case http.StatusOK:
+		return answer.header.Get("Docker-Content-Digest"), nil
+	case http.StatusNotFound:
+		return "", nil
+	}
+	return "", unread()
+}
+
+func unread() *refusal {
+	bad := refuse(http.StatusServiceUnavailable, "UNAVAILABLE", "what is there could not be looked up; try again in a moment")
+	bad.after = 5 * time.Second
+	return bad
+}
+
+// serveDelete deletes a tag, a manifest or a blob that nothing needs.
+func (g *gate) serveDelete(w http.ResponseWriter, r *http.Request, a ask) {
+	defer g.tags.lock(a.repository)()
+	bad := g.mayDelete(r, a)
+	if bad != nil {
+		bad.write(w)
+		return
+	}
+	answer := g.ask(a.request(r, nil))
+	if answer.status == http.StatusAccepted && a.digest != "" {
+		g.quota.note(change{repository: a.repository, digest: a.digest, gone: true})
+	}
+	answer.send(w)
+}
+
+// mayDelete says why something stays.
+func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
+	if a.kind == blob {
+		// Which images need a blob is known to whoever reads all of them.
+		if g.guide != nil || len(g.rules.ImmutableTags) > 0 {
+			return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "blobs are not deleted one by one here; delete the image, and towpath prune removes what nothing needs")
+		}
+		return nil
+	}
+	digest := a.digest
+	if a.tag != "" {
+		now, bad := g.current(r, a.route)
+		if bad != nil {
+			return bad
+		}
+		digest = now
+	}
+	if digest == "" {
+		return nil // distribution says that it is not there
+	}
+	if tag, bad := g.immutable(r, a, digest); bad != nil {
+		return bad
+	} else if tag != "" {
+		return refuse(http.StatusConflict, "DENIED", "the tag "+tag+" is this image and is never deleted here (immutable-tags in the operator's file)")
+	}
+	return g.used(r, a, digest)
+}
+
+// used says what names an image, where something does.
+func (g *gate) used(r *http.Request, a ask, digest string) *refusal {
+	if g.guide == nil {
+		return nil
+	}
+	uses, err := g.guide.Uses(r.Context(), a.repository, digest)
+	if err != nil {
+		return admitted(err)
+	}
+	if len(uses) == 0 {
+		return nil
+	}
+	named := strings.Join(uses[:min(len(uses), 5)], ", ")
+	if more := len(uses) - 5; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	return refuse(http.StatusConflict, "DENIED", "the image is in use: "+named+"; delete it when nothing names it")
+}
+
+// immutable is a tag that never changes and would go with a deletion.
+func (g *gate) immutable(r *http.Request, a ask, digest string) (string, *refusal) {
+	if len(g.rules.ImmutableTags) == 0 {
+		return "", nil
+	}
+	if a.tag != "" {
+		if matches(g.rules.ImmutableTags, a.tag) {
+			return a.tag, nil
+		}
+		return "", nil
+	}
+	last := ""
+	for {
+		query := url.Values{"n": {strconv.Itoa(mostListed)}}
+		if last != "" {
+			query.Set("last", last)
+		}
+		answer := g.look(r.Context(), http.MethodGet, route{kind: tagList, repository: a.repository}, query)
+		if answer.status == http.StatusNotFound {
+			return "", nil
+		}
+		var page struct{ Tags []string }
+		if answer.status != http.StatusOK || json.Unmarshal(answer.body.Bytes(), &page) != nil {
+			return "", unread()
+		}
+		for _, tag := range page.Tags {
+			if !matches(g.rules.ImmutableTags, tag) {
+				continue
+			}
+			at := route{kind: manifest, repository: a.repository, tag: tag}
+			answer := g.look(r.Context(), http.MethodHead, at, nil)
+			if answer.status != http.StatusOK && answer.status != http.StatusNotFound {
+				return "", unread()
+			}
+			if answer.header.Get("Docker-Content-Digest") == digest {
+				return tag, nil
+			}
+		}
+		if answer.header.Get("Link") == "" || len(page.Tags) == 0 {
+			return "", nil
+		}
+		last = page.Tags[len(page.Tags)-1]
+	}
+}

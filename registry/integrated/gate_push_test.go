@@ -1,0 +1,283 @@
+package integrated
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A push of a tag is marked before it is linked, and the guide hears of it after; a push by digest
+// is neither.
+func TestPushIsMarked(t *testing.T) {
+	guide := &fakeGuide{}
+	d := open(t, guide)
+	d.marks.fails = errors.New("disk gone")
+	m := d.image(t, "alice", "team1/web", "one")
+	at := "/v2/team1/web/manifests/"
+	d.want(t, 500, "alice", "PUT", at+"1.0", m, "Content-Type", imageType)
+	d.want(t, 404, "alice", "HEAD", at+"1.0", "", "Accept", imageType)
+	d.marks.fails = fmt.Errorf("mark: %w", syscall.ENOSPC)
+	d.want(t, 507, "alice", "PUT", at+"1.0", m, "Content-Type", imageType)
+	if guide.arrived != 0 {
+		t.Error("the guide heard of a push that failed")
+	}
+	d.marks.fails = nil
+	d.want(t, 201, "alice", "PUT", at+digestOf(m), m, "Content-Type", imageType)
+	if guide.arrived != 0 || d.marks.all != nil {
+		t.Errorf("a push by digest was marked: %v", d.marks.all)
+	}
+	got := d.want(t, 201, "alice", "PUT", at+"1.0", m, "Content-Type", imageType)
+	if got.header.Get("Docker-Content-Digest") != digestOf(m) || got.header.Get("Location") != at+digestOf(m) {
+		t.Errorf("got %v", got.header)
+	}
+	if diff := cmp.Diff([]string{"team1/web:1.0@" + digestOf(m)}, d.marks.all); diff != "" || guide.arrived != 1 {
+		t.Errorf("arrived %d times; marks (-want +got):\n%s", guide.arrived, diff)
+	}
+}
+
+// What the streams do not take is refused with their words, before anything is stored.
+func TestPushRefusedByStreams(t *testing.T) {
+	guide := &fakeGuide{refuses: map[string]*Refusal{
+		"team1/web": {What: "team1/web:1.0 comes from quay.io/a/b", Fix: "remove its from"},
+		"team1/api": {What: "the repository was not read yet", Fix: "try again", Starting: true},
+	}}
+	d := open(t, guide)
+	m := d.image(t, "alice", "team1/web", "one")
+	got := d.want(t, 403, "alice", "PUT", "/v2/team1/web/manifests/1.0", m, "Content-Type", imageType)
+	if want := `{"errors":[{"code":"DENIED","message":"team1/web:1.0 comes from quay.io/a/b; remove its from"}]}`; got.body != want {
+		t.Errorf("got %s, want %s", got.body, want)
+	}
+	d.want(t, 404, "alice", "HEAD", "/v2/team1/web/manifests/"+digestOf(m), "", "Accept", imageType)
+	got = d.want(t, 503, "alice", "PUT", "/v2/team1/api/manifests/1.0", m, "Content-Type", imageType)
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	guide.asked = nil
+	d.want(t, 403, "bob", "PUT", "/v2/team1/web/manifests/1.0", m, "Content-Type", imageType)
+	if guide.asked != nil {
+		t.Errorf("streams were asked for somebody without a right: %v", guide.asked)
+	}
+	d.want(t, 400, "alice", "PUT", "/v2/team1/web/sub/manifests/1.0", m, "Content-Type", imageType)
+}
+
+// fault: E-09
+// What is no whole image is refused before it is marked, and nothing names it afterwards.
+func TestManifestsThatAreRefused(t *testing.T) {
+	guide := &fakeGuide{}
+	d := open(t, guide)
+	whole := d.image(t, "alice", "team1/web", "one")
+	config, layer := digestOf(`{"architecture":"amd64","os":"linux"}`), digestOf("one")
+	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"platform":{"architecture":"amd64","os":"linux"}}`, imageType, digestOf(whole), len(whole))
+	index := `{"schemaVersion":2,"mediaType":"` + indexType + `","manifests":[` + child + `]}`
+	elsewhere := d.blob(t, "bob", "team2/web", "a layer of team2")
+	with := func(more string) string { return strings.TrimSuffix(whole, "}") + "," + more + "}" }
+	for name, c := range map[string]struct {
+		contentType, body string
+		status            int
+	}{
+		"4 MiB and a byte":         {imageType, whole + strings.Repeat(" ", mostManifest-len(whole)+1), 413},
+		"a layer that is missing":  {imageType, manifestOf(config, 37, digestOf("never"), 5), 400},
+		"a config that is missing": {imageType, manifestOf(digestOf("never"), 5, layer, 3), 400},
+		"a layer of another":       {imageType, manifestOf(config, 37, elsewhere, 16), 400},
+		"a child that is missing":  {indexType, index, 400},
+		"an image and an index":    {imageType, with(`"manifests":[]`), 400},
+		"an index and an image":    {indexType, strings.TrimSuffix(index, "}") + `,"layers":[]}`, 400},
+		"an index with a config":   {indexType, strings.TrimSuffix(index, "}") + `,"config":{}}`, 400},
+		"another case":             {imageType, with(`"Manifests":[]`), 400},
+		"a key twice":              {imageType, with(`"layers":[]`), 400},
+		"a key twice, other case":  {imageType, with(`"LAYERS":[]`), 400},
+		"letters like letters":     {imageType, with(`"manifestſ":[]`), 400},
+		"an image said an index":   {indexType, whole, 400},
+		"an index said an image":   {imageType, index, 400},
+		"OCI said Docker":          {"application/vnd.docker.distribution.manifest.v2+json", whole, 400},
+		"schema 1":                 {"application/vnd.docker.distribution.manifest.v1+json", `{"schemaVersion":1,"fsLayers":[]}`, 400},
+		"with schema 1":            {imageType, with(`"fsLayers":[]`), 400},
+		"no type":                  {"", whole, 400},
+		"a type of anything":       {"application/json", whole, 400},
+		"nothing":                  {imageType, "", 400},
+		"a list":                   {imageType, "[" + whole + "]", 400},
+		"two":                      {imageType, whole + whole, 400},
+		"half":                     {imageType, whole[:len(whole)-2], 400},
+		"a wrong mediaType":        {imageType, strings.Replace(whole, `"mediaType":"`+imageType+`"`, `"mediaType":7`, 1), 400},
+	} {
+		for _, reference := range []string{"1.0", digestOf(c.body)} {
+			got := d.as(t, "alice", "PUT", "/v2/team1/api/manifests/"+reference, c.body, "Content-Type", c.contentType)
+			if name == "a layer of another" || strings.Contains(name, "missing") {
+				if !strings.Contains(got.body, "MANIFEST_BLOB_UNKNOWN") {
+					t.Errorf("%s: got %s", name, got.body)
+				}
+			}
+			if got.status != c.status {
+				t.Errorf("%s: got %d %s, want %d", name, got.status, got.body, c.status)
+			}
+		}
+		d.want(t, 404, "alice", "HEAD", "/v2/team1/api/manifests/"+digestOf(c.body), "", "Accept", imageType)
+	}
+	d.want(t, 400, "alice", "PUT", "/v2/team1/web/manifests/"+digestOf("other"), whole, "Content-Type", imageType)
+	if d.marks.all != nil || guide.arrived != 0 {
+		t.Errorf("marked: %v, arrived %d", d.marks.all, guide.arrived)
+	}
+	d.want(t, 404, "alice", "GET", "/v2/team1/api/tags/list", "")
+
+	// And what is whole is taken, up to 4 MiB exactly.
+	d.want(t, 201, "alice", "PUT", "/v2/team1/web/manifests/1.0", whole, "Content-Type", imageType+"; charset=utf-8")
+	d.want(t, 201, "alice", "PUT", "/v2/team1/web/manifests/2.0", index, "Content-Type", indexType)
+	full := whole + strings.Repeat(" ", mostManifest-len(whole))
+	d.want(t, 201, "alice", "PUT", "/v2/team1/web/manifests/3.0", full, "Content-Type", imageType)
+}
+
+// fault: E-07
+// A tag that never changes does not: not by a push, not by a deletion, and not by one of its
+// digest (CVE-2026-41888, CVE-2026-31801).
+func TestImmutableTags(t *testing.T) {
+	guide := &fakeGuide{tags: map[string]map[string]string{"team1/web": {"v9": aDigest}}}
+	for name, guide := range map[string]Guide{"alone": nil, "with streams": guide} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, guide, func(r *Rules) { r.ImmutableTags = []Pattern{glob("v*")}; r.Delete = true })
+			first := d.push(t, "alice", "team1/web", "v1", "one")
+			d.push(t, "alice", "team1/web", "v1", "one") // the same again
+			d.push(t, "alice", "team1/web", "latest", "one")
+			other := d.image(t, "alice", "team1/web", "two")
+			at := "/v2/team1/web/manifests/"
+			got := d.want(t, 409, "alice", "PUT", at+"v1", other, "Content-Type", imageType)
+			if !strings.Contains(got.body, first) {
+				t.Errorf("got %s, want the digest that stays", got.body)
+			}
+			d.want(t, 201, "alice", "PUT", at+"latest", other, "Content-Type", imageType)
+			if guide != nil {
+				d.want(t, 409, "alice", "PUT", at+"v9", other, "Content-Type", imageType) // on record, not in storage
+			}
+			d.want(t, 409, "alice", "DELETE", at+"v1", "")
+			d.want(t, 409, "alice", "DELETE", at+first, "")
+			d.want(t, 405, "alice", "DELETE", "/v2/team1/web/blobs/"+digestOf("one"), "")
+			if got := d.want(t, 200, "alice", "HEAD", at+"v1", "", "Accept", imageType); got.header.Get("Docker-Content-Digest") != first {
+				t.Errorf("v1 is %s", got.header.Get("Docker-Content-Digest"))
+			}
+			d.want(t, 202, "alice", "DELETE", at+"latest", "")
+			d.want(t, 202, "alice", "DELETE", at+digestOf(other), "")
+		})
+	}
+}
+
+// fault: E-07
+// Of many pushes of one new tag that never changes, with different images, one is taken.
+func TestImmutableTagAtOnce(t *testing.T) {
+	d := open(t, nil, func(r *Rules) { r.ImmutableTags = []Pattern{glob("*")} })
+	var images []string
+	for i := range 8 {
+		images = append(images, d.image(t, "alice", "team1/web", fmt.Sprint("layer ", i)))
+	}
+	statuses := make([]int, len(images))
+	var all sync.WaitGroup
+	for i, m := range images {
+		all.Go(func() {
+			statuses[i] = d.as(t, "alice", "PUT", "/v2/team1/web/manifests/v1", m, "Content-Type", imageType).status
+		})
+	}
+	all.Wait()
+	slices.Sort(statuses)
+	if diff := cmp.Diff([]int{201, 409, 409, 409, 409, 409, 409, 409}, statuses); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(d.marks.all) != 1 {
+		t.Errorf("marked: %v", d.marks.all)
+	}
+}
+
+// fault: E-07
+// Nothing is deleted where the operator does not allow it, whoever asks.
+func TestDeleteOff(t *testing.T) {
+	d := open(t, nil)
+	digest := d.push(t, "alice", "team1/web", "1.0", "one")
+	for _, path := range []string{"manifests/1.0", "manifests/" + digest, "blobs/" + digestOf("one"), "manifests/none"} {
+		got := d.want(t, 405, "alice", "DELETE", "/v2/team1/web/"+path, "")
+		if !strings.Contains(got.body, "delete: true") {
+			t.Errorf("got %s, want the line to write", got.body)
+		}
+		d.want(t, 403, "bob", "DELETE", "/v2/team1/web/"+path, "")
+		d.want(t, 401, "", "DELETE", "/v2/team1/web/"+path, "")
+	}
+	d.want(t, 200, "alice", "GET", "/v2/team1/web/manifests/1.0", "", "Accept", imageType)
+}
+
+// fault: E-07
+// What a file or a status names stays, and the answer says what names it.
+func TestDeleteInUse(t *testing.T) {
+	guide := &fakeGuide{uses: map[string][]string{}}
+	d := open(t, guide, func(r *Rules) { r.Delete = true })
+	used := d.push(t, "alice", "team1/web", "1.0", "one")
+	free := d.push(t, "alice", "team1/web", "2.0", "two")
+	guide.uses[used] = []string{"apps/web.yaml", "a", "b", "c", "d", "e", "f"}
+	at := "/v2/team1/web/manifests/"
+	for _, reference := range []string{"1.0", used} {
+		got := d.want(t, 409, "alice", "DELETE", at+reference, "")
+		if !strings.Contains(got.body, "apps/web.yaml, a, b, c, d and 2 more") {
+			t.Errorf("got %s", got.body)
+		}
+	}
+	guide.tags = map[string]map[string]string{"team1/web": {"2.0": used}} // on record it is another
+	d.want(t, 409, "alice", "DELETE", at+"2.0", "")
+	guide.tags = nil
+	d.want(t, 405, "alice", "DELETE", "/v2/team1/web/blobs/"+digestOf("two"), "")
+	d.want(t, 202, "alice", "DELETE", at+free, "")
+	d.want(t, 404, "alice", "DELETE", at+"2.0", "")
+	d.want(t, 200, "alice", "GET", at+"1.0", "", "Accept", imageType)
+}
+
+// What is pulled may be asked in parts, and only if it changed.
+func TestPullInParts(t *testing.T) {
+	d := open(t, nil)
+	digest := d.push(t, "alice", "team1/web", "1.0", "a layer")
+	got := d.want(t, http.StatusPartialContent, "alice", "GET", "/v2/team1/web/blobs/"+digestOf("a layer"), "", "Range", "bytes=2-")
+	if got.body != "layer" {
+		t.Errorf("got %q", got.body)
+	}
+	d.want(t, 304, "alice", "GET", "/v2/team1/web/manifests/1.0", "", "Accept", imageType, "If-None-Match", `"`+digest+`"`)
+}
+
+// A key is read as Go's readers read it, and whatever is taken is one object.
+func FuzzCheckManifest(f *testing.F) {
+	f.Add(manifestOf(aDigest, 1, aDigest, 1), true)
+	f.Add(`{"schemaVersion":2,"manifests":[],"mediaType":"`+indexType+`"}`, false)
+	f.Add(`{"layers":[],"Layers":[]}`, true)
+	f.Add(`{"layers":[]}{}`, true)
+	f.Add(`{"manifestſ":[],"layers":[]}`, true)
+	f.Fuzz(func(t *testing.T, content string, image bool) {
+		said := indexType
+		if image {
+			said = imageType
+		}
+		if _, bad := checkManifest([]string{said}, []byte(content)); bad != nil {
+			return
+		}
+		has := fieldsOf(content)
+		if image != has.Layers || image == has.Manifests || has.MediaType != "" && has.MediaType != said {
+			t.Errorf("%q was taken as %s: %+v", content, said, has)
+		}
+	})
+}
+
+// fields are what Go's own reader finds in a manifest.
+type fields struct {
+	Layers, Manifests bool
+	MediaType         string
+}
+
+func fieldsOf(content string) fields {
+	var read struct {
+		MediaType         string
+		Layers, Manifests *json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(content), &read); err != nil {
+		return fields{}
+	}
+	return fields{read.Layers != nil, read.Manifests != nil, read.MediaType}
+}
