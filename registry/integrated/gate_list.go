@@ -88,6 +88,9 @@ func (g *gate) pullable(r *http.Request, a ask, n int) (names []string, more boo
 		if answer.header.Get("Link") == "" || len(page.Repositories) == 0 {
 			break
 		}
+		if len(names) == n {
+			return names, true, nil // or what follows is nothing for them: then the next page is empty
+		}
 		last = page.Repositories[len(page.Repositories)-1]
 	}
 	return names, false, nil

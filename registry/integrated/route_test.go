@@ -6,9 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/distribution/distribution/v3/configuration"
-	"github.com/distribution/distribution/v3/registry/handlers"
 )
 
 var (
@@ -122,10 +119,10 @@ func FuzzRoute(f *testing.F) {
 		f.Add(path, true)
 		f.Add(path, false)
 	}
-	config := &configuration.Configuration{Storage: configuration.Storage{
-		"inmemory": {}, "maintenance": {"uploadpurging": map[any]any{"enabled": false}},
-	}}
-	app := handlers.NewApp(logged{f.Context(), newEntry(nil)}, config)
+	registry, err := New(f.Context(), Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, path string, streams bool) {
 		r, bad := routeOf(path, streams)
 		if bad != nil {
@@ -146,7 +143,7 @@ func FuzzRoute(f *testing.F) {
 		// A list of tags of nothing names the repository that distribution saw.
 		at := route{kind: tagList, repository: r.repository}
 		w := httptest.NewRecorder()
-		app.ServeHTTP(w, bare(t.Context(), "GET", at.path(), url.Values{}))
+		registry.serve(w, bare(t.Context(), "GET", at.path(), url.Values{}))
 		if w.Code != 404 || !strings.Contains(w.Body.String(), `"name":"`+r.repository+`"`) {
 			t.Fatalf("%q: distribution says %d %s", path, w.Code, w.Body)
 		}
