@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -124,8 +123,8 @@ func admitted(err error) *refusal {
 
 // unwritten is the answer where storage failed.
 func unwritten(err error) *refusal {
-	if errors.Is(err, syscall.ENOSPC) {
-		return refuse(http.StatusInsufficientStorage, "DENIED", "the registry's disk is full; its operator makes room, or runs towpath prune")
+	if isFull(err) {
+		return refuse(http.StatusInsufficientStorage, "UNAVAILABLE", "the registry's storage is full, so nothing can be pushed to it; its operator can make room: towpath prune, or a larger volume")
 	}
 	return refuse(http.StatusInternalServerError, "UNKNOWN", "the push could not be written down; its operator finds why in the log. Push again then")
 }
@@ -351,13 +350,9 @@ func (g *gate) immutable(r *http.Request, a ask, digest string) (string, *refusa
 			if !matches(g.rules.ImmutableTags, tag) {
 				continue
 			}
-			at := route{kind: manifest, repository: a.repository, tag: tag}
-			answer := g.look(r.Context(), http.MethodHead, at, nil)
-			if answer.status != http.StatusOK && answer.status != http.StatusNotFound {
-				return "", unread()
-			}
-			if answer.header.Get("Docker-Content-Digest") == digest {
-				return tag, nil
+			now, bad := g.current(r, route{kind: manifest, repository: a.repository, tag: tag})
+			if bad != nil || now == digest {
+				return tag, bad
 			}
 		}
 		if answer.header.Get("Link") == "" || len(page.Tags) == 0 {

@@ -18,7 +18,7 @@ import (
 // is neither.
 func TestPushIsMarked(t *testing.T) {
 	guide := &fakeGuide{}
-	d := open(t, guide)
+	d := doorTo(t, guide)
 	d.marks.fails = errors.New("disk gone")
 	m := d.image(t, "alice", "team1/web", "one")
 	at := "/v2/team1/web/manifests/"
@@ -49,7 +49,7 @@ func TestPushRefusedByStreams(t *testing.T) {
 		"team1/web": {What: "team1/web:1.0 comes from quay.io/a/b", Fix: "remove its from"},
 		"team1/api": {What: "the repository was not read yet", Fix: "try again", Starting: true},
 	}}
-	d := open(t, guide)
+	d := doorTo(t, guide)
 	m := d.image(t, "alice", "team1/web", "one")
 	got := d.want(t, 403, "alice", "PUT", "/v2/team1/web/manifests/1.0", m, "Content-Type", imageType)
 	if want := `{"errors":[{"code":"DENIED","message":"team1/web:1.0 comes from quay.io/a/b; remove its from"}]}`; got.body != want {
@@ -72,7 +72,7 @@ func TestPushRefusedByStreams(t *testing.T) {
 // What is no whole image is refused before it is marked, and nothing names it afterwards.
 func TestManifestsThatAreRefused(t *testing.T) {
 	guide := &fakeGuide{}
-	d := open(t, guide)
+	d := doorTo(t, guide)
 	whole := d.image(t, "alice", "team1/web", "one")
 	config, layer := digestOf(`{"architecture":"amd64","os":"linux"}`), digestOf("one")
 	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"platform":{"architecture":"amd64","os":"linux"}}`, imageType, digestOf(whole), len(whole))
@@ -141,7 +141,7 @@ func TestImmutableTags(t *testing.T) {
 	guide := &fakeGuide{tags: map[string]map[string]string{"team1/web": {"v9": aDigest}}}
 	for name, guide := range map[string]Guide{"alone": nil, "with streams": guide} {
 		t.Run(name, func(t *testing.T) {
-			d := open(t, guide, func(r *Rules) { r.ImmutableTags = []Pattern{glob("v*")}; r.Delete = true })
+			d := doorTo(t, guide, func(r *Rules) { r.ImmutableTags = []Pattern{glob("v*")}; r.Delete = true })
 			first := d.push(t, "alice", "team1/web", "v1", "one")
 			d.push(t, "alice", "team1/web", "v1", "one") // the same again
 			d.push(t, "alice", "team1/web", "latest", "one")
@@ -170,7 +170,7 @@ func TestImmutableTags(t *testing.T) {
 // fault: E-07
 // Of many pushes of one new tag that never changes, with different images, one is taken.
 func TestImmutableTagAtOnce(t *testing.T) {
-	d := open(t, nil, func(r *Rules) { r.ImmutableTags = []Pattern{glob("*")} })
+	d := doorTo(t, nil, func(r *Rules) { r.ImmutableTags = []Pattern{glob("*")} })
 	var images []string
 	for i := range 8 {
 		images = append(images, d.image(t, "alice", "team1/web", fmt.Sprint("layer ", i)))
@@ -195,7 +195,7 @@ func TestImmutableTagAtOnce(t *testing.T) {
 // fault: E-07
 // Nothing is deleted where the operator does not allow it, whoever asks.
 func TestDeleteOff(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	digest := d.push(t, "alice", "team1/web", "1.0", "one")
 	for _, path := range []string{"manifests/1.0", "manifests/" + digest, "blobs/" + digestOf("one"), "manifests/none"} {
 		got := d.want(t, 405, "alice", "DELETE", "/v2/team1/web/"+path, "")
@@ -212,7 +212,7 @@ func TestDeleteOff(t *testing.T) {
 // What a file or a status names stays, and the answer says what names it.
 func TestDeleteInUse(t *testing.T) {
 	guide := &fakeGuide{uses: map[string][]string{}}
-	d := open(t, guide, func(r *Rules) { r.Delete = true })
+	d := doorTo(t, guide, func(r *Rules) { r.Delete = true })
 	used := d.push(t, "alice", "team1/web", "1.0", "one")
 	free := d.push(t, "alice", "team1/web", "2.0", "two")
 	guide.uses[used] = []string{"apps/web.yaml", "a", "b", "c", "d", "e", "f"}
@@ -234,7 +234,7 @@ func TestDeleteInUse(t *testing.T) {
 
 // What is pulled may be asked in parts, and only if it changed.
 func TestPullInParts(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	digest := d.push(t, "alice", "team1/web", "1.0", "a layer")
 	got := d.want(t, http.StatusPartialContent, "alice", "GET", "/v2/team1/web/blobs/"+digestOf("a layer"), "", "Range", "bytes=2-")
 	if got.body != "layer" {

@@ -7,8 +7,8 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 )
 
-// files is the storage in a directory.
-func files(dir string) shelf {
+// stored is the storage in a directory.
+func stored(dir string) shelf {
 	return filesystem.New(filesystem.DriverParameters{RootDirectory: dir, MaxThreads: 25})
 }
 

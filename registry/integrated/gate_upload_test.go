@@ -13,7 +13,7 @@ import (
 // An upload belongs to who began it: for everybody else it is not there, also for those who may push
 // to the same repository and know its address.
 func TestUploadOfAnother(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	at := d.begin(t, "alice", "team1/web")
 	content := "a layer"
 	for _, method := range []string{"GET", "PATCH", "PUT", "DELETE"} {
@@ -32,7 +32,7 @@ func TestUploadOfAnother(t *testing.T) {
 // fault: E-04
 // What does not fit the digest, the place or the length that a client says is not kept.
 func TestUploadThatLies(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	at := d.begin(t, "alice", "team1/web")
 	d.want(t, 400, "alice", "PUT", at+"&digest="+digestOf("something else"), "a layer")
 	d.want(t, 404, "alice", "HEAD", "/v2/team1/web/blobs/"+digestOf("a layer"), "")
@@ -70,7 +70,7 @@ func TestRangeWithoutLength(t *testing.T) {
 
 // What a form in a body says is no parameter: the digest and the mount are of the address alone.
 func TestFormInBody(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	layer := d.blob(t, "bob", "team2/web", "a layer of team2")
 	form := "mount=" + layer + "&from=team2/web"
 	got := d.want(t, 202, "alice", "POST", "/v2/team1/web/blobs/uploads/", form, "Content-Type", "application/x-www-form-urlencoded")
@@ -81,7 +81,7 @@ func TestFormInBody(t *testing.T) {
 // fault: E-04
 // Ten thousand uploads are tried, and a hundred are open; another principal has its own.
 func TestManyUploads(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	opened, refused := 0, 0
 	var last string
 	for range 10_000 {
@@ -116,7 +116,7 @@ func recorded(ctx context.Context, d *door, who, method, path string) *kept {
 
 // An upload of which nothing is heard ends after an hour, in storage too.
 func TestUploadForgotten(t *testing.T) {
-	d := open(t, nil, func(r *Rules) { r.Limits.UploadsOpen = 1; r.Limits.NamespaceSize = 1000 })
+	d := doorTo(t, nil, func(r *Rules) { r.Limits.UploadsOpen = 1; r.Limits.NamespaceSize = 1000 })
 	at := d.begin(t, "alice", "team1/web")
 	at = d.want(t, 202, "alice", "PATCH", at, "a part").header.Get("Location")
 	d.want(t, 429, "alice", "POST", "/v2/team1/web/blobs/uploads/", "")
@@ -136,7 +136,7 @@ func TestUploadForgotten(t *testing.T) {
 
 // Two requests to one upload do not write at the same time.
 func TestUploadBusy(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	at := d.begin(t, "alice", "team1/web")
 	body, more := io.Pipe()
 	done := make(chan int)
@@ -174,7 +174,7 @@ func TestUploadBusy(t *testing.T) {
 // A blob of another repository is linked only by who may pull it there; else it is as if it were
 // not there. And it is served only where it is linked.
 func TestMount(t *testing.T) {
-	d := open(t, nil)
+	d := doorTo(t, nil)
 	secret := d.blob(t, "bob", "team2/web", "a layer of team2")
 	own := d.blob(t, "alice", "team1/web", "a layer of team1")
 	for _, query := range []string{
@@ -197,7 +197,7 @@ func TestMount(t *testing.T) {
 
 // A blob is as large as it may be, and no larger, whether its length is said or not.
 func TestBlobSize(t *testing.T) {
-	d := open(t, nil, func(r *Rules) { r.Limits.BlobSize = 10; r.Limits.UploadsOpen = 1 })
+	d := doorTo(t, nil, func(r *Rules) { r.Limits.BlobSize = 10; r.Limits.UploadsOpen = 1 })
 	d.blob(t, "alice", "team1/web", "ten bytes.")
 	at := d.begin(t, "alice", "team1/web")
 	d.want(t, 413, "alice", "PUT", at+"&digest="+digestOf("eleven bytes"), "eleven byte")
@@ -223,7 +223,7 @@ func TestBlobSize(t *testing.T) {
 // same when it is counted from storage.
 func TestQuota(t *testing.T) {
 	dir := t.TempDir()
-	d := openIn(t, dir, nil, func(r *Rules) { r.Limits.NamespaceSize = 2000; r.Delete = true })
+	d := doorIn(t, dir, nil, func(r *Rules) { r.Limits.NamespaceSize = 2000; r.Delete = true })
 	q := d.r.gate.quota
 	check := func(what string) {
 		t.Helper()
@@ -231,7 +231,7 @@ func TestQuota(t *testing.T) {
 		linked, pending := q.of("team1").linked, q.of("team1").pending
 		q.mu.Unlock()
 		again := newQuota(2000)
-		if err := again.count(t.Context(), files(dir)); err != nil {
+		if err := again.count(t.Context(), stored(dir)); err != nil {
 			t.Fatal(err)
 		}
 		if counted := again.of("team1").linked; counted != linked || pending != 0 {
@@ -269,10 +269,10 @@ func TestQuota(t *testing.T) {
 // What happens while storage is counted is not lost.
 func TestCountMeanwhile(t *testing.T) {
 	dir := t.TempDir()
-	d := openIn(t, dir, nil, func(r *Rules) { r.Limits.NamespaceSize = 2000 })
+	d := doorIn(t, dir, nil, func(r *Rules) { r.Limits.NamespaceSize = 2000 })
 	d.blob(t, "alice", "team1/web", "first")
 	q := newQuota(2000)
-	err := q.count(t.Context(), during{files(dir), func() {
+	err := q.count(t.Context(), during{stored(dir), func() {
 		q.note(change{repository: "team1/api", digest: digestOf("second"), size: 6})
 		q.note(change{repository: "team1/web", digest: digestOf("first"), gone: true})
 	}})

@@ -2,7 +2,6 @@ package integrated
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -122,14 +121,14 @@ func (q *quota) full(namespace string) *refusal {
 
 // count reads from storage what is linked. What is noted meanwhile is not lost. It is called
 // at opening, and again after a garbage collection.
-func (q *quota) count(ctx context.Context, storage shelf) error {
+func (q *quota) count(ctx context.Context, on shelf) error {
 	if q.most == 0 {
 		return nil
 	}
 	q.mu.Lock()
 	q.reads++
 	q.mu.Unlock()
-	found, err := linkedIn(ctx, storage)
+	found, err := linkedIn(ctx, on)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	early := q.early
@@ -170,20 +169,20 @@ type shelf interface {
 const root = "/docker/registry/v2"
 
 // linkedIn lists what every repository links: layers and manifests.
-func linkedIn(ctx context.Context, storage shelf) ([]change, error) {
+func linkedIn(ctx context.Context, on shelf) ([]change, error) {
 	var found []change
 	sizes := map[string]int64{}
-	err := repositoriesIn(ctx, storage, root+"/repositories", func(at string) error {
+	err := repositoriesIn(ctx, on, root+"/repositories", func(at string) error {
 		repository := strings.TrimPrefix(at, root+"/repositories/")
 		for _, kind := range []string{"/_layers", "/_manifests/revisions"} {
-			digests, err := digestsIn(ctx, storage, at+kind)
+			digests, err := digestsIn(ctx, on, at+kind)
 			if err != nil {
 				return err
 			}
 			for _, digest := range digests {
 				size, known := sizes[digest]
 				if !known {
-					if size, err = sizeOf(ctx, storage, digest); err != nil {
+					if size, err = sizeOf(ctx, on, digest); err != nil {
 						return err
 					}
 					sizes[digest] = size
@@ -197,8 +196,8 @@ func linkedIn(ctx context.Context, storage shelf) ([]change, error) {
 }
 
 // repositoriesIn calls each for all repositories below a path.
-func repositoriesIn(ctx context.Context, storage shelf, at string, each func(at string) error) error {
-	names, err := listed(ctx, storage, at)
+func repositoriesIn(ctx context.Context, on shelf, at string, each func(at string) error) error {
+	names, err := listed(ctx, on, at)
 	if err != nil {
 		return err
 	}
@@ -209,7 +208,7 @@ func repositoriesIn(ctx context.Context, storage shelf, at string, each func(at 
 			is = true
 		case strings.HasPrefix(base, "_"):
 		default:
-			if err := repositoriesIn(ctx, storage, name, each); err != nil {
+			if err := repositoriesIn(ctx, on, name, each); err != nil {
 				return err
 			}
 		}
@@ -222,20 +221,20 @@ func repositoriesIn(ctx context.Context, storage shelf, at string, each func(at 
 
 // digestsIn are the digests below a path, whose link is there: what was deleted leaves its
 // directory.
-func digestsIn(ctx context.Context, storage shelf, at string) ([]string, error) {
-	algorithms, err := listed(ctx, storage, at)
+func digestsIn(ctx context.Context, on shelf, at string) ([]string, error) {
+	algorithms, err := listed(ctx, on, at)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for _, algorithm := range algorithms {
-		hexes, err := listed(ctx, storage, algorithm)
+		hexes, err := listed(ctx, on, algorithm)
 		if err != nil {
 			return nil, err
 		}
 		for _, hex := range hexes {
-			_, err := storage.Stat(ctx, hex+"/link")
-			if err != nil && !notThere(err) {
+			_, err := on.Stat(ctx, hex+"/link")
+			if err != nil && !isGone(err) {
 				return nil, err
 			}
 			if err == nil {
@@ -247,13 +246,13 @@ func digestsIn(ctx context.Context, storage shelf, at string) ([]string, error) 
 }
 
 // sizeOf is the size of a blob; 0 where it is not there.
-func sizeOf(ctx context.Context, storage shelf, digest string) (int64, error) {
+func sizeOf(ctx context.Context, on shelf, digest string) (int64, error) {
 	algorithm, hex, _ := strings.Cut(digest, ":")
 	if len(hex) < 2 {
 		return 0, nil
 	}
-	info, err := storage.Stat(ctx, root+"/blobs/"+algorithm+"/"+hex[:2]+"/"+hex+"/data")
-	if notThere(err) {
+	info, err := on.Stat(ctx, root+"/blobs/"+algorithm+"/"+hex[:2]+"/"+hex+"/data")
+	if isGone(err) {
 		return 0, nil
 	}
 	if err != nil {
@@ -262,15 +261,10 @@ func sizeOf(ctx context.Context, storage shelf, digest string) (int64, error) {
 	return info.Size(), nil
 }
 
-func listed(ctx context.Context, storage shelf, at string) ([]string, error) {
-	names, err := storage.List(ctx, at)
-	if notThere(err) {
+func listed(ctx context.Context, on shelf, at string) ([]string, error) {
+	names, err := on.List(ctx, at)
+	if isGone(err) {
 		return nil, nil
 	}
 	return names, err
-}
-
-func notThere(err error) bool {
-	var none storagedriver.PathNotFoundError
-	return errors.As(err, &none)
 }
