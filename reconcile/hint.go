@@ -59,8 +59,27 @@ func (h Hint) names(s *Stream, tag string, scheduled bool) bool {
 
 // Hint asks the walker to look now. It may be called from any goroutine and never
 // blocks. Hints that say the same are one; what is said of repositories that no stream
-// names is nothing.
-func (r *Reconciler) Hint(h Hint) { r.inbox.put(h, time.Now()) }
+// names is nothing. It reports whether there was room for what is to be done.
+func (r *Reconciler) Hint(h Hint) bool { return r.inbox.put(h, time.Now()) }
+
+// Awaits reports whether something that a person's hint names is asked, or was answered and
+// not dealt with: written, or found to be nothing to write. It is called where Passed is.
+func (r *Reconciler) Awaits(h Hint) bool {
+	if r.cat == nil || r.mem == nil {
+		return false
+	}
+	return slices.ContainsFunc(r.cat.Streams, func(s *Stream) bool {
+		if h.Stream != (imagestream.Name{}) && h.Stream != s.Name {
+			return false
+		}
+		return slices.ContainsFunc(s.wants, func(w want) bool {
+			target := w.target(s)
+			_, owed := r.mem.owed[target]
+			st := r.mem.state(target)
+			return h.names(s, target.Tag, w.scheduled) && (owed || st != nil && (st.asking != "" || st.again))
+		})
+	})
+}
 
 const (
 	// maxHints is how many different hints wait at most, beside those of registries
@@ -104,7 +123,8 @@ func (in *inbox) init() chan struct{} {
 	return in.rung
 }
 
-func (in *inbox) put(h Hint, now time.Time) {
+// put keeps a hint, and reports whether there was room.
+func (in *inbox) put(h Hint, now time.Time) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.init()
@@ -113,7 +133,7 @@ func (in *inbox) put(h Hint, now time.Time) {
 		in.wanted = true
 		if in.named != nil {
 			if h.Upstream, bounded = in.named.upstream(h); !bounded {
-				return
+				return true
 			}
 		}
 	}
@@ -121,7 +141,7 @@ func (in *inbox) put(h Hint, now time.Time) {
 	h.Expect = ""
 	if _, there := in.hints[h]; !there && !bounded {
 		if in.others >= maxHints {
-			return // a person asks again; before the first pass polling is about to ask for everything
+			return false
 		}
 		in.others++
 	}
@@ -134,6 +154,7 @@ func (in *inbox) put(h Hint, now time.Time) {
 	default:
 		in.ripen()
 	}
+	return true
 }
 
 func (in *inbox) ring() {

@@ -33,6 +33,7 @@ type Report struct {
 	acts                 int        // what was done about proposals
 	ForgeErr             error      // the forge's last failure; nil when it answers, or none is asked
 
+	Heard       []Hint    // with which Run walked
 	Outstanding int       // questions under way
 	Answers     []Answer  // that came in this pass
 	Planned     []Write   // what the pass meant to write
@@ -66,7 +67,7 @@ type Deferred struct {
 // again is the last report, of a pass that found nothing new.
 func (r Report) again(now time.Time) Report {
 	r.At, r.Idle, r.Took = now, true, time.Since(now)
-	r.Answers, r.Planned, r.Commits, r.Err, r.acts = nil, nil, nil, nil, 0
+	r.Answers, r.Planned, r.Commits, r.Heard, r.Err, r.acts = nil, nil, nil, nil, nil, 0
 	r.Proposals = undone(r.Proposals)
 	return r
 }

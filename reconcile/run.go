@@ -31,6 +31,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			fails++
 			after = retry(err, fails)
 		} else {
+			rep.Heard = hints
 			fails, after, hints = 0, r.pause(now), nil
 		}
 		if r.Passed != nil {
