@@ -115,6 +115,22 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstSummary(c.passTime, uint64(s.total.passes), s.total.took.Seconds(), nil)
 }
 
+// hooksTotal is the metric of webhooks. It has two labels, and only lines of what came.
+var hooksTotal = prometheus.NewDesc("towpath_hooks_total", "Webhooks, by kind and by what became of them.", []string{"kind", "outcome"}, nil)
+
+// A hookCollector turns counts into samples.
+type hookCollector func() []HookCount
+
+// Describe implements prometheus.Collector.
+func (c hookCollector) Describe(ch chan<- *prometheus.Desc) { ch <- hooksTotal }
+
+// Collect implements prometheus.Collector.
+func (c hookCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, n := range c() {
+		ch <- prometheus.MustNewConstMetric(hooksTotal, prometheus.CounterValue, float64(n.N), n.Kind, n.Outcome)
+	}
+}
+
 func bit(b bool) float64 {
 	if b {
 		return 1

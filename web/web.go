@@ -22,6 +22,14 @@ import (
 type Options struct {
 	Version string        // shown on the page and as towpath_build_info
 	Poll    time.Duration // between two looks at the repository
+	// Hooks, if set, are the webhooks that came so far. Kinds and outcomes are from fixed sets.
+	Hooks func() []HookCount
+}
+
+// A HookCount is how many webhooks of a kind ended so.
+type HookCount struct {
+	Kind, Outcome string
+	N             int64
 }
 
 // A Handler serves /healthz, /readyz, /metrics, /status.json and the page /. Its
@@ -51,6 +59,9 @@ func New(o Options) *Handler {
 			ConstLabels: prometheus.Labels{"version": o.Version},
 		}, func() float64 { return 1 }),
 	)
+	if o.Hooks != nil {
+		r.MustRegister(hookCollector(o.Hooks))
+	}
 	h.mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
 	h.mux.HandleFunc("GET /healthz", h.healthz)
 	h.mux.HandleFunc("GET /readyz", h.readyz)

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,17 +13,32 @@ import (
 
 func newImport(a *app) *cobra.Command {
 	var all bool
+	var server, tokenFile string
 	c := &cobra.Command{
 		Use: "import [NS/]STREAM[:TAG]… | --all", Short: "Ask registries now, and record what they say",
 		Long: `Ask for the named tags now, whether they are due or not, and commit what they are
 into the status of their streams. Tags of those streams that follow them go with them; tags of
-other streams, and sites, are left to run. Exits 3 when an import failed.`,
+other streams, and sites, are left to run. Exits 3 when an import failed.
+
+With --server, the daemon that serves there does it, and moves sites as ever; that needs its
+token, and no access to the repository or to a registry.`,
 		Example: `  towpath import web:stable --repo /srv/git/streams.git
   towpath import team1/web                 every tag of the stream
-  towpath import --all`,
+  towpath import --all
+  towpath import team1/web:stable --server https://hooks.example --token-file token`,
 	}
 	c.Flags().BoolVar(&all, "all", false, "every tag of every stream")
+	c.Flags().StringVar(&server, "server", "", "let the daemon at `URL` do it: its --hooks-listen address, or the way to it")
+	c.Flags().StringVar(&tokenFile, "token-file", "", "the `FILE` with the daemon's token, for --server")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		switch {
+		case server != "" && all:
+			return usage("%w", hint{errors.New("--all asks for too much of a daemon at once"), "name the streams, or leave --server out"})
+		case server != "" && len(args) > 0:
+			return a.importAt(c.Context(), server, tokenFile, args)
+		case server == "" && tokenFile != "":
+			return usage("%w", hint{errors.New("--token-file is for --server"), "add --server URL, or leave it out"})
+		}
 		if all == (len(args) > 0) {
 			return usage("name the streams, or say --all")
 		}
@@ -97,58 +111,16 @@ func problemsFor(cat *reconcile.Catalog, hints []reconcile.Hint, problems []imag
 // printImports prints a line a tag, and reports whether one failed, and of which tags
 // something was said.
 func (a *app) printImports(rep reconcile.Report) (fails bool, said map[imagestream.TagRef]bool) {
-	moved := map[imagestream.TagRef]bool{}
-	for _, w := range rep.Planned {
-		for _, s := range w.Streams {
-			for _, e := range s.Events {
-				moved[imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}] = e.Item != nil
-			}
-		}
-	}
-	settling := map[imagestream.TagRef]bool{}
-	for _, s := range rep.Settling {
-		settling[s.Tag] = true
-	}
-	said = map[imagestream.TagRef]bool{}
-	for _, ans := range rep.Answers {
-		if ans.Err != nil {
-			fails = true
-			fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", ans.Target.Stream, ans.Err.Kind, printable(strings.TrimSpace(ans.Err.Message)), importFix(ans, reconcile.Result{Err: ans.Err}))
-		}
-		for _, res := range ans.Results {
-			tag := imagestream.TagRef{Stream: ans.Target.Stream, Tag: res.Tag}
-			said[tag] = true
-			switch {
-			case settling[tag]: // said after these
-			case res.Err != nil:
-				fails = true
-				fmt.Fprintf(a.stdout, "%s: %s: %s\n  fix: %s\n", tag, res.Err.Kind, printable(res.Err.Message), importFix(ans, res))
-			case moved[tag]:
-				fmt.Fprintf(a.stdout, "%s: %s (new)\n", tag, res.Image)
-			default:
-				fmt.Fprintf(a.stdout, "%s: %s\n", tag, res.Image)
-			}
-		}
-		if ans.LeftOut > 0 {
-			fmt.Fprintf(a.stdout, "%s: %s left out; raise tags-cap in %s\n", ans.Target.Stream, count(ans.LeftOut, "tag"), reconcile.ConfigPath)
-		}
-	}
-	for _, w := range rep.Planned {
-		for _, s := range w.Streams {
-			for _, e := range s.Events {
-				if tag := (imagestream.TagRef{Stream: s.Stream.Name, Tag: e.Tag}); e.Item != nil && !said[tag] {
-					said[tag] = true
-					fmt.Fprintf(a.stdout, "%s: %s (%s)\n", tag, cmp.Or(e.Item.Image, printable(e.Item.Reference)), newsOf(s.Stream, e.Tag))
-				}
-			}
-		}
+	rows, said := importRows(rep)
+	for _, r := range rows {
+		fmt.Fprint(a.stdout, r.text())
 	}
 	for _, c := range rep.Commits {
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
 	a.printDid(a.stdout, rep)
 	a.printStuck(a.stderr, rep)
-	return fails, said
+	return failing(rows), said
 }
 
 // newsOf is why a tag moved that nobody was asked for.
@@ -163,40 +135,29 @@ func newsOf(s *reconcile.Stream, tag string) string {
 	return "new, with the tag that it follows"
 }
 
-// printUnasked says of the tags that were named, and of streams of which no tag was asked
-// for, why that is, and what would move them.
+// printUnasked says why nobody was asked for what was named.
 func (a *app) printUnasked(cat *reconcile.Catalog, rep reconcile.Report, hints []reconcile.Hint, said map[imagestream.TagRef]bool) {
-	switch {
-	case rep.Invalid:
-		fmt.Fprintf(a.stdout, "nothing was asked: %s is not right\n", reconcile.ConfigPath)
-		return
-	case rep.Paused:
-		fmt.Fprintf(a.stdout, "nothing was asked: %s says paused\n", reconcile.ConfigPath)
+	switch why := nothingAsked(rep); {
+	case why != "":
+		fmt.Fprintln(a.stdout, why)
 		return
 	case len(hints) == 0 && len(rep.Answers) == 0:
 		fmt.Fprintln(a.stdout, "nothing was asked: towpath status says of each stream why")
 	}
-	if len(hints) == 0 {
-		return
+	for _, r := range unaskedRows(cat, rep, hints, said) {
+		fmt.Fprint(a.stdout, r.text())
 	}
-	views := map[imagestream.TagRef]reconcile.TagView{}
-	for _, v := range cat.Tags() {
-		views[v.Tag] = v
+}
+
+// nothingAsked is why nobody is asked for anything in a repository; empty where one is.
+func nothingAsked(rep reconcile.Report) string {
+	switch {
+	case rep.Invalid:
+		return "nothing was asked: " + reconcile.ConfigPath + " is not right"
+	case rep.Paused:
+		return "nothing was asked: " + reconcile.ConfigPath + " says paused"
 	}
-	for _, h := range hints {
-		target := imagestream.TagRef{Stream: h.Stream, Tag: h.Tag}
-		asked := func(ans reconcile.Answer) bool {
-			return ans.Target.Stream == h.Stream && (h.Tag == "" || ans.Target.Tag == h.Tag || ans.Target.Tag == "" && views[target].Spec == nil)
-		}
-		if said[target] || slices.ContainsFunc(rep.Answers, asked) {
-			continue
-		}
-		for _, v := range selected(cat, []imagestream.TagRef{target}) {
-			if !said[v.Tag] {
-				fmt.Fprintf(a.stdout, "%s: not asked: %s\n", v.Tag, whyUnasked(v, views))
-			}
-		}
-	}
+	return ""
 }
 
 // whyUnasked is why nobody was asked for a tag and, of one that follows another, which

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/web"
 )
@@ -19,7 +20,7 @@ const runExample = `  towpath run --repo /srv/git/streams.git                 wa
 
 func newRun(a *app) *cobra.Command {
 	var once, dry, yes bool
-	var listen string
+	var listen, hooksListen string
 	c := &cobra.Command{
 		Use: "run", Short: "Import, record and follow, for ever or once", Args: cobra.NoArgs,
 		Long: `Watch the repository: import the tags that are due, commit what they are now, and
@@ -33,6 +34,7 @@ proposal that was opened, updated or closed, and end.`,
 	c.Flags().BoolVar(&dry, "dry-run", false, "write nothing; log what would be written")
 	c.Flags().BoolVar(&yes, "yes", false, "consent to a first run that changes more than 100 files")
 	c.Flags().StringVar(&listen, "listen", "", "serve /metrics, /healthz and /readyz on `ADDR`, e.g. :8080")
+	c.Flags().StringVar(&hooksListen, "hooks-listen", "", "take webhooks on `ADDR`, e.g. :8081; --config names who may send them")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		a.daemon = !once
 		r, op, err := a.open(c.Context())
@@ -44,7 +46,9 @@ proposal that was opened, updated or closed, and end.`,
 		if once {
 			return a.runOnce(c.Context(), r)
 		}
-		return a.runOn(c.Context(), r, op.Repo, cmp.Or(listen, string(op.Listen)))
+		op.Listen = config.Address(cmp.Or(listen, string(op.Listen)))
+		op.HooksListen = config.Address(cmp.Or(hooksListen, string(op.HooksListen)))
+		return a.runOn(c.Context(), r, op)
 	}
 	return c
 }
@@ -85,34 +89,87 @@ func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
 	return nil
 }
 
-func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, repo, listen string) error {
-	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}, catalog: r.Catalog, venue: a.venue}
-	r.Passed = says.pass
-	a.log.Info("watching", "repo", repo, "branch", r.Branch, "poll", r.Poll.String(), "dry-run", r.Dry)
-	if listen == "" {
-		return failed(r.Run(ctx))
-	}
-	ln, err := net.Listen("tcp", listen)
-	if err != nil {
-		return failed(hint{fmt.Errorf("--listen: %w", err), "give host:port of this machine that is free, such as 127.0.0.1:8080"})
-	}
-	page := web.New(web.Options{Poll: r.Poll, Version: versionOf()})
-	r.Progress = func(string, int, int) { page.Beat() }
-	shows := teller{r: r, venue: a.venue}
-	r.Passed = func(rep reconcile.Report) { page.Set(shows.pass(rep)); says.pass(rep) }
-	a.log.Info("serving", "address", ln.Addr().String(), "paths", "/ /healthz /readyz /metrics /status.json")
+// A server is what listens beside the walker.
+type server struct {
+	net.Listener
+	serve func(context.Context, net.Listener) error
+}
 
+func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, op *config.Operator) error {
+	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}, catalog: r.Catalog, venue: a.venue}
+	passed := []func(reconcile.Report){says.pass}
+	r.Passed = func(rep reconcile.Report) {
+		for _, hears := range passed {
+			hears(rep)
+		}
+	}
+	a.log.Info("watching", "repo", op.Repo, "branch", r.Branch, "poll", r.Poll.String(), "dry-run", r.Dry)
+	var servers []server
+	options := web.Options{Poll: r.Poll, Version: versionOf()}
+	switch {
+	case op.HooksListen != "":
+		heard, err := a.openEars(r, op)
+		if err != nil {
+			return err
+		}
+		ln, err := listenOn("--hooks-listen", string(op.HooksListen))
+		if err != nil {
+			return err
+		}
+		options.Hooks = heard.heard
+		if heard.imports != nil {
+			passed = append(passed, heard.imports.passed)
+		}
+		servers = append(servers, server{ln, heard.serve})
+		a.log.Info("serving webhooks", "address", ln.Addr().String(), "receivers", len(op.Hooks), "imports", heard.imports != nil)
+	case len(op.Hooks) > 0 || op.ImportTokenFile != "":
+		a.log.Warn("hooks or import-token-file are configured, and nobody listens", "fix", "add hooks-listen: to --config FILE, or give --hooks-listen")
+	}
+	if op.Listen != "" {
+		ln, err := listenOn("--listen", string(op.Listen))
+		if err != nil {
+			closeAll(servers)
+			return err
+		}
+		page := web.New(options)
+		r.Progress = func(string, int, int) { page.Beat() }
+		shows := teller{r: r, venue: a.venue}
+		passed = append([]func(reconcile.Report){func(rep reconcile.Report) { page.Set(shows.pass(rep)) }}, passed...)
+		servers = append(servers, server{ln, func(ctx context.Context, ln net.Listener) error { return web.Serve(ctx, ln, page) }})
+		a.log.Info("serving", "address", ln.Addr().String(), "paths", "/ /healthz /readyz /metrics /status.json")
+	}
+	return failed(runBeside(ctx, r.Run, servers))
+}
+
+func listenOn(flag, address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, failed(hint{fmt.Errorf("%s: %w", flag, err), "give host:port of this machine that is free, such as 127.0.0.1:8080"})
+	}
+	return ln, nil
+}
+
+func closeAll(servers []server) {
+	for _, s := range servers {
+		s.Close()
+	}
+}
+
+// runBeside runs the walker and the servers. When one of them ends, all do.
+func runBeside(ctx context.Context, run func(context.Context) error, servers []server) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	served := make(chan error, 1)
-	go func() {
-		served <- web.Serve(ctx, ln, page)
-		cancel()
-	}()
-	err = r.Run(ctx)
-	cancel()
-	if e := <-served; err == nil {
-		err = e
+	served := make(chan error, len(servers))
+	for _, s := range servers {
+		go func() {
+			served <- s.serve(ctx, s.Listener)
+			cancel()
+		}()
 	}
-	return failed(err)
+	err := run(ctx)
+	cancel()
+	for range servers {
+		err = cmp.Or(err, <-served)
+	}
+	return err
 }

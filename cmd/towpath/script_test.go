@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 //	daemon NAME ARGS…        starts towpath run in the background
 //	says NAME REGEXP         waits until its log, from the last match on, matches
 //	get NAME PATH            asks its --listen address; prints status and body
+//	token FILE VAR           writes a new secret to a file, and into a variable
+//	hooksat NAME VAR         puts the URL of its --hooks-listen address into a variable
+//	post NAME PATH FILE [BEARER] posts a JSON file there; prints status and body
 //	sigterm NAME [CODE]      SIGTERM; it must end within 10 s and exit 0, or with that code
 //	kill9 NAME               SIGKILL
 //
@@ -76,6 +79,9 @@ func TestScripts(t *testing.T) {
 			"daemon":  command(1, -1, func(w *world, args []string) { w.start(args[0], append([]string{"run"}, args[1:]...)) }),
 			"says":    command(2, 2, func(w *world, args []string) { w.says(args[0], args[1]) }),
 			"get":     command(2, 2, func(w *world, args []string) { w.get(args[0], args[1]) }),
+			"token":   command(2, 2, (*world).token),
+			"hooksat": command(2, 2, (*world).hooksAt),
+			"post":    command(3, 4, (*world).post),
 			"sigterm": command(1, 2, (*world).sigterm),
 			"kill9":   command(1, 1, func(w *world, args []string) { w.kill9(args[0]) }),
 

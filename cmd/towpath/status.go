@@ -231,14 +231,27 @@ func selected(cat *reconcile.Catalog, targets []imagestream.TagRef) []reconcile.
 // the name must be the only one of its kind, or stand in default.
 func targetOf(cat *reconcile.Catalog, arg string) (imagestream.TagRef, error) {
 	name, tag, _ := strings.Cut(arg, ":")
+	names := make([]imagestream.Name, 0, len(cat.Streams))
+	for _, s := range cat.Streams {
+		names = append(names, s.Name)
+	}
+	stream, err := streamNamed(names, cat.Rev.Short(), name)
+	if err != nil {
+		return imagestream.TagRef{}, err
+	}
+	return imagestream.TagRef{Stream: stream, Tag: tag}, checkTag(cat, stream, tag)
+}
+
+// streamNamed finds a stream of a commit by [NS/]STREAM.
+func streamNamed(names []imagestream.Name, rev, name string) (imagestream.Name, error) {
 	ns, short, qualified := strings.Cut(name, "/")
 	if !qualified {
 		ns, short = "", name
 	}
 	var found []imagestream.Name
-	for _, s := range cat.Streams {
-		if s.Name.Name == short && (!qualified || s.Name.Namespace == ns) {
-			found = append(found, s.Name)
+	for _, n := range names {
+		if n.Name == short && (!qualified || n.Namespace == ns) {
+			found = append(found, n)
 		}
 	}
 	if i := slices.Index(found, imagestream.Name{Namespace: "default", Name: short}); len(found) > 1 && i >= 0 {
@@ -246,11 +259,11 @@ func targetOf(cat *reconcile.Catalog, arg string) (imagestream.TagRef, error) {
 	}
 	switch len(found) {
 	case 0:
-		return imagestream.TagRef{}, failed(hint{fmt.Errorf("there is no image stream %s at %s", name, cat.Rev.Short()), "towpath status lists them all"})
+		return imagestream.Name{}, failed(hint{fmt.Errorf("there is no image stream %s at %s", name, rev), "towpath status lists them all"})
 	case 1:
-		return imagestream.TagRef{Stream: found[0], Tag: tag}, checkTag(cat, found[0], tag)
+		return found[0], nil
 	}
-	return imagestream.TagRef{}, usage("%s stands in several namespaces: say %s or %s", name, found[0], found[1])
+	return imagestream.Name{}, usage("%s stands in several namespaces: say %s or %s", name, found[0], found[1])
 }
 
 func checkTag(cat *reconcile.Catalog, stream imagestream.Name, tag string) error {

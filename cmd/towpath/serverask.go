@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/towpath/towpath/gitstore"
+)
+
+const (
+	connectTime  = 10 * time.Second
+	importAsking = importTime + 20*time.Second
+	importBytes  = 64 << 20
+)
+
+// importAt asks the daemon at a server for an import, and prints what it says.
+func (a *app) importAt(ctx context.Context, server, tokenFile string, args []string) error {
+	if err := checkServer(server); err != nil {
+		return err
+	}
+	if tokenFile == "" {
+		return usage("%w", hint{errors.New("the daemon wants a token"), "give --token-file FILE: the file that import-token-file: of the daemon's config names, or a copy"})
+	}
+	token, err := readSecret(tokenFile)
+	if err != nil {
+		return usage("--token-file: %w", hint{err, "name a file with the daemon's token"})
+	}
+	var worst error
+	for _, arg := range args {
+		answer, code, err := askImport(ctx, server, token, arg)
+		if err != nil {
+			return failed(hint{fmt.Errorf("the daemon at %s was not heard: %w", server, err), "name the address that its log says it serves webhooks at, and see that it runs"})
+		}
+		a.printAnswer(answer)
+		switch {
+		case code != http.StatusOK:
+			return failed(hint{errors.New(firstOf(answer.Error, fmt.Sprintf("the daemon answers %d %s", code, http.StatusText(code)))), answer.Fix})
+		case answer.Failed:
+			worst = &exit{code: exitProblems}
+		}
+	}
+	return worst
+}
+
+func firstOf(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return printable(text)
+}
+
+// printAnswer prints what towpath import prints.
+func (a *app) printAnswer(answer importAnswer) {
+	for _, r := range answer.Tags {
+		if !r.unasked() {
+			fmt.Fprint(a.stdout, r.text())
+		}
+	}
+	for _, c := range answer.Commits {
+		fmt.Fprintf(a.stdout, "%s %s\n", gitstore.Rev(printable(c.Rev)).Short(), printable(c.Subject))
+	}
+	for _, line := range answer.Notes {
+		fmt.Fprintln(a.stdout, printable(line))
+	}
+	for _, r := range answer.Tags {
+		if r.unasked() {
+			fmt.Fprint(a.stdout, r.text())
+		}
+	}
+	for _, line := range answer.Problems {
+		fmt.Fprintln(a.stderr, printable(line))
+	}
+}
+
+// askImport asks for one stream or tag. The token goes to that server and nowhere else: no
+// redirect is followed, and no proxy used.
+func askImport(ctx context.Context, server, token, arg string) (importAnswer, int, error) {
+	ctx, cancel := context.WithTimeout(ctx, importAsking)
+	defer cancel()
+	var parts []string
+	for part := range strings.SplitSeq(arg, "/") {
+		parts = append(parts, url.PathEscape(part))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(server, "/")+importPrefix+strings.Join(parts, "/"), nil)
+	if err != nil {
+		return importAnswer{}, 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	client := http.Client{
+		Transport: &http.Transport{
+			DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: connectTime}).DialContext,
+			TLSHandshakeTimeout: connectTime,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		if e := (*url.Error)(nil); errors.As(err, &e) {
+			err = e.Err
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+			err = errors.New("it did not answer in time")
+		}
+		return importAnswer{}, 0, err
+	}
+	defer resp.Body.Close()
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
+		return importAnswer{}, 0, fmt.Errorf("the answer is %d %s, and none of a daemon that imports", resp.StatusCode, http.StatusText(resp.StatusCode))
+	}
+	var answer importAnswer
+	if err := json.NewDecoder(io.LimitReader(resp.Body, importBytes)).Decode(&answer); err != nil {
+		return importAnswer{}, 0, fmt.Errorf("the answer cannot be read: %w", err)
+	}
+	return answer, resp.StatusCode, nil
+}
