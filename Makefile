@@ -6,7 +6,7 @@ IMAGE ?= localhost/towpath:dev
 DIR ?= examples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-forge check tools fmt vet lint tidy static race laws bench corpus image clean
+.PHONY: help build demo test test-forge test-s3 check tools fmt vet lint tidy static race laws bench corpus image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test-forge: tools ## Run the forge's tests against a real Gitea, and record its 
 	@gitea=$$(GO="$(GO)" forge/gitea/testdata/server/build.sh) && \
 	  TOWPATH_GITEA="$$gitea" $(GO) test -count=1 -timeout 30m ./forge/gitea/... && \
 	  TOWPATH_GITEA="$$gitea" $(GO) test -count=1 -tags gitea -timeout 10m -run TestGitea ./cmd/towpath
+
+# The server is built once, into the user's cache.
+test-s3: ## Run the integrated registry's tests against a real S3 server
+	@server=$$(GO="$(GO)" registry/integrated/testdata/s3server/build.sh) && \
+	  TOWPATH_S3SERVER="$$server" $(GO) test -count=1 -timeout 5m -run TestS3 ./registry/integrated
 
 check: fmt vet lint tidy static race ## All that a change must pass, race tests last
 
