@@ -9,7 +9,7 @@ DIR ?= examples
 .PHONY: help build demo test test-forge test-s3 check tools fmt vet lint tidy static race laws bench corpus image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/towpath, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/towpath ./cmd/towpath

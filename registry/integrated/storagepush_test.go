@@ -75,8 +75,8 @@ func do(h http.Handler, method, target string, body []byte) *httptest.ResponseRe
 	return w
 }
 
-// upload pushes a blob in two requests and the one that begins, as docker does.
-func upload(h http.Handler, repository string, blob []byte) (*httptest.ResponseRecorder, error) {
+// uploadBlob pushes a blob in two requests and the one that begins, as docker does.
+func uploadBlob(h http.Handler, repository string, blob []byte) (*httptest.ResponseRecorder, error) {
 	w := do(h, "POST", "/v2/"+repository+"/blobs/uploads/", nil)
 	if w.Code != http.StatusAccepted {
 		return w, fmt.Errorf("POST: %d %s", w.Code, w.Body)
@@ -96,7 +96,7 @@ func (p picture) push(h http.Handler, repository, tag string) error {
 		if w := do(h, "HEAD", "/v2/"+repository+"/blobs/"+sumOf(blob), nil); w.Code == http.StatusOK {
 			continue
 		}
-		if _, err := upload(h, repository, blob); err != nil {
+		if _, err := uploadBlob(h, repository, blob); err != nil {
 			return err
 		}
 	}

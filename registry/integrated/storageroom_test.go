@@ -53,7 +53,7 @@ func TestFullOrBrokenMidUpload(t *testing.T) {
 				w = do(r, "PUT", w.Header().Get("Location")+"&digest="+sumOf(one.layer), nil)
 			}
 			if !test.blob {
-				if _, err := upload(r, repository, one.config); err != nil {
+				if _, err := uploadBlob(r, repository, one.config); err != nil {
 					t.Fatal(err)
 				}
 				w = do(r, "PUT", "/v2/"+repository+"/manifests/1.0", one.manifest)
@@ -133,7 +133,7 @@ func TestKeepFree(t *testing.T) {
 	}
 	d.setRoom(keep + 600_000)
 	large := newPicture("large", 1_000_000)
-	_, err := upload(r, repository, large.layer)
+	_, err := uploadBlob(r, repository, large.layer)
 	if err == nil || !strings.Contains(err.Error(), "PATCH: 507") {
 		t.Errorf("an upload too large: got %v", err)
 	}
@@ -195,7 +195,7 @@ func TestManifestOfMissingBlobs(t *testing.T) {
 	if err := one.push(r, "team2/web", "1.0"); err != nil { // another repository has them
 		t.Fatal(err)
 	}
-	if _, err := upload(r, repository, one.config); err != nil {
+	if _, err := uploadBlob(r, repository, one.config); err != nil {
 		t.Fatal(err)
 	}
 	for _, reference := range []string{"1.0", one.digest()} {
