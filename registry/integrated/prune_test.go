@@ -59,7 +59,7 @@ func TestJudge(t *testing.T) {
 		"team1/web v2":                 "stays: current image of tag older",
 		"team1/web v1":                 "goes: revision 5 of tag stable, 3 are kept",
 		"team1/web held":               "stays: named by deploy/web.yaml:12",
-		"team1/web arriving":           "stays: tag dev waits to be recorded",
+		"team1/web arriving":           "stays: tag dev waits to be onRecord",
 		"team1/web orphan":             "goes: on no record",
 		"team1/web its child":          "goes: on no record",
 		"team1/web new":                "stays: younger than 1h",
@@ -72,10 +72,10 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// recorded is a PruneRecord of streams.
-type recorded map[string]RepositoryRecord
+// onRecord is a PruneRecord of streams.
+type onRecord map[string]RepositoryRecord
 
-func (r recorded) Record(_ context.Context, repository string, _ []string) (RepositoryRecord, error) {
+func (r onRecord) Record(_ context.Context, repository string, _ []string) (RepositoryRecord, error) {
 	if r == nil {
 		return RepositoryRecord{}, errors.New("streams/web.yaml:3 is not well formed")
 	}
@@ -127,7 +127,7 @@ func TestPrune(t *testing.T) {
 	w.age(t)
 	young := w.pushImage(t, "team1/web", "new", "config 4", "shared")
 
-	record := recorded{"team1/web": {Tags: map[string][]string{"stable": {v2, v1}}}}
+	record := onRecord{"team1/web": {Tags: map[string][]string{"stable": {v2, v1}}}}
 	rules := DefaultPruneRules
 	rules.KeepTagRevisions = 1
 	before := w.files(t)
@@ -139,7 +139,7 @@ func TestPrune(t *testing.T) {
 	if diff := cmp.Diff(before, w.files(t)); diff != "" {
 		t.Errorf("a dry run changed storage (-want +got):\n%s", diff)
 	}
-	if _, err := w.pruner(t).prune(ctx, recorded(nil), rules, true); err == nil {
+	if _, err := w.pruner(t).prune(ctx, onRecord(nil), rules, true); err == nil {
 		t.Error("it went by a record that could not be read")
 	}
 	if diff := cmp.Diff(before, w.files(t)); diff != "" {
@@ -211,7 +211,7 @@ func TestPruneArrivals(t *testing.T) {
 	p.waiting = func(context.Context) ([]registry.Arrival, error) {
 		return []registry.Arrival{{Namespace: "team1", Name: "web", Tag: "dev", Digest: dgst}}, nil
 	}
-	if _, err := p.prune(logged{t.Context(), newEntry(nil)}, recorded{}, DefaultPruneRules, true); err != nil {
+	if _, err := p.prune(logged{t.Context(), newEntry(nil)}, onRecord{}, DefaultPruneRules, true); err != nil {
 		t.Fatal(err)
 	}
 	w.answers(t, 200, "", "GET", "team1/web/manifests/dev")
