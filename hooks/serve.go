@@ -14,9 +14,8 @@ import (
 // Limits of the server. Who can reach it can make it spend no more than this.
 const (
 	headerTime   = 5 * time.Second
-	bodyTime     = 10 * time.Second // headers and body
+	bodyTime     = 10 * time.Second // headers and body, and how long a connection may idle
 	answerTime   = 90 * time.Second // an import waits for its answer for a minute
-	idleTime     = 15 * time.Second // a connection that waits takes a place
 	shutdownTime = 5 * time.Second
 	headerBytes  = 12 << 10 // net/http allows 4 KiB more
 	maxConns     = 1024
@@ -30,7 +29,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       bodyTime,
 		WriteTimeout:      answerTime,
-		IdleTimeout:       idleTime,
+		IdleTimeout:       bodyTime, // it takes a place
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          log.New(silent{}, "", 0), // it would repeat what strangers send
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,11 +20,13 @@ type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
+	taken  atomic.Int64 // accepted so far
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.conns:
+		p.taken.Add(1)
 		return c, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
@@ -159,7 +162,7 @@ func TestSlowSenders(t *testing.T) {
 		"bodies, not ours":   {500, func(target string) string { return head(target+"x", "Content-Length: 100\r\n") }, 0, bodyTime},
 		"nothing":            {500, func(string) string { return "" }, 0, headerTime},
 		"more than we take":  {maxConns + 10, func(string) string { return "POST" }, headerTime, headerTime},
-		"idle between posts": {500, func(target string) string { return head(target, "Content-Length: 2\r\n") + "{}" }, 0, idleTime},
+		"idle between posts": {500, func(target string) string { return head(target, "Content-Length: 2\r\n") + "{}" }, 0, bodyTime},
 	} {
 		t.Run(name, func(t *testing.T) {
 			serving(t, func(t *testing.T, l *pipes, target string) {
@@ -174,6 +177,9 @@ func TestSlowSenders(t *testing.T) {
 					})
 				}
 				synctest.Wait()
+				if n := l.taken.Load(); n != int64(min(tt.conns, maxConns)) {
+					t.Errorf("%d connections are open", n)
+				}
 				c := l.dial()
 				defer c.Close()
 				if code := send(c, strings.NewReader(head(target, "Connection: close\r\nContent-Length: 2\r\n")+"{}")); code != 202 || time.Since(start) > tt.wait {

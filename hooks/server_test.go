@@ -354,23 +354,24 @@ func TestStandardWebhooks(t *testing.T) {
 		id, stamp, signature string
 		want                 bool
 	}{
-		"right":               {"id1", now, right, true},
-		"five minutes ago":    {"id1", stamp(-5 * time.Minute), signature("id1", stamp(-5*time.Minute)), true},
-		"six minutes ago":     {"id1", stamp(-6 * time.Minute), signature("id1", stamp(-6*time.Minute)), false},
-		"in six minutes":      {"id1", stamp(6 * time.Minute), signature("id1", stamp(6*time.Minute)), false},
-		"no time":             {"id1", "", signature("id1", ""), false},
-		"a time of no number": {"id1", "noon", signature("id1", "noon"), false},
-		"a time of long ago":  {"id1", "-9223372036854775808", signature("id1", "-9223372036854775808"), false},
-		"a time of far away":  {"id1", "9223372036854775807", signature("id1", "9223372036854775807"), false},
-		"no id":               {"", now, signature("", now), false},
-		"another id":          {"id2", now, right, false},
-		"another time":        {"id1", stamp(time.Second), right, false},
-		"none":                {"id1", now, "", false},
-		"two, one right":      {"id1", now, "v1,AAAA " + right, true},
-		"two, both wrong":     {"id1", now, "v1,AAAA v1,BBBB", false},
-		"of another version":  {"id1", now, strings.Replace(right, "v1,", "v1a,", 1), false},
-		"both versions":       {"id1", now, "v1a,AAAA " + right, true},
-		"without version":     {"id1", now, strings.TrimPrefix(right, "v1,"), false},
+		"right":                {"id1", now, right, true},
+		"five minutes ago":     {"id1", stamp(-5 * time.Minute), signature("id1", stamp(-5*time.Minute)), true},
+		"six minutes ago":      {"id1", stamp(-6 * time.Minute), signature("id1", stamp(-6*time.Minute)), false},
+		"in six minutes":       {"id1", stamp(6 * time.Minute), signature("id1", stamp(6*time.Minute)), false},
+		"no time":              {"id1", "", signature("id1", ""), false},
+		"a time of no number":  {"id1", "noon", signature("id1", "noon"), false},
+		"a time of long ago":   {"id1", "-9223372036854775808", signature("id1", "-9223372036854775808"), false},
+		"a time of far away":   {"id1", "9223372036854775807", signature("id1", "9223372036854775807"), false},
+		"no id":                {"", now, signature("", now), false},
+		"another id":           {"id2", now, right, false},
+		"another time":         {"id1", stamp(time.Second), right, false},
+		"none":                 {"id1", now, "", false},
+		"two, one right":       {"id1", now, "v1,AAAA " + right, true},
+		"two, the first right": {"id1", now, right + " v1,AAAA", true},
+		"two, both wrong":      {"id1", now, "v1,AAAA v1,BBBB", false},
+		"of another version":   {"id1", now, strings.Replace(right, "v1,", "v1a,", 1), false},
+		"both versions":        {"id1", now, "v1a,AAAA " + right, true},
+		"without version":      {"id1", now, strings.TrimPrefix(right, "v1,"), false},
 	} {
 		h := http.Header{"Webhook-Id": {tt.id}, "Webhook-Timestamp": {tt.stamp}, "Webhook-Signature": {tt.signature}}
 		c := call{header: h, body: []byte(body), now: noon}
@@ -383,6 +384,10 @@ func TestStandardWebhooks(t *testing.T) {
 		h.Set("X-Signature", "sha256="+strings.Repeat("0", 64))
 		if signedGeneric(c, key) {
 			t.Errorf("%s, and a wrong X-Signature: taken", what)
+		}
+		h.Set("X-Signature", fmt.Sprintf("sha256=%x", mac(sha256.New, key, body)))
+		if got := signedGeneric(c, key); got != tt.want {
+			t.Errorf("%s, and a right X-Signature: %v, want %v", what, got, tt.want)
 		}
 	}
 }

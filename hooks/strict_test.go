@@ -67,6 +67,7 @@ func TestDeepAndMany(t *testing.T) {
 		"less":    strings.Repeat("[", maxDepth+2) + strings.Repeat("]", maxDepth+2),
 		"many":    "[" + strings.Repeat("{},", maxBody/3-1) + "{}]",
 		"empty":   "", "two": "{}{}", "rest": "{} x", "comma": "[1,]", "colon": `{"a" 1}`, "comment": "/**/{}", "bare": "{a:1}", "zeros": "01", "bytes": "\"\xff\"", "bom": "\ufeff{}", "NaN": "NaN",
+		"comma in object": `{"a":1,}`, "comma first": "[,1]", "comma alone": "{,}", "commas": "[1,,2]", "no comma": "[1 2]", "no value": `{"a":,"b":1}`, "no key": "{1:2}", "key of a list": "{[]:2}", "closed": "]", "closed otherwise": `{"a":1]`, "list closed otherwise": "[1}", "unclosed": `{"a":1`, "in a list": `["a":1]`, "colons": `{"a"::1}`, "keys alone": `{"a","b"}`, "a half": `"a`, "control": "\"\n\"", "escape": `"\x"`, "word": "nul", "plus": "+1", "dot": "1.", "minus": "-",
 	} {
 		took := time.Hour
 		for range 3 { // the machine may be busy
