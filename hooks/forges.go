@@ -83,7 +83,7 @@ func (e event) sighting(branch string) Sighting {
 // isBranch compares with the watched branch; with an empty one every branch compares.
 func (r ref) isBranch(watched string) bool {
 	name, ok := strings.CutPrefix(r.name, "refs/heads/")
-	return ok && name != "" && (watched == "" || name == watched)
+	return ok && (watched == "" || name == watched)
 }
 
 // isZero reports whether a commit id is the one that stands for none.

@@ -208,6 +208,7 @@ func TestEventsOfForges(t *testing.T) {
 	}{
 		{"github", "ping", `{"zen":"Design for failure.","hook_id":1}`, false},
 		{"github", "push", `{"ref":"refs/heads/main","after":"` + zero + `","deleted":true}`, false},
+		{"github", "push", `{"ref":"refs/heads/main","deleted":true}`, false},
 		{"github", "push", `{"ref":"refs/tags/main","after":"` + one + `"}`, false},
 		{"github", "push", `{"ref":"refs/heads/","after":"` + one + `"}`, false},
 		{"github", "push", `{"ref":"main","after":"` + one + `"}`, false},
@@ -520,7 +521,10 @@ func TestBrokenPayloadsOfForges(t *testing.T) {
 				t.Errorf("%s: %.20s: answered %d", f.kind, body, rec.Code)
 			}
 		}
-		if f.event != "" {
+		if f.event != "" { // nor is a list one, of an event that needs nothing of its payload
+			if rec := f.deliver(d, key, "pullrequest:fulfilled", []byte(`[]`)); rec.Code != http.StatusBadRequest {
+				t.Errorf("%s: a list: answered %d", f.kind, rec.Code)
+			}
 			s := sent{http.Header{}, payloadOf(t, f.kind)}
 			f.sign(s, key)
 			for h := range s.header {

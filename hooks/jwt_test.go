@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -13,6 +14,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -521,9 +523,16 @@ func TestWhereKeysAre(t *testing.T) {
 func TestAnIssuerLeadsNowhereElse(t *testing.T) {
 	trap := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	defer trap.Close()
+	key, err := json.Marshal(jose.JSONWebKey{Key: newRSA(t).Public(), KeyID: "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"a redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, trap.URL, http.StatusFound) },
-		"endless":      func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, maxDocument+1)) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, trap.URL, http.StatusFound) },
+		"endless": func(w http.ResponseWriter, r *http.Request) { // and right, as far as one reads
+			fmt.Fprintf(w, `{"issuer":"https://%s","jwks_uri":"https://%s/","keys":[%s]}`, r.Host, r.Host, key)
+			w.Write(bytes.Repeat([]byte(" "), maxDocument))
+		},
 		"an empty set": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"keys":[]}`) },
 	} {
 		s := httptest.NewTLSServer(answer)
