@@ -43,22 +43,31 @@ proposal that was opened, updated or closed, and end.`,
 		}
 		defer r.Store.Close()
 		r.Dry, r.Yes = dry, yes
+		news, err := a.newBulletin(op, r, a.log)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(c.Context())
+		news.run(ctx)
+		defer news.wait() // after cancel
+		defer cancel()
 		if once {
-			return a.runOnce(c.Context(), r)
+			return a.runOnce(ctx, r, news)
 		}
 		op.Listen = config.Address(cmp.Or(listen, string(op.Listen)))
 		op.HooksListen = config.Address(cmp.Or(hooksListen, string(op.HooksListen)))
-		return a.runOn(c.Context(), r, op)
+		return a.runOn(ctx, r, news, op)
 	}
 	return c
 }
 
 // runOnce walks until nothing is left to do, and asks every scheduled tag once.
-func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler) error {
+func (a *app) runOnce(ctx context.Context, r *reconcile.Reconciler, news *bulletin) error {
 	bar := a.progress()
 	r.Progress = bar.set
 	rep, err := r.Settle(ctx, reconcile.Hint{Scheduled: true})
 	bar.done()
+	news.pass(rep)
 	for _, c := range rep.Commits {
 		fmt.Fprintf(a.stdout, "%s %s\n", c.Rev.Short(), printable(c.Subject))
 	}
@@ -95,9 +104,9 @@ type server struct {
 	serve func(context.Context, net.Listener) error
 }
 
-func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, op *config.Operator) error {
+func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin, op *config.Operator) error {
 	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}, catalog: r.Catalog, venue: a.venue}
-	passed := []func(reconcile.Report){says.pass}
+	passed := []func(reconcile.Report){says.pass, news.pass}
 	r.Passed = func(rep reconcile.Report) {
 		for _, hears := range passed {
 			hears(rep)
@@ -134,7 +143,11 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, op *config.Ope
 		page := web.New(options)
 		r.Progress = func(string, int, int) { page.Beat() }
 		shows := teller{r: r, venue: a.venue}
-		passed = append([]func(reconcile.Report){func(rep reconcile.Report) { page.Set(shows.pass(rep)) }}, passed...)
+		passed = append([]func(reconcile.Report){func(rep reconcile.Report) {
+			s := shows.pass(rep)
+			s.Notifications = news.counts()
+			page.Set(s)
+		}}, passed...)
 		servers = append(servers, server{ln, func(ctx context.Context, ln net.Listener) error { return web.Serve(ctx, ln, page) }})
 		a.log.Info("serving", "address", ln.Addr().String(), "paths", "/ /healthz /readyz /metrics /status.json")
 	}
