@@ -26,6 +26,7 @@ type Operator struct {
 	Allowed     []Area       `yaml:"allowed-registries" max:"500"` // nil: all
 	Blocked     []Area       `yaml:"blocked-registries" max:"500"` // also where they are allowed
 	Proxy       Proxy        `yaml:"proxy"`
+	Registry    Served       `yaml:"registry"` // that towpath serves itself
 
 	Listen Address `yaml:"listen"` // empty: no HTTP server
 	Webhooks
@@ -137,6 +138,7 @@ func ParseOperator(path string, src []byte) (*Operator, []imagestream.Problem) {
 		d.checkProxy(o.Proxy)
 		d.checkHooks(o)
 		d.checkNotify(o.Notify)
+		d.checkServed(o.Registry)
 	}
 	if len(d.problems) > 0 {
 		return nil, d.inOrder()
@@ -250,6 +252,8 @@ func (o *Operator) In(dir string) {
 		n := &o.Notify[i]
 		files = append(files, &n.URLFile, &n.SecretFile, &n.TokenFile, &n.CAFile)
 	}
+	files = append(files, o.Registry.files()...)
+	o.Registry.StorageDriver.in(dir)
 	for _, f := range files {
 		if *f != "" && !filepath.IsAbs(string(*f)) {
 			*f = File(filepath.Join(dir, string(*f)))

@@ -99,7 +99,7 @@ func TestOperatorEmpty(t *testing.T) {
 
 func TestOperatorProblems(t *testing.T) {
 	for _, tt := range []struct{ src, want, fix string }{
-		{"repositry: x\n", "1:1: repositry is not a known key", "known here"},
+		{"repository-url: x\n", "1:1: repository-url is not a known key", "known here"},
 		{"rep: x\n", "1:1: rep is not a known key", "did you mean repo?"},
 		{"repo: https://u:p@h/x\n", "1:1: repo holds a user name or password", "git.password-file"},
 		{"repo: HTTPS://tok@h/x\n", "1:1: repo holds a user name or password", "git.password-file"},
