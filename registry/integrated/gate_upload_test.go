@@ -85,7 +85,7 @@ func TestManyUploads(t *testing.T) {
 	opened, refused := 0, 0
 	var last string
 	for range 10_000 {
-		w := recorded(t.Context(), d, "robot1", "POST", "/v2/team1/web/blobs/uploads/")
+		w := direct(t.Context(), d, "robot1", "POST", "/v2/team1/web/blobs/uploads/")
 		switch w.status {
 		case 202:
 			opened, last = opened+1, w.header.Get("Location")
@@ -104,8 +104,8 @@ func TestManyUploads(t *testing.T) {
 	d.begin(t, "robot1", "team1/web")
 }
 
-// recorded is a request without a connection.
-func recorded(ctx context.Context, d *door, who, method, path string) *kept {
+// direct is a request without a connection.
+func direct(ctx context.Context, d *door, who, method, path string) *kept {
 	r := bare(ctx, method, path, nil)
 	r.URL.Path, r.RemoteAddr = path, "192.0.2.1:1000"
 	r.Header.Set("Authorization", "Bearer "+d.secrets[who])
