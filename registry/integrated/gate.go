@@ -144,14 +144,14 @@ func (g *gate) identify(r *http.Request) (principal, *refusal) {
 // anything is looked up.
 func (g *gate) decide(a ask) *refusal {
 	known := g.people.known()
-	if a.method == http.MethodDelete && a.kind != upload && !g.rules.Delete {
+	if a.method == http.MethodDelete && a.kind != toUpload && !g.rules.Delete {
 		if bad := g.may(a, Pull); bad != nil {
 			return bad
 		}
 		return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "nothing is deleted from this registry; its operator can write delete: true below registry:")
 	}
 	switch {
-	case a.kind == base || a.kind == catalog:
+	case a.kind == toBase || a.kind == toCatalog:
 		// Clients look here whether they must log in.
 		anonymous := a.from == principal{}
 		if anonymous && !known && (len(g.rules.Access.Anonymous) == 0) {
@@ -161,7 +161,7 @@ func (g *gate) decide(a ask) *refusal {
 			return denied(a.from, Pull, "", known)
 		}
 		return nil
-	case a.kind == uploads || a.kind == upload || a.method == http.MethodPut:
+	case a.kind == toUploads || a.kind == toUpload || a.method == http.MethodPut:
 		return g.may(a, Push)
 	case a.method == http.MethodDelete:
 		return g.may(a, Delete)
@@ -181,19 +181,19 @@ func (g *gate) may(a ask, right Right) *refusal {
 // serve answers what is allowed.
 func (g *gate) serve(w http.ResponseWriter, r *http.Request, a ask) {
 	switch {
-	case a.kind == catalog:
+	case a.kind == toCatalog:
 		g.serveCatalog(w, r, a)
-	case a.kind == tagList:
+	case a.kind == toTags:
 		g.serveTags(w, r, a)
-	case a.kind == manifest && a.method == http.MethodPut:
+	case a.kind == toManifest && a.method == http.MethodPut:
 		g.servePush(w, r, a)
-	case a.kind == uploads:
+	case a.kind == toUploads:
 		g.serveBegin(w, r, a)
-	case a.kind == upload:
+	case a.kind == toUpload:
 		g.serveUpload(w, r, a)
-	case a.kind != upload && a.method == http.MethodDelete:
+	case a.kind != toUpload && a.method == http.MethodDelete:
 		g.serveDelete(w, r, a)
-	case a.kind == referrers:
+	case a.kind == toReferrers:
 		notFound().write(w)
 	default:
 		g.next.ServeHTTP(w, a.request(r, nil))

@@ -71,7 +71,7 @@ func (g *gate) pullable(r *http.Request, a ask, n int) (names []string, more boo
 		if last != "" {
 			query.Set("last", last)
 		}
-		answer := g.look(r.Context(), http.MethodGet, route{kind: catalog}, query)
+		answer := g.look(r.Context(), http.MethodGet, route{kind: toCatalog}, query)
 		var page struct{ Repositories []string }
 		if answer.status != http.StatusOK || json.Unmarshal(answer.body.Bytes(), &page) != nil {
 			return nil, false, answer

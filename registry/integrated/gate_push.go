@@ -276,7 +276,7 @@ func (g *gate) serveDelete(w http.ResponseWriter, r *http.Request, a ask) {
 
 // mayDelete says why something stays.
 func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
-	if a.kind == blob {
+	if a.kind == toBlob {
 		// Which images need a blob is known to whoever reads all of them.
 		if g.guide != nil || len(g.rules.ImmutableTags) > 0 {
 			return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "blobs are not deleted one by one here; delete the image, and towpath prune removes what nothing needs")
@@ -338,7 +338,7 @@ func (g *gate) immutable(r *http.Request, a ask, digest string) (string, *refusa
 		if last != "" {
 			query.Set("last", last)
 		}
-		answer := g.look(r.Context(), http.MethodGet, route{kind: tagList, repository: a.repository}, query)
+		answer := g.look(r.Context(), http.MethodGet, route{kind: toTags, repository: a.repository}, query)
 		if answer.status == http.StatusNotFound {
 			return "", nil
 		}
@@ -350,7 +350,7 @@ func (g *gate) immutable(r *http.Request, a ask, digest string) (string, *refusa
 			if !matches(g.rules.ImmutableTags, tag) {
 				continue
 			}
-			now, bad := g.current(r, route{kind: manifest, repository: a.repository, tag: tag})
+			now, bad := g.current(r, route{kind: toManifest, repository: a.repository, tag: tag})
 			if bad != nil || now == digest {
 				return tag, bad
 			}

@@ -157,7 +157,7 @@ func (g *gate) linked(ctx context.Context, a ask, digest string) {
 	if g.quota.most == 0 {
 		return
 	}
-	at := route{kind: blob, repository: a.repository, digest: digest}
+	at := route{kind: toBlob, repository: a.repository, digest: digest}
 	size, err := strconv.ParseInt(g.look(ctx, http.MethodHead, at, nil).header.Get("Content-Length"), 10, 64)
 	if err == nil {
 		g.quota.note(change{repository: a.repository, digest: digest, size: size})
@@ -267,7 +267,7 @@ func overSize(most int64) *refusal {
 func (g *gate) cancel(ctx context.Context, one *session) {
 	g.quota.giveBack(one.namespace, one.size)
 	ctx = context.WithoutCancel(ctx)
-	at := route{kind: upload, repository: one.repository, session: one.id}
+	at := route{kind: toUpload, repository: one.repository, session: one.id}
 	location, err := url.Parse(g.look(ctx, http.MethodGet, at, nil).header.Get("Location"))
 	if err == nil {
 		g.look(ctx, http.MethodDelete, at, url.Values{"_state": {location.Query().Get("_state")}})

@@ -128,7 +128,7 @@ func TestUploadForgotten(t *testing.T) {
 	}
 	d.want(t, 404, "alice", "GET", at, "")
 	id := strings.Split(strings.TrimPrefix(at, "/v2/team1/web/blobs/uploads/"), "?")[0]
-	rt := route{kind: upload, repository: "team1/web", session: id}
+	rt := route{kind: toUpload, repository: "team1/web", session: id}
 	if got := d.r.gate.look(t.Context(), "GET", rt, nil); got.status != 404 {
 		t.Errorf("storage still has it: %d", got.status)
 	}

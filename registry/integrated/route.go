@@ -11,14 +11,14 @@ import (
 type kind int
 
 const (
-	base kind = iota
-	catalog
-	tagList
-	manifest
-	blob
-	uploads // a session that begins
-	upload  // a session that is under way
-	referrers
+	toBase kind = iota
+	toCatalog
+	toTags
+	toManifest
+	toBlob
+	toUploads // a session that begins
+	toUpload  // a session that is under way
+	toReferrers
 )
 
 // A route is a request as it is understood: its parts, of which the path that
@@ -36,17 +36,17 @@ type route struct {
 // path is what a route is called in a request.
 func (r route) path() string {
 	switch r.kind {
-	case catalog:
+	case toCatalog:
 		return "/v2/_catalog"
-	case tagList:
+	case toTags:
 		return "/v2/" + r.repository + "/tags/list"
-	case manifest:
+	case toManifest:
 		return "/v2/" + r.repository + "/manifests/" + r.tag + r.digest
-	case blob:
+	case toBlob:
 		return "/v2/" + r.repository + "/blobs/" + r.digest
-	case uploads, upload:
+	case toUploads, toUpload:
 		return "/v2/" + r.repository + "/blobs/uploads/" + r.session
-	case referrers:
+	case toReferrers:
 		return "/v2/" + r.repository + "/referrers/" + r.digest
 	}
 	return "/v2/"
@@ -54,29 +54,29 @@ func (r route) path() string {
 
 // methods are what may be done with each kind.
 var methods = map[kind][]string{
-	base:      {http.MethodGet, http.MethodHead},
-	catalog:   {http.MethodGet},
-	tagList:   {http.MethodGet},
-	manifest:  {http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete},
-	blob:      {http.MethodGet, http.MethodHead, http.MethodDelete},
-	uploads:   {http.MethodPost},
-	upload:    {http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPut, http.MethodDelete},
-	referrers: {http.MethodGet},
+	toBase:      {http.MethodGet, http.MethodHead},
+	toCatalog:   {http.MethodGet},
+	toTags:      {http.MethodGet},
+	toManifest:  {http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete},
+	toBlob:      {http.MethodGet, http.MethodHead, http.MethodDelete},
+	toUploads:   {http.MethodPost},
+	toUpload:    {http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPut, http.MethodDelete},
+	toReferrers: {http.MethodGet},
 }
 
 // queries are the parameters that each kind may have. Others are dropped.
 var queries = map[kind][]string{
-	catalog: {"n", "last"},
-	tagList: {"n", "last"},
-	uploads: {"mount", "from"},
-	upload:  {"_state", "digest"},
+	toCatalog: {"n", "last"},
+	toTags:    {"n", "last"},
+	toUploads: {"mount", "from"},
+	toUpload:  {"_state", "digest"},
 }
 
 // routeOf understands a path as it stands in a request, still escaped. With
 // streams a repository is exactly NAMESPACE/STREAM.
 func routeOf(escaped string, streams bool) (route, *refusal) {
 	if escaped == "/v2" || escaped == "/v2/" {
-		return route{kind: base}, nil
+		return route{kind: toBase}, nil
 	}
 	rest, ok := strings.CutPrefix(escaped, "/v2/")
 	if !ok {
@@ -86,7 +86,7 @@ func routeOf(escaped string, streams bool) (route, *refusal) {
 		return route{}, badName("the path has an escaped character, and no name has one")
 	}
 	if rest == "_catalog" {
-		return route{kind: catalog}, nil
+		return route{kind: toCatalog}, nil
 	}
 	parts := strings.Split(rest, "/")
 	r, n := endOf(parts)
@@ -109,19 +109,19 @@ func endOf(parts []string) (r route, n int) {
 	}
 	switch word, last := parts[n], parts[n+1]; {
 	case word == "tags" && last == "list":
-		return route{kind: tagList}, n
+		return route{kind: toTags}, n
 	case word == "manifests" && strings.Contains(last, ":"):
-		return route{kind: manifest, digest: last}, n
+		return route{kind: toManifest, digest: last}, n
 	case word == "manifests":
-		return route{kind: manifest, tag: last}, n
+		return route{kind: toManifest, tag: last}, n
 	case word == "blobs":
-		return route{kind: blob, digest: last}, n
+		return route{kind: toBlob, digest: last}, n
 	case word == "referrers":
-		return route{kind: referrers, digest: last}, n
+		return route{kind: toReferrers, digest: last}, n
 	case word == "uploads" && n >= 2 && parts[n-1] == "blobs" && last == "":
-		return route{kind: uploads}, n - 1
+		return route{kind: toUploads}, n - 1
 	case word == "uploads" && n >= 2 && parts[n-1] == "blobs":
-		return route{kind: upload, session: last}, n - 1
+		return route{kind: toUpload, session: last}, n - 1
 	}
 	return r, 0
 }
@@ -129,11 +129,11 @@ func endOf(parts []string) (r route, n int) {
 // checkEnd says what is wrong with the tag, digest or session.
 func (r route) checkEnd() *refusal {
 	switch {
-	case r.kind == manifest && r.digest == "" && !isTag(r.tag):
+	case r.kind == toManifest && r.digest == "" && !isTag(r.tag):
 		return refuse(http.StatusBadRequest, "TAG_INVALID", "this is no tag: a tag has up to 128 letters, digits, _, . and -, and begins with a letter, a digit or _")
-	case (r.digest != "" || r.kind == blob || r.kind == referrers) && !isDigest(r.digest):
+	case (r.digest != "" || r.kind == toBlob || r.kind == toReferrers) && !isDigest(r.digest):
 		return refuse(http.StatusBadRequest, "DIGEST_INVALID", "this is no digest: write sha256: and 64 digits of 0-9 and a-f")
-	case r.kind == upload && !isSession(r.session):
+	case r.kind == toUpload && !isSession(r.session):
 		return noSession()
 	}
 	return nil

@@ -15,19 +15,19 @@ var (
 
 func TestRoute(t *testing.T) {
 	for path, want := range map[string]route{
-		"/v2":                                     {kind: base},
-		"/v2/":                                    {kind: base},
-		"/v2/_catalog":                            {kind: catalog},
-		"/v2/team1/web/tags/list":                 {kind: tagList, repository: "team1/web", namespace: "team1"},
-		"/v2/team1/web/manifests/1.0":             {kind: manifest, repository: "team1/web", namespace: "team1", tag: "1.0"},
-		"/v2/team1/web/manifests/" + aDigest:      {kind: manifest, repository: "team1/web", namespace: "team1", digest: aDigest},
-		"/v2/team1/web/blobs/" + aDigest:          {kind: blob, repository: "team1/web", namespace: "team1", digest: aDigest},
-		"/v2/team1/web/blobs/uploads/":            {kind: uploads, repository: "team1/web", namespace: "team1"},
-		"/v2/team1/web/blobs/uploads/" + aSession: {kind: upload, repository: "team1/web", namespace: "team1", session: aSession},
-		"/v2/team1/web/referrers/" + aDigest:      {kind: referrers, repository: "team1/web", namespace: "team1", digest: aDigest},
-		"/v2/team1/web.v2/tags/list":              {kind: tagList, repository: "team1/web.v2", namespace: "team1"},
-		"/v2/tags/list/tags/list":                 {kind: tagList, repository: "tags/list", namespace: "tags"},
-		"/v2/team1/manifests/manifests/latest":    {kind: manifest, repository: "team1/manifests", namespace: "team1", tag: "latest"},
+		"/v2":                                     {kind: toBase},
+		"/v2/":                                    {kind: toBase},
+		"/v2/_catalog":                            {kind: toCatalog},
+		"/v2/team1/web/tags/list":                 {kind: toTags, repository: "team1/web", namespace: "team1"},
+		"/v2/team1/web/manifests/1.0":             {kind: toManifest, repository: "team1/web", namespace: "team1", tag: "1.0"},
+		"/v2/team1/web/manifests/" + aDigest:      {kind: toManifest, repository: "team1/web", namespace: "team1", digest: aDigest},
+		"/v2/team1/web/blobs/" + aDigest:          {kind: toBlob, repository: "team1/web", namespace: "team1", digest: aDigest},
+		"/v2/team1/web/blobs/uploads/":            {kind: toUploads, repository: "team1/web", namespace: "team1"},
+		"/v2/team1/web/blobs/uploads/" + aSession: {kind: toUpload, repository: "team1/web", namespace: "team1", session: aSession},
+		"/v2/team1/web/referrers/" + aDigest:      {kind: toReferrers, repository: "team1/web", namespace: "team1", digest: aDigest},
+		"/v2/team1/web.v2/tags/list":              {kind: toTags, repository: "team1/web.v2", namespace: "team1"},
+		"/v2/tags/list/tags/list":                 {kind: toTags, repository: "tags/list", namespace: "tags"},
+		"/v2/team1/manifests/manifests/latest":    {kind: toManifest, repository: "team1/manifests", namespace: "team1", tag: "latest"},
 	} {
 		got, bad := routeOf(path, true)
 		if bad != nil || got != want {
@@ -99,10 +99,10 @@ func TestLongestName(t *testing.T) {
 }
 
 func TestQueryTwice(t *testing.T) {
-	if _, bad := queryOf(uploads, "from=a/b&mount=x&from=c/d"); bad == nil {
+	if _, bad := queryOf(toUploads, "from=a/b&mount=x&from=c/d"); bad == nil {
 		t.Error("a parameter that is there twice was taken")
 	}
-	got, bad := queryOf(uploads, "from=a%2Fb&digest=x&_state=y")
+	got, bad := queryOf(toUploads, "from=a%2Fb&digest=x&_state=y")
 	if bad != nil || got.Encode() != "from=a%2Fb" {
 		t.Errorf("got %v, %v", got, bad)
 	}
@@ -137,11 +137,11 @@ func FuzzRoute(f *testing.F) {
 		if r.repository != "" && (strings.Contains(r.repository, "..") || r.namespace == "" || !strings.HasPrefix(r.repository, r.namespace)) {
 			t.Fatalf("%q: %+v", path, r)
 		}
-		if r.kind == base || r.kind == catalog || r.kind == referrers {
+		if r.kind == toBase || r.kind == toCatalog || r.kind == toReferrers {
 			return
 		}
 		// A list of tags of nothing names the repository that distribution saw.
-		at := route{kind: tagList, repository: r.repository}
+		at := route{kind: toTags, repository: r.repository}
 		w := httptest.NewRecorder()
 		registry.serve(w, bare(t.Context(), "GET", at.path(), url.Values{}))
 		if w.Code != 404 || !strings.Contains(w.Body.String(), `"name":"`+r.repository+`"`) {
