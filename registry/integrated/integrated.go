@@ -11,11 +11,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/distribution/distribution/v3/registry/handlers"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/sirupsen/logrus"
+
+	"github.com/towpath/towpath/registry"
 )
 
 // Options of a Registry.
@@ -26,6 +29,7 @@ type Options struct {
 	UploadsKept time.Duration // how long an upload is kept that nobody goes on with; zero is 7 days
 	Guide       Guide         // nil stands alone: no push waits for anybody
 	Rules       *Rules        // who may do what; nil: everybody everything
+	Fetcher     Fetcher       // what the guide has on record is read with it; nil fetches nothing
 	Logger      *slog.Logger  // nil says nothing
 }
 
@@ -39,6 +43,10 @@ type Registry struct {
 	arrivals *arrivals                   // nil without a Guide
 	gate     *gate                       // nil: everything is let through
 	driver   storagedriver.StorageDriver // what app stores with, for whoever looks at storage beside it
+	hold     *pushHold                   // keeps what links something from what deletes
+	pulls    *puller
+	prunes   *pruner
+	unlock   func() // of the storage
 	log      *logrus.Entry
 	cleaning func() // ends what goes on in the background, and waits for it
 }
@@ -50,11 +58,21 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, o, s)
+	unlock, err := lockStorage(o.Storage)
+	if err != nil {
+		return nil, err
+	}
+	r, err := open(ctx, o, s)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	r.unlock = unlock
+	return r, nil
 }
 
 func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
-	r = &Registry{log: newEntry(o.Logger)}
+	r = &Registry{log: newEntry(o.Logger), hold: newPushHold(), unlock: func() {}}
 	s.StorageDriver = newHashes(r.roomy(o, s))
 	if o.Guide != nil {
 		a, unread, err := openArrivals(ctx, s.StorageDriver, s.alone)
@@ -75,6 +93,9 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 	}()
 	r.app = handlers.NewApp(logged{ctx, r.log}, configured(s.StorageDriver))
 	r.driver, r.stored = s.StorageDriver, roomed(r.app)
+	if err := r.beside(logged{ctx, r.log}, o); err != nil {
+		return nil, fmt.Errorf("registry storage: %w", err)
+	}
 	if o.Rules != nil {
 		if r.gate, err = newGate(*o.Rules, o.Guide, r, http.HandlerFunc(r.serve), o.Logger); err != nil {
 			return nil, errors.Join(err, r.app.Shutdown())
@@ -82,6 +103,27 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 	}
 	r.cleaning = r.clean(s, time.Now().Add(-cmp.Or(o.UploadsKept, keepUploads)))
 	return r, nil
+}
+
+// beside opens what reads and deletes beside distribution's handlers.
+func (r *Registry) beside(ctx context.Context, o Options) (err error) {
+	pulls := pullOptions{Next: r.stored, Guide: o.Guide, Fetcher: o.Fetcher, Hold: r.hold, Log: o.Logger}
+	if o.Storage != "" {
+		pulls.Spool = filepath.Join(o.Storage, scratch)
+	}
+	var waiting func(context.Context) ([]registry.Arrival, error)
+	if r.arrivals != nil {
+		waiting = r.Waiting
+		pulls.Waiting = func(repository, tag string) bool {
+			_, waits := r.arrivals.get(tagName{repository, tag})
+			return waits
+		}
+	}
+	if r.pulls, err = newPuller(ctx, r.driver, pulls); err != nil {
+		return err
+	}
+	r.prunes, err = newPruner(ctx, r.driver, r.hold, waiting)
+	return err
 }
 
 // roomy is the storage's driver, writing no more than leaves free what is to be.
@@ -121,13 +163,15 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // serve answers what is let through.
 func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
-	r.stored.ServeHTTP(w, req.WithContext(logged{req.Context(), r.log}))
+	r.answer(w, req.WithContext(logged{req.Context(), r.log}))
 }
 
 // Close ends the registry. No request may be under way, and none may come after.
 // Distribution leaves one goroutine behind, that of its notifications, which
 // holds nothing; a process opens one registry.
 func (r *Registry) Close() error {
+	r.pulls.Close()
 	r.cleaning()
+	defer r.unlock()
 	return r.app.Shutdown()
 }

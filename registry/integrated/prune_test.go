@@ -59,7 +59,7 @@ func TestJudge(t *testing.T) {
 		"team1/web v2":                 "stays: current image of tag older",
 		"team1/web v1":                 "goes: revision 5 of tag stable, 3 are kept",
 		"team1/web held":               "stays: named by deploy/web.yaml:12",
-		"team1/web arriving":           "stays: tag dev waits to be onRecord",
+		"team1/web arriving":           "stays: tag dev waits to be recorded",
 		"team1/web orphan":             "goes: on no record",
 		"team1/web its child":          "goes: on no record",
 		"team1/web new":                "stays: younger than 1h",

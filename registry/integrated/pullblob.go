@@ -1,6 +1,7 @@
 package integrated
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -173,6 +174,27 @@ func (p *puller) keepBlob(ctx context.Context, repository string, d v1.Descripto
 	_, err = upload.Commit(ctx, d)
 	return err
 }
+
+// beforePush fetches what a manifest that is being pushed needs. One that is not well formed is
+// left to distribution to refuse.
+func (p *puller) beforePush(req *http.Request) error {
+	repository, kind, _ := namedBy(req)
+	if p.Fetcher == nil || req.Method != http.MethodPut || kind != "manifests" {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(req.Body, maxPushedManifest+1))
+	req.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), req.Body))
+	if err != nil || len(body) > maxPushedManifest {
+		return nil //nolint:nilerr // it comes again where the body is read
+	}
+	m, _, err := distribution.UnmarshalManifest(req.Header.Get("Content-Type"), body)
+	if err != nil {
+		return nil //nolint:nilerr // distribution says so
+	}
+	return p.complete(req.Context(), repository, m)
+}
+
+const maxPushedManifest = 4 << 20
 
 // complete fetches what a manifest names and storage lacks, where it is on record. A client
 // that pushes an image over one on record was told that its layers are there.

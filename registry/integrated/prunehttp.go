@@ -1,0 +1,92 @@
+package integrated
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Prune says what may go of what is stored, and deletes it where that is confirmed. Pushes wait
+// meanwhile, reads go on.
+func (r *Registry) Prune(ctx context.Context, record PruneRecord, rules PruneRules, confirm bool) (PruneReport, error) {
+	return r.prunes.prune(logged{ctx, r.log}, record, rules, confirm)
+}
+
+// ServePrune answers POST /prune with the PruneReport in JSON. Its query may hold
+// keep-tag-revisions, keep-younger-than and confirm=true, as the command's flags. Whoever
+// serves it has checked who asks.
+func (r *Registry) ServePrune(record PruneRecord) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, "prune is asked by POST", http.StatusMethodNotAllowed)
+			return
+		}
+		rules, confirm, err := ParsePrune(req.URL.Query())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		report, err := r.Prune(req.Context(), record, rules, confirm)
+		switch {
+		case errors.Is(err, errPushesGoOn):
+			w.Header().Set("Retry-After", "60")
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(report) //nolint:errchkjson // plain values; and a client that is gone hears nothing
+		}
+	})
+}
+
+// ParsePrune reads how prune is asked. What is not said is as in DefaultPruneRules, and not confirmed.
+func ParsePrune(query url.Values) (rules PruneRules, confirm bool, err error) {
+	rules = DefaultPruneRules
+	if said := query.Get("keep-tag-revisions"); said != "" {
+		if rules.KeepTagRevisions, err = strconv.Atoi(said); err != nil {
+			return rules, false, errors.New("keep-tag-revisions is no number")
+		}
+	}
+	if said := query.Get("keep-younger-than"); said != "" {
+		if rules.KeepYoungerThan, err = time.ParseDuration(said); err != nil {
+			return rules, false, errors.New("keep-younger-than is no duration, such as 60m")
+		}
+	}
+	switch said := query.Get("confirm"); said {
+	case "true":
+		confirm = true
+	case "", "false":
+	default:
+		return rules, false, fmt.Errorf("confirm is %.20q: write true, or leave it out", said)
+	}
+	return rules, confirm, rules.Check()
+}
+
+// Query is how the rules are asked for.
+func (r PruneRules) Query(confirm bool) url.Values {
+	return url.Values{
+		"keep-tag-revisions": {strconv.Itoa(r.KeepTagRevisions)}, "keep-younger-than": {r.KeepYoungerThan.String()},
+		"confirm": {strconv.FormatBool(confirm)},
+	}
+}
+
+// Check says what is wrong with rules.
+func (r PruneRules) Check() error {
+	switch {
+	case r.KeepTagRevisions < 1:
+		return errors.New("keep-tag-revisions must be 1 or more: the current image always stays")
+	case r.KeepYoungerThan < minYoung:
+		return fmt.Errorf("keep-younger-than must be %s or more: a push may be between its layers and its manifest", short(minYoung))
+	}
+	return nil
+}
+
+// minYoung is what a push may need between its first layer and its manifest, at the least.
+const minYoung = time.Minute
