@@ -188,6 +188,8 @@ func TestAReceiverSaysWhoseTokensItBelieves(t *testing.T) {
 		{Receiver{Kind: "pubsub", Audience: "a", Email: "b"}, ""},
 		{Receiver{Kind: "pubsub", Audience: "a", Email: "b", Issuer: "http://issuer.example"}, "https"},
 		{Receiver{Kind: "event-grid"}, ""},
+		{Receiver{Kind: "event-grid", Email: "b"}, "take the line `email:` out"},
+		{Receiver{Kind: "dockerhub", Email: "b"}, "shows no identity token"},
 		{Receiver{Kind: "event-grid", Audience: "a"}, "write both"},
 		{Receiver{Kind: "event-grid", Issuer: "https://sts.windows.net/t/"}, "write both"},
 		{Receiver{Kind: "event-grid", Issuer: "sts.windows.net/t/", Audience: "a"}, "https"},

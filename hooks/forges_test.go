@@ -481,12 +481,74 @@ func TestForms(t *testing.T) {
 			}
 		}
 	}
+	// Its packages come by the same hooks.
+	key, payload := madeUp(), `{"action":"created","package":{"type":"container","name":"web","version":"1.4","owner":{"login":"team1"}}}`
+	d := newDesk(t, Receiver{Kind: "gitea-packages", Host: "gitea.example"}, key)
+	s := sent{http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "X-Gitea-Event": {"package"}}, []byte(url.Values{"payload": {payload}}.Encode())}
+	forge(t, "gitea").sign(sent{s.header, []byte(payload)}, key)
+	if rec := d.post(s); rec.Code != http.StatusAccepted || len(d.told) != 1 {
+		t.Errorf("gitea-packages: answered %d and told %v", rec.Code, d.told)
+	}
 	for _, kind := range []string{"gitlab", "bitbucket", "bitbucket-data-center", "azure-devops", "push"} {
 		f, key := forge(t, kind), madeUp()
 		s := sent{http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte("payload=%7B%7D")}
 		f.sign(s, key)
 		if rec := newDesk(t, Receiver{Kind: kind}, key).post(s); rec.Code != http.StatusUnsupportedMediaType {
 			t.Errorf("%s sends no forms: answered %d", kind, rec.Code)
+		}
+	}
+}
+
+// fault: W-05
+func TestADeliveryThatCameBefore(t *testing.T) {
+	for _, v := range forges() {
+		if v.delivery == "" {
+			continue
+		}
+		f, key := forge(t, v.kind), madeUp()
+		d := newDesk(t, Receiver{Kind: v.kind}, key)
+		post := func(id string, body []byte) int {
+			s := sent{http.Header{}, body}
+			f.sign(s, key)
+			s.header.Set(f.event, f.push)
+			s.header.Set(v.delivery, id)
+			return d.post(s).Code
+		}
+		if code := post("1", []byte(`{}`)); code != http.StatusBadRequest {
+			t.Errorf("%s: answered %d", v.kind, code)
+		}
+		for _, id := range []string{"1", "1", "1", "2"} { // what was not taken may come again
+			if code := post(id, payloadOf(t, v.kind)); code != http.StatusAccepted {
+				t.Errorf("%s: answered %d", v.kind, code)
+			}
+		}
+		if len(d.told) != 2 {
+			t.Errorf("%s: two deliveries, one of them three times: %d looks", v.kind, len(d.told))
+		}
+	}
+}
+
+// From GitLab's plain token to a signing token without a gap; then the old one is nothing.
+//
+// fault: W-07
+func TestFromATokenToASigningToken(t *testing.T) {
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	old, signing, body := madeUp(), "whsec_"+base64.StdEncoding.EncodeToString(raw), payloadOf(t, "gitlab")
+	plain := sent{http.Header{"X-Gitlab-Event": {"Push Hook"}, "X-Gitlab-Token": {old}}, body}
+	signed := sent{http.Header{"X-Gitlab-Event": {"Push Hook"}}, body}
+	standard(signed, raw, "1", time.Now())
+	for _, test := range []struct {
+		keys          []string
+		plain, signed int
+	}{
+		{[]string{old}, 202, 401},
+		{[]string{old, signing}, 202, 202},
+		{[]string{signing}, 401, 202},
+	} {
+		d := newDesk(t, Receiver{Kind: "gitlab"}, test.keys...)
+		if p, s := d.post(plain).Code, d.post(signed).Code; p != test.plain || s != test.signed {
+			t.Errorf("with %d secrets: the token %d, the signature %d; want %d and %d", len(test.keys), p, s, test.plain, test.signed)
 		}
 	}
 }

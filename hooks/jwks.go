@@ -61,9 +61,12 @@ const (
 	maxRetryStep = 6 // 5 s << 6 is more than five minutes
 )
 
-// NewKeys are the keys of these issuers. They come with Run. The client must be one that
+// NewKeys are the keys of these issuers. They come with Run; log may be nil. The client must be one that
 // may reach them; redirects are not followed, whatever it would do.
 func NewKeys(client *http.Client, issuers []string, log *slog.Logger) *Keys {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	k := &Keys{client: &own, log: log, rings: map[string]*ring{}}

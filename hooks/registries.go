@@ -31,7 +31,7 @@ func registries() []vendor {
 			setUp: lines("Project → Webhooks → New Webhook: Notify Type http, Payload Format Default or CloudEvents, Event Type Artifact pushed", "Endpoint URL: {url}", "Auth Header: Bearer and the text of the secret file")},
 		{kind: "ghcr", title: "GitHub Packages (ghcr.io)", signed: signedGitHub, delivery: "X-GitHub-Delivery", form: true, read: readGitHubPackage,
 			setUp: lines("Repository or organisation → Settings → Webhooks → Add webhook", "Payload URL: {url}", "Content type: application/json", "Secret: the text of the secret file", "Events: Packages, Registry packages", "Only packages that are linked to a repository are told of.")},
-		{kind: "gitea-packages", title: "Gitea or Forgejo packages", signed: signedGitea, delivery: "X-Gitea-Delivery", form: true, read: readGiteaPackage,
+		{kind: "gitea-packages", title: "Gitea or Forgejo packages", signed: ofPayload(signedGitea), delivery: "X-Gitea-Delivery", form: true, read: readGiteaPackage,
 			setUp: lines("Owner or repository → Settings → Webhooks → Add Webhook → Gitea (Forgejo)", "Target URL: {url}", "HTTP Method: POST, Content Type: application/json", "Secret: the text of the secret file", "Trigger On: Custom Events → Package")},
 		{kind: "acr", title: "Azure Container Registry", signed: inHeader, read: readACR,
 			setUp: lines("Registry → Webhooks → Add: Actions push", "Service URI: {url}", "Custom headers: Authorization: Bearer and the text of the secret file")},

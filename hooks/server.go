@@ -105,6 +105,9 @@ func New(o Options) (*Handler, error) {
 		if v.signed != nil && v.vouched == nil && len(s.Keys) == 0 {
 			return nil, fmt.Errorf("hook %s: %s needs a secret, and its file is empty or not named; write one made by `openssl rand -hex 32` to it", r.Name, v.title)
 		}
+		if v.vouched == nil && (r.Audience != "" || r.Issuer != "" || r.Email != "") {
+			return nil, fmt.Errorf("hook %s: %s shows no identity token; take the lines audience:, issuer: and email: out", r.Name, v.title)
+		}
 		if v.needs != nil {
 			if err := v.needs(r); err != nil {
 				return nil, fmt.Errorf("hook %s: %w", r.Name, err)
