@@ -652,3 +652,18 @@ func FuzzForges(f *testing.F) {
 		}
 	})
 }
+
+// Signatures that others published, so that these tests do not agree with themselves alone.
+func TestPublishedSignatures(t *testing.T) {
+	gitHub := call{body: []byte("Hello, World!"), header: http.Header{
+		"X-Hub-Signature-256": {"sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}}}
+	if !signedGitHub(gitHub, []byte("It's a Secret to Everybody")) {
+		t.Error("the example of GitHub's documentation is refused")
+	}
+	standard := call{body: []byte(`{"test": 2432232314}`), now: time.Unix(1614265330, 0), header: http.Header{
+		"Webhook-Id": {"msg_p5jXN8AQM9LWM0D4loKWxJek"}, "Webhook-Timestamp": {"1614265330"},
+		"Webhook-Signature": {"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}}}
+	if !signedGitLab(standard, []byte("whsec_"+"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")) {
+		t.Error("the example of Standard Webhooks' documentation is refused")
+	}
+}
