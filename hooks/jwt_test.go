@@ -436,8 +436,16 @@ func TestKeysComeAhead(t *testing.T) {
 		start := time.Now()
 		set := []any{jose.JSONWebKey{Key: key.Public(), KeyID: "k"}}
 		down := true
+		var mu sync.Mutex // of down, set and asked
 		var asked []time.Duration
+		change := func(f func()) {
+			mu.Lock()
+			defer mu.Unlock()
+			f()
+		}
 		client := &http.Client{Transport: answers(func(r *http.Request) (int, any) {
+			mu.Lock()
+			defer mu.Unlock()
 			switch {
 			case r.URL.Path == wellKnown && down:
 				asked = append(asked, time.Since(start))
@@ -464,13 +472,13 @@ func TestKeysComeAhead(t *testing.T) {
 		if err := keys.verify(token("k", key), trust, time.Now()); !errors.Is(err, errLater) {
 			t.Errorf("down from the start: %v", err)
 		}
-		down = false
+		change(func() { down = false })
 		wait(5 * time.Second) // the first retry
 		saysWrong(t, keys.verify(token("k", key), trust, time.Now()), "")
 
 		// The issuer changes its keys; the first token by the new one has them fetched.
 		wait(2 * time.Minute)
-		set = []any{jose.JSONWebKey{Key: key.Public(), KeyID: "k"}, jose.JSONWebKey{Key: other.Public(), KeyID: "o"}}
+		change(func() { set = append(set, jose.JSONWebKey{Key: other.Public(), KeyID: "o"}) })
 		if err := keys.verify(token("o", other), trust, time.Now()); !errors.Is(err, errLater) {
 			t.Errorf("a new key: %v, want that the sender tries again", err)
 		}
@@ -478,11 +486,13 @@ func TestKeysComeAhead(t *testing.T) {
 		saysWrong(t, keys.verify(token("o", other), trust, time.Now()), "")
 
 		// It takes the old one back: an hour later nobody is believed by it.
-		set = set[1:]
+		change(func() { set = set[1:] })
 		wait(time.Hour)
 		saysWrong(t, keys.verify(token("k", key), trust, time.Now()), "does not have")
 		saysWrong(t, keys.verify(token("o", other), trust, time.Now()), "")
 
+		mu.Lock()
+		defer mu.Unlock()
 		minute := 2*time.Minute + 5*time.Second
 		for n, want := range []time.Duration{0, 5 * time.Second, minute, minute + time.Hour} {
 			if n >= len(asked) || asked[n] != want {
