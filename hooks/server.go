@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -149,6 +150,7 @@ var (
 	forged      = outcome{"refused", http.StatusUnauthorized, "the signature or secret is not right"}
 	malformed   = outcome{"malformed", http.StatusBadRequest, "the payload is not understood"}
 	unavailable = outcome{"unavailable", http.StatusServiceUnavailable, "try again in a minute"}
+	defect      = outcome{"defect", http.StatusInternalServerError, "the payload cannot be read here"}
 	busy        = outcome{"busy", http.StatusServiceUnavailable, "too much at once, try again"}
 )
 
@@ -348,7 +350,12 @@ func (rec *receiver) proven(r *http.Request, c call, s Secrets) end {
 }
 
 // read takes what a payload hints at to those who look.
-func (h *Handler) read(rec *receiver, c call) end {
+func (h *Handler) read(rec *receiver, c call) (e end) {
+	defer func() {
+		if p := recover(); p != nil { // a defect of ours; whoever finds it must not find more
+			e = end{defect, rec, fmt.Errorf("a defect of towpath, which its authors want to know of: %s", debug.Stack()), nil}
+		}
+	}()
 	if rec.vendor.answer != nil {
 		if body := rec.vendor.answer(c); len(body) > 0 {
 			return end{handshake, rec, nil, body}

@@ -743,6 +743,27 @@ func TestFewLabels(t *testing.T) {
 	}
 }
 
+// fault: W-10. Should a reader panic all the same, the sender gets an answer, a person a line
+// with the place, and the next payload is read.
+func TestPanics(t *testing.T) {
+	secrets := secretsOf(0)
+	p := newPlace(t, Options{Receivers: []Receiver{newReceiver("quay", "", secrets)}})
+	read := p.receivers[0].vendor.read
+	p.receivers[0].vendor.read = func(call, string) (Sighting, error) { panic("here is a secret") }
+	for range maxBodies + 1 {
+		if w := p.post(address("quay", secrets), sample{}.head(), []byte("{}")); w.Code != 500 {
+			t.Fatalf("%d", w.Code)
+		}
+	}
+	p.receivers[0].vendor.read = read
+	if w := p.post(address("quay", secrets), sample{}.head(), []byte("{}")); w.Code != 202 {
+		t.Errorf("%d after a panic", w.Code)
+	}
+	if log := p.log.String(); !strings.Contains(log, "TestPanics") {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
 // One payload names each tag once, and no more than a bounded number.
 func TestManyImages(t *testing.T) {
 	secrets := secretsOf(0)

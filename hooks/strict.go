@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,7 +28,7 @@ func parse(body []byte) (node, error) {
 	}
 	p := parser{d: json.NewDecoder(bytes.NewReader(body))}
 	p.d.UseNumber() // a number may be larger than any type
-	v, err := p.value(0)
+	v, err := p.value(0, false)
 	if err != nil {
 		return node{}, err
 	}
@@ -42,7 +43,11 @@ type parser struct {
 	values int
 }
 
-func (p *parser) value(depth int) (any, error) {
+// names are the keys of objects whose own keys are names that people chose, in which case
+// counts: labels of an image, and Quay's older map of tags. Nothing else is looked up in them.
+var names = []string{"labels", "annotations", "updated_tags"}
+
+func (p *parser) value(depth int, named bool) (any, error) {
 	t, err := p.d.Token()
 	if err != nil {
 		return nil, err
@@ -55,14 +60,14 @@ func (p *parser) value(depth int) (any, error) {
 	}
 	switch t {
 	case json.Delim('{'):
-		return p.object(depth)
+		return p.object(depth, named)
 	case json.Delim('['):
-		return p.list(depth)
+		return p.list(depth, named)
 	}
 	return t, nil
 }
 
-func (p *parser) object(depth int) (any, error) {
+func (p *parser) object(depth int, named bool) (any, error) {
 	fields, seen := map[string]any{}, map[string]bool{}
 	for p.d.More() {
 		t, err := p.d.Token()
@@ -70,12 +75,15 @@ func (p *parser) object(depth int) (any, error) {
 			return nil, err
 		}
 		key, _ := t.(string)
-		if folded := fold(key); seen[folded] {
-			return nil, errors.New("an object of the payload has the same key twice")
-		} else {
-			seen[folded] = true
+		folded := key
+		if !named {
+			folded = fold(key)
 		}
-		if fields[key], err = p.value(depth + 1); err != nil {
+		if seen[folded] {
+			return nil, errors.New("an object of the payload has the same key twice")
+		}
+		seen[folded] = true
+		if fields[key], err = p.value(depth+1, named || slices.Contains(names, key)); err != nil {
 			return nil, err
 		}
 	}
@@ -83,10 +91,10 @@ func (p *parser) object(depth int) (any, error) {
 	return fields, err
 }
 
-func (p *parser) list(depth int) (any, error) {
+func (p *parser) list(depth int, named bool) (any, error) {
 	entries := []any{}
 	for p.d.More() {
-		v, err := p.value(depth + 1)
+		v, err := p.value(depth+1, named)
 		if err != nil {
 			return nil, err
 		}

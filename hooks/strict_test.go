@@ -47,13 +47,16 @@ func TestKeysTwice(t *testing.T) {
 	for _, body := range []string{
 		`{"tag":"a","TAG":"b","tag":"c"}`, `{"tag":"a","tag":"a"}`, `{"tag":"a","TAG":"b"}`, `{"tag":"a","t\u0061g":"b"}`,
 		`[{"x":{"ok":1,"o\u212a":2}}]`, `{"s":1,"\u017f":2}`, `{"":1,"":2}`,
+		`{"labels":{"a":1,"a":2}}`, `{"updated_tags":{"a":1,"a":2}}`, `{"labels":{},"Labels":{}}`, `{"labels":{},"a":{"b":1,"B":1}}`,
 	} {
 		if _, err := parse([]byte(body)); err == nil {
 			t.Errorf("%s is read", body)
 		}
 	}
-	if _, err := parse([]byte(`[{"tag":"a"},{"TAG":"b"}]`)); err != nil {
-		t.Error(err)
+	for _, body := range []string{`[{"tag":"a"},{"TAG":"b"}]`, `{"labels":{"Version":1,"version":2}}`, `{"updated_tags":{"V1":1,"v1":2}}`} {
+		if _, err := parse([]byte(body)); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
 	}
 }
 
