@@ -107,13 +107,16 @@ func (p *parser) list(depth int, named bool) (any, error) {
 // fold makes keys equal that encoding/json would take for one another: the long s and the
 // Kelvin sign are among them.
 func fold(key string) string {
-	return strings.Map(func(r rune) rune {
+	if !strings.ContainsFunc(key, func(r rune) bool { return r >= utf8.RuneSelf || 'A' <= r && r <= 'Z' }) {
+		return key // as nearly all are
+	}
+	return lower(strings.Map(func(r rune) rune {
 		least := r
 		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 			least = min(least, f)
 		}
 		return least
-	}, key)
+	}, key))
 }
 
 // A node is a value of a payload. What is missing, null or of another type reads as the
