@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -63,5 +64,19 @@ func TestNotifyProblems(t *testing.T) {
 		if p := problems[0]; !strings.HasPrefix(p.String(), "operator.yaml:"+tt.want) || !strings.Contains(p.Fix, tt.fix) {
 			t.Errorf("%q:\n got %s (fix: %s)\nwant %s (fix: %s)", tt.keys, p, p.Fix, tt.want, tt.fix)
 		}
+	}
+}
+
+// The first piece of the document about notifications is an operator's file.
+func TestNotifyDocument(t *testing.T) {
+	doc, err := os.ReadFile("../docs/notifications.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(doc), "```yaml\n")
+	piece, _, ok := strings.Cut(rest, "```\n")
+	o, problems := ParseOperator("operator.yaml", []byte(piece))
+	if !ok || len(problems) > 0 || len(o.Notify) != 3 {
+		t.Errorf("%v\n%s", problems, piece)
 	}
 }
