@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,11 +151,6 @@ func prefixesOf(ns []config.Network) []netip.Prefix {
 		ps = append(ps, n.Prefix())
 	}
 	return ps
-}
-
-// hooksURL is how senders reach us.
-func hooksURL(op *config.Operator) string {
-	return cmp.Or(string(op.HooksURL), "http://"+string(op.HooksListen))
 }
 
 // checkImportToken refuses a token that could be guessed.
