@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/gitstore/memory"
+	"github.com/towpath/towpath/reconcile"
+	registrymemory "github.com/towpath/towpath/registry/memory"
+)
+
+const importedStream = `apiVersion: image.openshift.io/v1
+kind: ImageStream
+metadata: {name: web, namespace: team1}
+spec:
+  tags:
+    - name: stable
+      from: {kind: DockerImage, name: "quay.io/team1/web:1.4"}
+`
+
+// asking is an importer over a daemon that runs in a bubble.
+func asking(t *testing.T, registry *registrymemory.Registry) (im *importer, token string, end func()) {
+	t.Helper()
+	token = strings.Repeat("not-a-secret-", 3)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := &reconcile.Reconciler{Store: memory.New(map[string]string{"web.yaml": importedStream}), Branch: "main", Reader: registry, Poll: 30 * time.Second}
+	im = newImporter(&app{stdout: io.Discard, stderr: io.Discard}, r, &secretFile{path: file})
+	r.Passed = im.passed
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	return im, token, func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (im *importer) post(path, bearer string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodPost, path, nil)
+	if bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	im.ServeHTTP(w, r)
+	return w
+}
+
+// Who may ask, and for what.
+func TestImporterRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := &registrymemory.Registry{}
+		if err := registry.Set("quay.io/team1/web:1.4 aaa"); err != nil {
+			t.Fatal(err)
+		}
+		im, token, end := asking(t, registry)
+		if w := im.post("/import/team1/web", token); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("before the first pass: %d %s", w.Code, w.Body)
+		}
+		time.Sleep(time.Second)
+		for _, c := range []struct {
+			path, bearer string
+			want         int
+			says         string
+		}{
+			{"/import/team1/web:stable", token, http.StatusOK, registrymemory.Digest("aaa")},
+			{"/import/web", token, http.StatusOK, registrymemory.Digest("aaa")},
+			{"/import/team1/web:stable", "", http.StatusUnauthorized, "the token is not right"},
+			{"/import/team1/web:stable", token + "x", http.StatusUnauthorized, "the token is not right"},
+			{"/import/team1/web:stable", token[:len(token)-1], http.StatusUnauthorized, "the token is not right"},
+			{"/import/team2/web", token, http.StatusNotFound, "there is no image stream team2/web"},
+			{"/import/", token, http.StatusNotFound, "there is no image stream"},
+			{"/import/team1/web:nosuch", token, http.StatusNotFound, "has no tag nosuch"},
+		} {
+			if w := im.post(c.path, c.bearer); w.Code != c.want || !strings.Contains(w.Body.String(), c.says) {
+				t.Errorf("%s: %d, want %d with %q: %s", c.path, w.Code, c.want, c.says, w.Body)
+			}
+		}
+		w := httptest.NewRecorder()
+		im.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/import/team1/web", nil))
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != http.MethodPost {
+			t.Errorf("GET: %d %v", w.Code, w.Header())
+		}
+		if len(im.errands) > 0 {
+			t.Errorf("%d errands are left", len(im.errands))
+		}
+		end()
+	})
+}
+
+// A registry that hangs: after a minute the person hears that it goes on.
+func TestImporterTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := &registrymemory.Registry{}
+		if err := registry.Set("quay.io/team1/web:1.4 aaa"); err != nil {
+			t.Fatal(err)
+		}
+		var hangs atomic.Bool
+		registry.Hook = func(ctx context.Context, _ registrymemory.Call) error {
+			if hangs.Load() {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}
+		im, token, end := asking(t, registry)
+		time.Sleep(time.Second)
+		hangs.Store(true)
+		began := time.Now()
+		w := im.post("/import/team1/web:stable", token)
+		if took := time.Since(began); w.Code != http.StatusAccepted || took != importTime || !strings.Contains(w.Body.String(), "the import goes on") {
+			t.Errorf("%d after %s: %s", w.Code, took, w.Body)
+		}
+		end()
+	})
+}
+
+// The token goes to the server that is named, and nowhere else.
+func TestImportFollowsNoRedirect(t *testing.T) {
+	strangers := 0
+	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strangers++ }))
+	defer stranger.Close()
+	for _, code := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
+		server := httptest.NewServer(http.RedirectHandler(stranger.URL, code))
+		_, _, err := askImport(t.Context(), server.URL, "not-a-secret", "team1/web")
+		server.Close()
+		if err == nil || strangers > 0 {
+			t.Errorf("%d: error %v, and %d requests elsewhere", code, err, strangers)
+		}
+	}
+}
+
+// A secret file is read again when it changes; once it is gone or empty nothing of it counts.
+func TestSecretFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	f := &secretFile{path: path}
+	for _, c := range []struct {
+		content, want string
+	}{{"one\n", "one"}, {"two\n", "two"}, {"\n", ""}, {"three", "three"}} {
+		if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.read(); got != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%q is read as %q, %v", c.content, got, err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.read(); got != "" || err == nil {
+		t.Errorf("a file that is gone is read as %q, %v", got, err)
+	}
+}
