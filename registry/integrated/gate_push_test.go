@@ -247,6 +247,8 @@ func TestPullInParts(t *testing.T) {
 func FuzzCheckManifest(f *testing.F) {
 	f.Add(manifestOf(aDigest, 1, aDigest, 1), true)
 	f.Add(`{"schemaVersion":2,"manifests":[],"mediaType":"`+indexType+`"}`, false)
+	f.Add(`{"layers":[],"manifests":[]}`, true) // fault: E-09
+	f.Add(`{"layers":[],"manifests":[]}`, false)
 	f.Add(`{"layers":[],"Layers":[]}`, true)
 	f.Add(`{"layers":[]}{}`, true)
 	f.Add(`{"manifestſ":[],"layers":[]}`, true)
