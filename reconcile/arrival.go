@@ -89,7 +89,7 @@ func sameArrival(a, b registry.Arrival) bool {
 // An item is as old as its push, so that every pass plans the same.
 func (c *Catalog) arrivals(waiting []registry.Arrival, now time.Time) deliveries {
 	p := deliveries{waiting: waiting, cat: c}
-	b := births{cat: c, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}}
+	b := newBirths(c)
 	for _, a := range waiting {
 		tag := tagOf(a)
 		var st *imagestream.TagStatus

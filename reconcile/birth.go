@@ -28,6 +28,10 @@ type births struct {
 	paths   map[string]imagestream.Name
 }
 
+func newBirths(c *Catalog) births {
+	return births{cat: c, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}}
+}
+
 // takes is the stream whose tag may be pushed, which may be a new one, or why it may not.
 func (b *births) takes(tag imagestream.TagRef) (*Stream, *Refusal) {
 	c := b.cat

@@ -38,12 +38,20 @@ func (d *desk) counts(branch string) bool {
 // ahead is how far ahead another clock may be.
 const ahead = 5 * time.Minute
 
-// resolved is what the proposals put on record that are under review, or soon will be.
-func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (pending, error) {
+// resolved is what the proposals put on record that are under review, or soon will be, and the
+// catalog with the streams that they bring.
+func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (pending, *Catalog, error) {
 	d := r.desk
 	if d == nil || c.Invalid || c.Config.Paused() {
-		return nil, nil
+		return nil, c, nil
 	}
+	branches := slices.Sorted(maps.Keys(d.heads))
+	for _, branch := range branches {
+		if r.draw(ctx, c, branch, now); ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+	}
+	c = d.borne(c)
 	all, standing := pending{}, asItStands(c, now)
 	take := func(branch string, p pending) { // a branch speaks for the tags of its own lane alone, whoever made it
 		for tag, e := range p {
@@ -52,10 +60,7 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (p
 			}
 		}
 	}
-	for _, branch := range slices.Sorted(maps.Keys(d.heads)) {
-		if r.draw(ctx, c, branch, now); ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+	for _, branch := range branches {
 		if got := d.drawn[branch]; d.counts(branch) && !d.over(branch) && d.kept[branch].head != got.head {
 			take(branch, got.pending)
 		}
@@ -65,12 +70,30 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (p
 			take(branch, k.pending)
 		}
 	}
-	return all, nil
+	return all, c, nil
+}
+
+// borne is the catalog with the streams that were pushed and whose files stand in branches alone: this
+// process need not be the one that was pushed to.
+func (d *desk) borne(c *Catalog) *Catalog {
+	b := newBirths(c)
+	for _, branch := range slices.Sorted(maps.Keys(d.drawn)) {
+		if d.heads[branch] == "" || !d.counts(branch) || d.over(branch) {
+			continue
+		}
+		p := d.drawn[branch].pending
+		for _, tag := range slices.SortedFunc(maps.Keys(p), compareTags) {
+			if c.Stream(tag.Stream) == nil && c.isPush(*p[tag].Item, tag) {
+				b.takes(tag)
+			}
+		}
+	}
+	return b.catalog()
 }
 
 // counted is the catalog that counts what waits for its review as on record.
 func (r *Reconciler) counted(ctx context.Context, c *Catalog, now time.Time) (*Catalog, error) {
-	p, err := r.resolved(ctx, c, now)
+	p, c, err := r.resolved(ctx, c, now)
 	if err != nil || len(p) == 0 {
 		return c, err
 	}
@@ -229,13 +252,14 @@ func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot
 	}
 	found := pending{}
 	for _, ch := range changes {
-		if ch.Old == nil || ch.New == nil || !c.reads(ch.Path) {
+		if ch.New == nil || !c.reads(ch.Path) {
 			continue
 		}
-		l := c.lens(ch.Path)
-		was, err := read(ctx, from, ch.Old.Blob, l)
-		if err != nil {
-			return nil, err
+		l, was := c.lens(ch.Path), nothing
+		if ch.Old != nil {
+			if was, err = read(ctx, from, ch.Old.Blob, l); err != nil {
+				return nil, err
+			}
 		}
 		is, err := read(ctx, to, ch.New.Blob, l)
 		if err != nil {

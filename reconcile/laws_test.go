@@ -51,6 +51,7 @@ type world struct {
 	rand     *rand.Rand
 	store    *memory.Store
 	registry *registrymemory.Registry
+	arrivals *registrymemory.Arrivals
 	lines    []*reconcile.Reconciler
 	sources  map[imagestream.TagRef]*source
 	moving   []*source // those that can move, in the order in which they were made
@@ -74,9 +75,17 @@ func (s *source) is(image string) {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rand: rand.New(rand.NewPCG(seed, 20260501)),
-		registry: &registrymemory.Registry{}, sources: map[imagestream.TagRef]*source{},
+		registry: &registrymemory.Registry{}, arrivals: &registrymemory.Arrivals{}, sources: map[imagestream.TagRef]*source{},
 	}
-	files := map[string]string{"streams/all.yaml": w.repository()}
+	w.arrivals.Hook = w.storageFault
+	files := map[string]string{"streams/all.yaml": w.repository(), ".towpath.yaml": "version: 1\nregistry: {host: registry.example:5000, streams: {team: pushed}}\n"}
+	for i := range 2 {
+		files[fmt.Sprintf("deploy/p%d.yaml", i)] = w.follower(fmt.Sprintf("p%d", i), fmt.Sprintf("p%d:t0", i))
+		for k := range 2 {
+			w.pushed(fmt.Sprintf("p%d", i), fmt.Sprintf("t%d", k))
+		}
+	}
+	w.pushed("s0", "pushed")
 	for i := range 2 + w.rand.IntN(3) {
 		files[fmt.Sprintf("streams/s%d.yaml", i)] = w.stream(i)
 		for j := range w.rand.IntN(3) {
@@ -128,6 +137,27 @@ func (w *world) list(ref string, whole bool) *source {
 		}
 	}
 	return w.add(s)
+}
+
+// pushed is a tag that is pushed to the integrated registry, and moves among five images.
+func (w *world) pushed(stream, tag string) {
+	s := &source{}
+	s.move = func() {
+		image := registrymemory.Digest(fmt.Sprintf("%s:%s %d", stream, tag, w.rand.IntN(5)))
+		w.arrivals.Push("team", stream, tag, image, time.Now())
+		s.is(image)
+	}
+	w.sources[imagestream.TagRef{Stream: imagestream.Name{Namespace: "team", Name: stream}, Tag: tag}] = w.add(s)
+}
+
+var errStorage = errors.New("the storage is away")
+
+// storageFault lets the storage of pushes fail now and then, while anything is amiss.
+func (w *world) storageFault(string) error {
+	if w.sick && w.rand.IntN(3) == 0 {
+		return errStorage
+	}
+	return nil
 }
 
 // released is a repository of versions, of which the highest below 9 is wanted:
@@ -215,26 +245,30 @@ func (w *world) stream(i int) string {
 }
 
 func (w *world) deployment(i, j int) string {
+	return w.follower(fmt.Sprintf("d%d-%d", i, j), fmt.Sprintf("s%d:t%d", i, w.rand.IntN(2)))
+}
+
+func (w *world) follower(name, tag string) string {
 	return fmt.Sprintf(`apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: d%d-%d
+  name: %s
   namespace: team
   annotations:
-    image.openshift.io/triggers: '[{"from":{"kind":"ImageStreamTag","name":"s%d:t%d"},"fieldPath":"spec.template.spec.containers[0].image"}]'
+    image.openshift.io/triggers: '[{"from":{"kind":"ImageStreamTag","name":"%s"},"fieldPath":"spec.template.spec.containers[0].image"}]'
 spec:
   template:
     spec:
       containers:
         - name: app
           image: " " # moved by towpath
-`, i, j, i, w.rand.IntN(2))
+`, name, tag)
 }
 
 // daemon adds a towpath.
 func (w *world) daemon() *reconcile.Reconciler {
 	r := &reconcile.Reconciler{
-		Store: w.store, Branch: "main", Reader: w.registry, Wait: true,
+		Store: w.store, Branch: "main", Reader: w.registry, Wait: true, Arrivals: w.arrivals,
 		Author: gitstore.Person{Name: "towpath", Email: "towpath@localhost"},
 	}
 	w.lines = append(w.lines, r)
@@ -296,7 +330,7 @@ func (w *world) step() {
 
 func (w *world) once(r *reconcile.Reconciler) {
 	_, err := r.Once(context.Background())
-	if e := (*gitstore.Error)(nil); err != nil && !errors.Is(err, gitstore.ErrMoved) && !errors.As(err, &e) {
+	if e := (*gitstore.Error)(nil); err != nil && !errors.Is(err, gitstore.ErrMoved) && !errors.Is(err, errStorage) && !errors.As(err, &e) {
 		w.t.Fatalf("a pass: %v", err)
 	}
 }
@@ -497,6 +531,12 @@ func TestLawLocal(t *testing.T) {
 				continue
 			}
 			for path, f := range log[i].Tree {
+				if _, was := log[i-1].Tree[path]; !was { // the stream of a push
+					if stream := strings.TrimSuffix(strings.TrimPrefix(path, "pushed/"), ".yaml"); mine(f.Content) != "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata:\n  name: "+stream+"\n  namespace: team" {
+						t.Errorf("%s came in %q:\n%s", path, log[i].Message, f.Content)
+					}
+					continue
+				}
 				if d := cmp.Diff(mine(log[i-1].Tree[path].Content), mine(f.Content)); d != "" {
 					t.Errorf("%s in %q:\n%s", path, log[i].Message, d)
 				}
@@ -601,7 +641,7 @@ func TestLawHints(t *testing.T) {
 			for range 1 + w.rand.IntN(3) {
 				hints = append(hints, w.hint())
 			}
-			if _, err := w.lines[0].Once(context.Background(), hints...); err != nil && !errors.Is(err, gitstore.ErrMoved) {
+			if _, err := w.lines[0].Once(context.Background(), hints...); err != nil && !errors.Is(err, gitstore.ErrMoved) && !errors.Is(err, errStorage) {
 				var e *gitstore.Error
 				if !errors.As(err, &e) {
 					t.Fatal(err)
@@ -627,9 +667,11 @@ var forged = registrymemory.Digest("forged")
 // hint is one of a person, a registry or a Git server.
 func (w *world) hint() reconcile.Hint {
 	i, k := w.rand.IntN(6), w.rand.IntN(4)
-	switch w.rand.IntN(4) {
+	switch w.rand.IntN(5) {
 	case 0:
 		return reconcile.Hint{Git: true}
+	case 2:
+		return reconcile.Hint{Arrived: true}
 	case 1:
 		return reconcile.Hint{Stream: imagestream.Name{Namespace: "team", Name: fmt.Sprintf("s%d", i)}, Tag: fmt.Sprintf("t%d", k)}
 	}

@@ -46,7 +46,7 @@ func (r *Reconciler) shelve(c *Catalog, chain []Write) {
 
 // Admits is why a tag may not be pushed; nil where it may.
 func (s *Shelf) Admits(tag imagestream.TagRef) *Refusal {
-	b := births{cat: s.cat, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}}
+	b := newBirths(s.cat)
 	_, why := b.takes(tag)
 	return why
 }
@@ -152,7 +152,7 @@ func (s *Shelf) Uses(ctx context.Context, name imagestream.Name, digest string) 
 		}
 	}
 	for tag, item := range s.landed {
-		if item.Image == digest {
+		if item.Image == digest && (tag.Stream != name || s.cat.Stream(name) == nil) {
 			uses = append(uses, tag.String())
 		}
 	}

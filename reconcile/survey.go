@@ -66,7 +66,7 @@ func (r *Reconciler) Survey(ctx context.Context) (*Catalog, Report, error) {
 		return nil, Report{}, err
 	}
 	if r.Forge == nil { // nothing else says what its branches hold
-		if _, err := r.resolved(ctx, cat, now); err != nil {
+		if _, _, err := r.resolved(ctx, cat, now); err != nil {
 			return nil, Report{}, err
 		}
 	}
