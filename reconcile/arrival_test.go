@@ -119,7 +119,7 @@ func TestPushStorm(t *testing.T) {
 		if n := len(d.store.Tree("main")); n != clients+1 {
 			d.t.Errorf("%d files, want one a stream and the config", n)
 		}
-		if n := len(d.subjects()); n > 20 {
+		if n := len(d.subjects()); n > 40 {
 			d.t.Errorf("%d commits for %d pushes", n, 2*clients*tags)
 		}
 		if left := d.waits(); len(left) > 0 {
