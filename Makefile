@@ -6,7 +6,7 @@ IMAGE ?= localhost/towpath:dev
 DIR ?= examples
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-forge test-s3 check tools fmt vet lint tidy static race laws bench corpus image clean
+.PHONY: help build demo test test-forge test-s3 conformance check tools fmt vet lint tidy static race laws bench corpus image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ test-forge: tools ## Run the forge's tests against a real Gitea, and record its 
 test-s3: ## Run the integrated registry's tests against a real S3 server
 	@server=$$(GO="$(GO)" registry/integrated/testdata/s3server/build.sh) && \
 	  TOWPATH_S3SERVER="$$server" $(GO) test -count=1 -timeout 5m -run TestS3 ./registry/integrated
+
+conformance: ## Run the OCI conformance suite, from a checkout of distribution-spec: DIR=PATH
+	@test -f "$(DIR)/conformance/go.mod" || { echo "fix: make conformance DIR=path/to/distribution-spec" >&2; exit 1; }
+	@suite=$$(mktemp -d) && trap 'rm -r "$$suite"' EXIT && (cd "$(DIR)/conformance" && $(GO) build -o "$$suite/conformance" .) && \
+	  TOWPATH_CONFORMANCE="$$suite/conformance" $(GO) test -count=1 -v -run TestConformance ./registry/integrated
 
 check: fmt vet lint tidy static race ## All that a change must pass, race tests last
 
