@@ -29,7 +29,7 @@ func (p *puller) serveTags(w http.ResponseWriter, req *http.Request, repository 
 		p.refuse(w, pullOf{repository, "tags", ""}, err)
 		return
 	case tags == nil:
-		writePullError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
+		p.pass(w, req, repository, "tags/list") // which says so
 		return
 	}
 	page, more := tagsAfter(tags, req.URL.Query().Get("last"), n)
