@@ -65,7 +65,7 @@ static: build
 RACELESS = TestReviewMany TestReviewManyLanes TestReviewManyVoices TestReviewCameLater TestNothingNewAtScale \
   TestReverter TestHugeTree TestManyTags TestCostOfALargeSquash TestLetterFits \
   TestLawMessages TestLawSchema TestLawDecodedIsWhatNodesSay TestShortlistIsLinear TestMemoryIsBounded \
-  TestLongDescriptionsOfStrangers TestHostileAnswersTakeLittleMemory TestDeepBounds TestOpenAgreesWithMinutes TestLawPlainIsWhatTheParserReads
+  TestPowerLoss TestLongDescriptionsOfStrangers TestHostileAnswersTakeLittleMemory TestDeepBounds TestOpenAgreesWithMinutes TestLawPlainIsWhatTheParserReads
 
 # Every process of a race test sleeps a second at its end where nothing else is said, and the tests
 # of cmd/towpath start hundreds.
