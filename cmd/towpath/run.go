@@ -20,7 +20,7 @@ const runExample = `  towpath run --repo /srv/git/streams.git                 wa
 
 func newRun(a *app) *cobra.Command {
 	var once, dry, yes bool
-	var listen, hooksListen string
+	var listen, hooksListen, registryListen, registryStorage string
 	c := &cobra.Command{
 		Use: "run", Short: "Import, record and follow, for ever or once", Args: cobra.NoArgs,
 		Long: `Watch the repository: import the tags that are due, commit what they are now, and
@@ -34,6 +34,8 @@ proposal that was opened, updated or closed, and end.`,
 	c.Flags().BoolVar(&dry, "dry-run", false, "write nothing; log what would be written")
 	c.Flags().BoolVar(&yes, "yes", false, "consent to a first run that changes more than 100 files")
 	c.Flags().StringVar(&listen, "listen", "", "serve /metrics, /healthz and /readyz on `ADDR`, e.g. :8080")
+	c.Flags().StringVar(&registryStorage, "registry-storage", "", "serve a registry that keeps its blobs in `DIR`; what is pushed there goes on record")
+	c.Flags().StringVar(&registryListen, "registry-listen", "", "serve that registry on `ADDR` (default "+defaultDock+")")
 	c.Flags().StringVar(&hooksListen, "hooks-listen", "", "take webhooks on `ADDR`, e.g. :8081; --config names who may send them")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		a.daemon = !once
@@ -56,6 +58,9 @@ proposal that was opened, updated or closed, and end.`,
 		}
 		op.Listen = config.Address(cmp.Or(listen, string(op.Listen)))
 		op.HooksListen = config.Address(cmp.Or(hooksListen, string(op.HooksListen)))
+		if registryStorage != "" || registryListen != "" || op.Registry.Listen != "" {
+			dockAt(&op.Registry, registryListen, registryStorage)
+		}
 		return a.runOn(ctx, r, news, op)
 	}
 	return c
@@ -133,6 +138,15 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 		a.log.Info("serving webhooks", "address", ln.Addr().String(), "receivers", len(op.Hooks), "imports", heard.imports != nil)
 	case len(op.Hooks) > 0 || op.ImportTokenFile != "":
 		a.log.Warn("hooks or import-token-file are configured, and nobody listens", "fix", "add hooks-listen: to --config FILE, or give --hooks-listen")
+	}
+	if op.Registry.Listen != "" {
+		d, err := a.openDock(ctx, op, r)
+		if err != nil {
+			closeAll(servers)
+			return err
+		}
+		r.Arrivals = d.registry
+		servers = append(servers, server{d.Listener, d.serve})
 	}
 	if op.Listen != "" {
 		ln, err := listenOn("--listen", string(op.Listen))

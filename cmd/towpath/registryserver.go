@@ -1,0 +1,193 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/towpath/towpath/config"
+	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/integrated"
+)
+
+// A dock is the registry that a process serves, where it listens.
+type dock struct {
+	registry *integrated.Registry
+	net.Listener
+}
+
+// openDock opens the registry and its address. With a reconciler what is pushed goes on
+// record, and what is on record can be pulled; without, it stands alone.
+func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Reconciler) (*dock, error) {
+	options, err := registryOptions(op.Registry)
+	if err != nil {
+		return nil, err
+	}
+	options.Logger = a.log
+	if r != nil {
+		options.Guide = guide{r}
+		options.Fetcher, _ = r.Reader.(integrated.Fetcher)
+	}
+	certificate, err := newKeyPair(string(op.Registry.CertFile), string(op.Registry.KeyFile))
+	if err != nil {
+		return nil, usage("registry: %w", hint{err, "correct cert-file and key-file below registry: in --config FILE"})
+	}
+	reg, err := integrated.New(ctx, options)
+	if err != nil {
+		return nil, failed(err)
+	}
+	ln, err := listenOn("--registry-listen", string(op.Registry.Listen))
+	if err != nil {
+		return nil, errors.Join(err, reg.Close())
+	}
+	scheme := "http"
+	if certificate != nil {
+		scheme = "https"
+		ln = tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: certificate.of})
+	}
+	a.log.Info("serving a registry", "address", scheme+"://"+ln.Addr().String(), "storage", storageName(op.Registry))
+	if scheme == "http" && !isLoopback(ln.Addr()) && (op.Registry.UsersFile != "" || len(op.Registry.Tokens) > 0) {
+		a.log.Warn("passwords and tokens come to the registry in the clear", "fix", "name cert-file and key-file below registry: in --config FILE, or let a proxy in front of it speak TLS")
+	}
+	return &dock{reg, ln}, nil
+}
+
+// serve answers until the context ends; then what is under way may finish, for a while.
+func (d *dock) serve(ctx context.Context, ln net.Listener) error {
+	server := integrated.Server(d.registry)
+	server.ErrorLog = log.New(io.Discard, "", 0) // it would repeat what strangers send
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return errors.Join(fmt.Errorf("serving the registry: %w", err), d.registry.Close())
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), dockGrace)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		server.Close() // what did not finish in time is cut off; a client goes on with it later
+	}
+	<-ended
+	return d.registry.Close()
+}
+
+// dockGrace is how long pushes and pulls may go on after a signal.
+const dockGrace = 6 * time.Second
+
+// registryOptions are what the operator says of the registry.
+func registryOptions(s config.Served) (integrated.Options, error) {
+	o := integrated.Options{Storage: string(s.Storage), KeepFree: int64(s.Limits.KeepFree)}
+	if s.StorageDriver.Name != "" {
+		parameters := maps.Clone(s.StorageDriver.Parameters)
+		for key, file := range s.StorageDriver.Files {
+			text, err := readSecret(string(file))
+			if err != nil {
+				return o, usage("registry.storage-driver: %w", hint{err, "correct " + key + "-file in --config FILE"})
+			}
+			parameters[key] = text
+		}
+		o.Driver = &integrated.Driver{Name: s.StorageDriver.Name, Parameters: parameters}
+	}
+	rules := &integrated.Rules{
+		UsersFile: string(s.UsersFile), ImmutableTags: patternsOf(s.ImmutableTags), Delete: s.Delete,
+		Access: integrated.Access{Anonymous: patternsOf(s.AnonymousPull)},
+		Limits: integrated.Limits{
+			RequestsPerSecond: s.Limits.RequestsPerSecond, Concurrency: s.Limits.Concurrency, UploadsOpen: s.Limits.UploadsOpen,
+			BlobSize: int64(s.Limits.BlobSize), NamespaceSize: int64(s.Limits.NamespaceSize),
+		},
+	}
+	for _, t := range s.Tokens {
+		rules.Tokens = append(rules.Tokens, integrated.Token{Name: string(t.Name), File: string(t.File)})
+	}
+	for _, g := range s.Access {
+		grant := integrated.Grant{Who: stringsOf(g.Who), Namespaces: patternsOf(g.Namespaces)}
+		for _, right := range g.May {
+			grant.May = append(grant.May, integrated.Right(right))
+		}
+		rules.Access.Grants = append(rules.Access.Grants, grant)
+	}
+	o.Rules = rules
+	return o, nil
+}
+
+func patternsOf(gs []config.Glob) []integrated.Pattern {
+	var ps []integrated.Pattern
+	for _, g := range gs {
+		ps = append(ps, g)
+	}
+	return ps
+}
+
+// storageName says where blobs are, for people.
+func storageName(s config.Served) string {
+	return cmp.Or(string(s.Storage), s.StorageDriver.Name, "memory, gone with the process")
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// A keyPair is a certificate and its key, read again when their files change, so that a
+// renewed certificate needs no restart.
+type keyPair struct {
+	certFile, keyFile string
+
+	mu   sync.Mutex
+	seen [2]edition
+	pair *tls.Certificate
+}
+
+// edition tells one content of a file from another.
+type edition struct {
+	mod  time.Time
+	size int64
+}
+
+// newKeyPair reads the files; nil where there are none.
+func newKeyPair(certFile, keyFile string) (*keyPair, error) {
+	if certFile == "" {
+		return nil, nil
+	}
+	k := &keyPair{certFile: certFile, keyFile: keyFile}
+	return k, k.read()
+}
+
+// of is the certificate as the files have it. While they do not fit each other, as in the
+// middle of a renewal, the one before holds.
+func (k *keyPair) of(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_ = k.read() // the pair before holds
+	return k.pair, nil
+}
+
+func (k *keyPair) read() error {
+	var now [2]edition
+	for i, file := range []string{k.certFile, k.keyFile} {
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		now[i] = edition{info.ModTime(), info.Size()}
+	}
+	if k.pair != nil && now == k.seen {
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
+	if err != nil {
+		return err
+	}
+	k.pair, k.seen = &pair, now
+	return nil
+}
