@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/towpath/towpath/registry"
 )
 
 // Rules are the operator's words on who may do what.
@@ -33,17 +35,19 @@ type marker interface {
 // decides, and only then passes it on, built anew. So whoever may not do a thing learns nothing
 // by trying it.
 type gate struct {
-	rules  Rules
-	guide  Guide // nil: stand-alone
-	marks  marker
-	next   http.Handler // answers what was let through
-	people *people
-	brake  *brake
-	open   *sessions
-	quota  *quota
-	tags   locks // of a tag, while it is pushed or deleted
-	log    *slog.Logger
-	now    func() time.Time
+	rules Rules
+	guide Guide // nil: stand-alone
+	marks marker
+	next  http.Handler // answers what was let through
+	// waiting are the pushes that wait to be recorded; nil: none does.
+	waiting func(context.Context) ([]registry.Arrival, error)
+	people  *people
+	brake   *brake
+	open    *sessions
+	quota   *quota
+	tags    locks // of a tag, while it is pushed or deleted
+	log     *slog.Logger
+	now     func() time.Time
 }
 
 // newGate reads the files that the rules name. The error is for the operator.

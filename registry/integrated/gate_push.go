@@ -244,6 +244,11 @@ func (g *gate) current(r *http.Request, rt route) (string, *refusal) {
 			return tags[rt.tag], nil
 		}
 	}
+	return g.pulled(r, rt)
+}
+
+// pulled is the digest that a tag is when it is pulled; empty where it is nowhere.
+func (g *gate) pulled(r *http.Request, rt route) (string, *refusal) {
 	switch answer := g.look(r.Context(), http.MethodHead, rt, nil); answer.status {
 	case http.StatusOK:
 		return answer.header.Get("Docker-Content-Digest"), nil
@@ -283,23 +288,59 @@ func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
 		}
 		return nil
 	}
-	digest := a.digest
+	digests := []string{a.digest}
 	if a.tag != "" {
-		now, bad := g.current(r, a.route)
-		if bad != nil {
+		var bad *refusal
+		if digests, bad = g.both(r, a.route); bad != nil {
 			return bad
 		}
-		digest = now
 	}
-	if digest == "" {
-		return nil // distribution says that it is not there
+	for _, digest := range digests { // of none, distribution says that it is not there
+		if tag, bad := g.immutable(r, a, digest); bad != nil {
+			return bad
+		} else if tag != "" {
+			return refuse(http.StatusConflict, "DENIED", "the tag "+tag+" is this image and is never deleted here (immutable-tags in the operator's file)")
+		}
+		if bad := g.used(r, a, digest); bad != nil {
+			return bad
+		}
 	}
-	if tag, bad := g.immutable(r, a, digest); bad != nil {
-		return bad
-	} else if tag != "" {
-		return refuse(http.StatusConflict, "DENIED", "the tag "+tag+" is this image and is never deleted here (immutable-tags in the operator's file)")
+	if a.tag != "" {
+		return nil // its image stays, whoever is recording it right now
 	}
-	return g.used(r, a, digest)
+	return g.waits(r, a)
+}
+
+// both are the digests of a tag: what is on record and, while a push of it waits, what was pushed.
+func (g *gate) both(r *http.Request, rt route) ([]string, *refusal) {
+	recorded, bad := g.current(r, rt)
+	if bad != nil || recorded == "" {
+		return nil, bad
+	}
+	stored, bad := g.pulled(r, rt)
+	if bad != nil || stored == "" || stored == recorded {
+		return []string{recorded}, bad
+	}
+	return []string{recorded, stored}, nil
+}
+
+// waits refuses to delete an image that was pushed and is not on record yet: it may be going there
+// right now.
+func (g *gate) waits(r *http.Request, a ask) *refusal {
+	if g.waiting == nil {
+		return nil
+	}
+	waiting, err := g.waiting(r.Context())
+	if err != nil {
+		g.log.Error("what waits to be recorded cannot be read", "error", err)
+		return unread()
+	}
+	for _, w := range waiting {
+		if w.Namespace+"/"+w.Name == a.repository && w.Digest == a.digest {
+			return refuse(http.StatusConflict, "DENIED", "the image was pushed to the tag "+w.Tag+", and that waits to be recorded; delete the tag first, or the image when nothing names it")
+		}
+	}
+	return nil
 }
 
 // used says what names an image, where something does.

@@ -1,10 +1,12 @@
 package integrated
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -225,11 +227,80 @@ func TestDeleteInUse(t *testing.T) {
 	}
 	guide.tags = map[string]map[string]string{"team1/web": {"2.0": used}} // on record it is another
 	d.want(t, 409, "alice", "DELETE", at+"2.0", "")
+	guide.tags = map[string]map[string]string{"team1/web": {"1.0": free}} // a push of it waits
+	d.want(t, 409, "alice", "DELETE", at+"1.0", "")
 	guide.tags = nil
+	if got := d.want(t, 409, "alice", "DELETE", at+free, ""); !strings.Contains(got.body, "the tag 2.0, and that waits to be recorded") {
+		t.Errorf("got %s", got.body)
+	}
+	d.recorded(t)
 	d.want(t, 405, "alice", "DELETE", "/v2/team1/web/blobs/"+digestOf("two"), "")
 	d.want(t, 202, "alice", "DELETE", at+free, "")
 	d.want(t, 404, "alice", "DELETE", at+"2.0", "")
 	d.want(t, 200, "alice", "GET", at+"1.0", "", "Accept", imageType)
+}
+
+// recorded is what a pass does with all that waits.
+func (d *door) recorded(t *testing.T) {
+	t.Helper()
+	waiting, err := d.r.Waiting(t.Context())
+	if err == nil {
+		err = d.r.Take(t.Context(), waiting...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fault: E-11
+//
+// Manifests are deleted while tags are pushed that are these: whoever comes first, no tag is left
+// that names nothing.
+func TestDeleteBesidePushes(t *testing.T) {
+	r, err := New(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	content := []byte(`{"schemaVersion":2,"mediaType":"` + imageType + `","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"` + digestOf("{}") + `","size":2},"layers":[]}`)
+	ask := func(method, path string, body []byte) int {
+		w := httptest.NewRecorder()
+		req := httptest.NewRequest(method, path, bytes.NewReader(body))
+		req.Header.Set("Accept", imageType)
+		if strings.Contains(path, "/manifests/") && body != nil {
+			req.Header.Set("Content-Type", imageType)
+		}
+		r.ServeHTTP(w, req)
+		return w.Code
+	}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest("POST", "/v2/team1/web/blobs/uploads/", nil))
+	if code := ask("PUT", w.Header().Get("Location")+"&digest="+digestOf("{}"), []byte("{}")); code != 201 {
+		t.Fatal(code)
+	}
+	at := "/v2/team1/web/manifests/"
+	for i := range 300 {
+		tag := fmt.Sprintf("v%d", i)
+		var both sync.WaitGroup
+		both.Go(func() {
+			if code := ask("PUT", at+tag, content); code != 201 {
+				t.Errorf("a push: %d", code)
+			}
+		})
+		both.Go(func() { ask("DELETE", at+digestOf(string(content)), nil) })
+		both.Wait()
+		var listed struct{ Tags []string }
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequest("GET", "/v2/team1/web/tags/list", nil))
+		if err := json.Unmarshal(w.Body.Bytes(), &listed); err != nil {
+			t.Fatal(err)
+		}
+		for _, left := range listed.Tags {
+			if code := ask("GET", at+left, nil); code != 200 {
+				t.Fatalf("%d: the tag %s is left, and its image answers %d", i, left, code)
+			}
+		}
+	}
 }
 
 // What is pulled may be asked in parts, and only if it changed.

@@ -46,6 +46,8 @@ type Registry struct {
 	hold     *pushHold                   // keeps what links something from what deletes
 	pulls    *puller
 	prunes   *pruner
+	changes  locks  // of a repository, while a manifest of it is pushed or something deleted
+	room     *room  // of the storage; nil is without end
 	unlock   func() // of the storage
 	log      *logrus.Entry
 	cleaning func() // ends what goes on in the background, and waits for it
@@ -72,7 +74,7 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 }
 
 func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
-	r = &Registry{log: newEntry(o.Logger), hold: newPushHold(), unlock: func() {}}
+	r = &Registry{log: newEntry(o.Logger), hold: newPushHold(), changes: locks{held: map[string]*held{}}, unlock: func() {}}
 	s.StorageDriver = newHashes(r.roomy(o, s))
 	if o.Guide != nil {
 		a, unread, err := openArrivals(ctx, s.StorageDriver, s.alone)
@@ -98,7 +100,11 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 	}
 	if o.Rules != nil {
 		if r.gate, err = newGate(*o.Rules, o.Guide, r, http.HandlerFunc(r.serve), o.Logger); err != nil {
+			r.pulls.Close()
 			return nil, errors.Join(err, r.app.Shutdown())
+		}
+		if r.arrivals != nil {
+			r.gate.waiting = r.Waiting
 		}
 	}
 	r.cleaning = r.clean(s, time.Now().Add(-cmp.Or(o.UploadsKept, keepUploads)))
@@ -107,7 +113,10 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 
 // beside opens what reads and deletes beside distribution's handlers.
 func (r *Registry) beside(ctx context.Context, o Options) (err error) {
-	pulls := pullOptions{Next: r.stored, Guide: o.Guide, Fetcher: o.Fetcher, Hold: r.hold, Log: o.Logger}
+	pulls := pullOptions{Next: r.stored, Guide: o.Guide, Fetcher: o.Fetcher, Hold: r.hold, Room: r.room, Log: o.Logger}
+	if o.Rules != nil {
+		pulls.MaxBlob = o.Rules.Limits.orDefault().BlobSize
+	}
 	if o.Storage != "" {
 		pulls.Spool = filepath.Join(o.Storage, scratch)
 	}
@@ -128,10 +137,10 @@ func (r *Registry) beside(ctx context.Context, o Options) (err error) {
 
 // roomy is the storage's driver, writing no more than leaves free what is to be.
 func (r *Registry) roomy(o Options, s storage) storagedriver.StorageDriver {
-	if o.KeepFree <= 0 || s.free == nil {
-		return roomy{s.StorageDriver, nil}
+	if o.KeepFree > 0 && s.free != nil {
+		r.room = &room{keep: o.KeepFree, free: s.free}
 	}
-	return roomy{s.StorageDriver, &room{keep: o.KeepFree, free: s.free}}
+	return roomy{s.StorageDriver, r.room}
 }
 
 // clean removes in the background what other processes left; the result ends that.
@@ -171,6 +180,7 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 // holds nothing; a process opens one registry.
 func (r *Registry) Close() error {
 	r.pulls.Close()
+	r.prunes.close()
 	r.cleaning()
 	defer r.unlock()
 	return r.app.Shutdown()

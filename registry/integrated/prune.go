@@ -21,12 +21,12 @@ var DefaultPruneRules = PruneRules{KeepTagRevisions: 3, KeepYoungerThan: time.Ho
 
 // A StoredImage is a manifest in storage.
 type StoredImage struct {
-	Repository string
-	Digest     string
-	Stored     time.Time // when it was last pushed or fetched
-	Tags       []string  // that storage links to it, now
-	Names      []string  // digests: children, configuration, layers
-	Subject    string    // digest of the image that it is about, such as a signature; else empty
+	Repository string    `json:"repository"`
+	Digest     string    `json:"digest"`
+	Tags       []string  `json:"tags,omitempty"`    // that storage links to it, now
+	Stored     time.Time `json:"stored"`            // when it was last pushed or fetched
+	Subject    string    `json:"subject,omitempty"` // digest of the image that it is about, such as a signature
+	Names      []string  `json:"-"`                 // digests: children, configuration, layers
 }
 
 // RepositoryRecord is what is said of the images of a repository.
@@ -38,9 +38,9 @@ type RepositoryRecord struct {
 
 // A Verdict is what becomes of an image in storage.
 type Verdict struct {
-	Image StoredImage
-	Goes  bool
-	Why   string
+	StoredImage
+	Goes bool   `json:"goes"`
+	Why  string `json:"why"`
 }
 
 // judge says what goes, and why the rest stays, by repository and digest.
@@ -59,12 +59,12 @@ func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRu
 	for i, image := range have {
 		at[[2]string{image.Repository, image.Digest}] = i
 		why := reasonToStay(image, record[image.Repository], rules, now)
-		verdicts[i] = Verdict{Image: image, Goes: why == "", Why: why}
+		verdicts[i] = Verdict{StoredImage: image, Goes: why == "", Why: why}
 	}
 	for changed := true; changed; { // what stays keeps what it names, and what is about it
 		changed = false
 		for i := range verdicts {
-			image := verdicts[i].Image
+			image := verdicts[i].StoredImage
 			if !verdicts[i].Goes {
 				for _, child := range image.Names {
 					j, ok := at[[2]string{image.Repository, child}]
@@ -79,11 +79,11 @@ func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRu
 	}
 	for i, v := range verdicts {
 		if v.Goes {
-			verdicts[i].Why = reasonToGo(v.Image, record[v.Image.Repository], rules)
+			verdicts[i].Why = reasonToGo(v.StoredImage, record[v.Repository], rules)
 		}
 	}
 	slices.SortFunc(verdicts, func(a, b Verdict) int {
-		return cmp.Or(cmp.Compare(a.Image.Repository, b.Image.Repository), cmp.Compare(a.Image.Digest, b.Image.Digest))
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Digest, b.Digest))
 	})
 	return verdicts
 }

@@ -49,7 +49,7 @@ func TestJudge(t *testing.T) {
 		if v.Goes {
 			verdict = "goes: "
 		}
-		got[v.Image.Repository+" "+v.Image.Digest] = verdict + v.Why
+		got[v.Repository+" "+v.Digest] = verdict + v.Why
 	}
 	want := map[string]string{
 		"team1/web v5":                 "stays: current image of tag stable",

@@ -53,8 +53,8 @@ func (p *pruner) useless(ctx context.Context, verdicts []Verdict, young map[dige
 	used := map[string]bool{}
 	for _, v := range verdicts {
 		if !v.Goes {
-			used[v.Image.Digest] = true
-			for _, name := range v.Image.Names {
+			used[v.Digest] = true
+			for _, name := range v.Names {
 				used[name] = true
 			}
 		}

@@ -14,8 +14,30 @@ import (
 // Prune says what may go of what is stored, and deletes it where that is confirmed. Pushes wait
 // meanwhile, reads go on.
 func (r *Registry) Prune(ctx context.Context, record PruneRecord, rules PruneRules, confirm bool) (PruneReport, error) {
-	return r.prunes.prune(logged{ctx, r.log}, record, rules, confirm)
+	if err := rules.Check(); err != nil {
+		return PruneReport{}, err
+	}
+	ctx, end, err := r.prunes.begin(ctx)
+	if err != nil {
+		return PruneReport{}, err
+	}
+	defer end()
+	report, err := r.prunes.prune(logged{ctx, r.log}, record, rules, confirm)
+	if confirm {
+		r.count(context.WithoutCancel(ctx)) // also where it broke off: namespaces have room again
+	}
+	return report, err
 }
+
+// IsRecorded reports whether a storage was ever served beside streams: then its tags alone do not
+// say what is in use.
+func (r *Registry) IsRecorded(ctx context.Context) (bool, error) {
+	_, err := r.driver.List(ctx, marksDir)
+	return err == nil, unlessGone(err)
+}
+
+// PushesGoOn reports whether prune found no moment in which nothing was pushed.
+func PushesGoOn(err error) bool { return errors.Is(err, errPushesGoOn) }
 
 // ServePrune answers POST /prune with the PruneReport in JSON. Its query may hold
 // keep-tag-revisions, keep-younger-than and confirm=true, as the command's flags. Whoever

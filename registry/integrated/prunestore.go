@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -29,10 +30,10 @@ type PruneRecord interface {
 
 // A PruneReport is what goes, or went, and why the rest stays.
 type PruneReport struct {
-	Done     bool // false: nothing was deleted
-	Verdicts []Verdict
-	Blobs    int   // that go: nothing that stays names them, and they are old enough
-	Freed    int64 // their bytes
+	Done     bool      `json:"done"`   // false: nothing was deleted
+	Verdicts []Verdict `json:"images"` // by repository and digest; never nil
+	Blobs    int       `json:"blobs"`  // that go: nothing that stays names them, and they are old enough
+	Freed    int64     `json:"freed"`  // their bytes
 }
 
 // A pruner deletes what nobody names. Reads go on meanwhile.
@@ -41,11 +42,55 @@ type pruner struct {
 	store   distribution.Namespace
 	hold    *pushHold
 	waiting func(context.Context) ([]registry.Arrival, error) // nil: none wait
+
+	mu     sync.Mutex
+	ends   map[int]context.CancelFunc // of those under way
+	turn   int
+	closed bool
+	group  sync.WaitGroup
 }
 
 func newPruner(ctx context.Context, driver storagedriver.StorageDriver, hold *pushHold, waiting func(context.Context) ([]registry.Arrival, error)) (*pruner, error) {
 	store, err := blobs.NewRegistry(ctx, driver, blobs.EnableDelete)
 	return &pruner{driver: driver, store: store, hold: hold, waiting: waiting}, err
+}
+
+var errPruneClosed = errors.New("the registry is closing")
+
+// begin makes a context that ends with the registry. End is called when it is done with.
+func (p *pruner) begin(ctx context.Context) (_ context.Context, end func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, nil, errPruneClosed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	if p.ends == nil {
+		p.ends = map[int]context.CancelFunc{}
+	}
+	p.turn++
+	turn := p.turn
+	p.ends[turn] = cancel
+	p.group.Add(1)
+	return ctx, func() {
+		cancel()
+		p.mu.Lock()
+		delete(p.ends, turn)
+		p.mu.Unlock()
+		p.group.Done()
+	}, nil
+}
+
+// close ends what is under way, and waits for it. Whatever is deleted by then stays so; the rest is
+// garbage that the next one finds.
+func (p *pruner) close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, cancel := range p.ends {
+		cancel()
+	}
+	p.mu.Unlock()
+	p.group.Wait()
 }
 
 // prune says what may go, and deletes it where that is confirmed. What it goes by is then read
@@ -82,7 +127,7 @@ func (p *pruner) once(ctx context.Context, record PruneRecord, rules PruneRules,
 	}
 	for _, v := range report.Verdicts {
 		if v.Goes {
-			if err := p.remove(ctx, v.Image); err != nil {
+			if err := p.remove(ctx, v.StoredImage); err != nil {
 				return report, err
 			}
 		}
@@ -189,7 +234,7 @@ func (p *pruner) image(ctx context.Context, repository string, manifests distrib
 	if err != nil {
 		return image, err
 	}
-	image.Stored = link.ModTime()
+	image.Stored = link.ModTime().UTC()
 	return image, nil
 }
 

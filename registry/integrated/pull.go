@@ -38,6 +38,7 @@ type pullOptions struct {
 	// Waiting says whether a push of a tag waits among the arrivals; nil: none does.
 	Waiting func(repository, tag string) bool
 	Hold    *pushHold // is taken, shared, to store what was fetched
+	Room    *room     // of the volume that blobs are on their way on; nil is without end
 	MaxBlob int64     // bytes of a blob that is fetched; 0: any size
 	Spool   string    // directory for blobs that are on their way; empty: that of the system
 	Log     *slog.Logger
@@ -289,6 +290,8 @@ func (p *puller) refuse(w http.ResponseWriter, of pullOf, err error) {
 		writePullError(w, a.status, a.code, a.message)
 	case errors.As(err, &busy):
 		busy.answer(w)
+	case isFull(err):
+		writePullError(w, http.StatusInsufficientStorage, "UNAVAILABLE", "the registry's storage is full, so what it does not have yet cannot be pulled through it: its operator can make room, by towpath prune or a larger volume")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		w.Header().Set("Retry-After", "5")
 		writePullError(w, http.StatusServiceUnavailable, "UNAVAILABLE", "it was not fetched in time: pull again")

@@ -113,12 +113,26 @@ func (p *puller) fly(ctx context.Context, repository string, dgst digest.Digest,
 		return nil, &registry.Error{Kind: registry.Forbidden, Ref: repository, Message: "the blob is larger than limits.blob-size allows"}
 	}
 	return p.flights.join(ctx, repository+"@"+string(dgst), p.Spool, named.size, func(ctx context.Context, w io.Writer) error {
-		err := p.fetchBlob(ctx, repository, v1.Descriptor{Digest: dgst, Size: named.size, MediaType: named.mediaType}, origins, w)
+		err := p.fetchBlob(ctx, repository, v1.Descriptor{Digest: dgst, Size: named.size, MediaType: named.mediaType}, origins, spared{w, p.Room})
 		if err != nil {
 			p.Log.WarnContext(ctx, "a blob was not fetched", "repository", repository, "digest", dgst, "err", err)
 		}
 		return err
 	})
+}
+
+// spared writes where there is room.
+type spared struct {
+	io.Writer
+	room *room
+}
+
+func (s spared) Write(b []byte) (n int, err error) {
+	err = s.room.write(int64(len(b)), func() (err error) {
+		n, err = s.Writer.Write(b)
+		return err
+	})
+	return n, err
 }
 
 // fetchBlob stores a blob, and writes it to w meanwhile. It asks one origin after another until

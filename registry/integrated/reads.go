@@ -6,7 +6,7 @@ import (
 )
 
 // answer answers what is let through: reads come from storage or from where they
-// are on record, and what links something waits while garbage is collected.
+// are on record, and what links or deletes something waits while garbage is collected.
 func (r *Registry) answer(w http.ResponseWriter, req *http.Request) {
 	repository, kind, ref := readOf(req)
 	switch {
@@ -18,6 +18,8 @@ func (r *Registry) answer(w http.ResponseWriter, req *http.Request) {
 		r.pulls.serveTags(w, req, repository)
 	case links(req):
 		r.link(w, req)
+	case deletes(req):
+		r.change(w, req)
 	default:
 		r.stored.ServeHTTP(w, req)
 	}
@@ -29,12 +31,30 @@ func (r *Registry) link(w http.ResponseWriter, req *http.Request) {
 		r.pulls.refuse(w, pullOf{req.URL.Path, req.Method, "MANIFEST_BLOB_UNKNOWN"}, err)
 		return
 	}
+	r.change(w, req)
+}
+
+// change answers what links or deletes something. In a repository, manifests are pushed and
+// things deleted one after the other: who pushes a manifest first looks for what it needs, then
+// stores it, and then links the tag; and who deletes it meanwhile looks for tags that name it.
+// One between the steps of the other would leave a tag that names nothing.
+func (r *Registry) change(w http.ResponseWriter, req *http.Request) {
 	if err := r.hold.share(req.Context()); err != nil {
 		r.pulls.refuse(w, pullOf{req.URL.Path, req.Method, ""}, err)
 		return
 	}
 	defer r.hold.leave()
+	if repository, kind, _ := namedBy(req); kind == "manifests" || deletes(req) {
+		defer r.changes.lock(repository)()
+	}
 	r.stored.ServeHTTP(w, req)
+}
+
+// deletes reports whether a request deletes a manifest, a tag or a blob. An upload is nobody
+// else's.
+func deletes(req *http.Request) bool {
+	_, kind, _ := namedBy(req)
+	return req.Method == http.MethodDelete && (kind == "manifests" || kind == "blobs")
 }
 
 // readOf is what a GET or HEAD wants: manifests or blobs with a reference, or tags; empty for
