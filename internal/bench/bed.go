@@ -30,6 +30,7 @@ type bed struct {
 	pushing  *pushing            // of push-500, likewise
 	registry *upstream           // of those that ask one, likewise
 	holding  *holding            // of held-idle and held-news, likewise
+	layers   *layers             // of push-200mb, likewise
 	sown     map[string]repo     // other repositories, by name
 	digests  int                 // that were made up
 	clones   int                 // of held-1000's floor
@@ -54,6 +55,7 @@ func (b *bed) close() {
 	b.pushing.close()
 	b.registry.close()
 	b.holding.close()
+	b.layers.close()
 	if b.server != nil {
 		b.server.Close()
 	}

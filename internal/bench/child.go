@@ -37,6 +37,8 @@ type job struct {
 	Size    int // of a list of tags
 	Fleet   fleet
 	Digest  string // that a tag moves to
+	Token   string // of paths that hooks come to
+	Secret  string // that signs them
 	Profile string
 }
 
@@ -47,6 +49,7 @@ type result struct {
 	RSS     float64 // MB, at the end
 	Landed  float64 // seconds until it was committed, too
 	Streams int     // that were loaded
+	Note    string
 	Told    map[string]sample
 }
 
@@ -68,6 +71,8 @@ var tasks = map[string]task{
 	"slow": job.slow,
 
 	"follow": job.follow, "sites": job.sites, "held": job.held, "by-hand": job.byHand,
+
+	"pushed": job.pushed, "storm": job.storm, "storm-floor": job.stormFloor,
 }
 
 func (b *bed) child(ctx context.Context, j job) (result, error) {

@@ -83,6 +83,10 @@ var measures = []measure{
 	{name: "held-reads", goal: 1, most: 3, unit: reads, floor: "each commit once", run: told("held-reads", (*bed).heldWalk)},
 	{name: "held-idle", goal: 1.5, floor: "one ls-refs request on a warm connection", run: (*bed).heldIdle},
 	{name: "held-news", goal: 1.2, floor: "ten such passes in a repository that holds nothing", run: (*bed).heldNews},
+	{name: "pushed", goal: 1.2, most: 3, floor: "curl -I of the manifest, git fast-import of two commits into a bare clone, and git push", run: told("pushed", (*bed).pushed)},
+	{name: "push-200mb", goal: 1 / 0.9, floor: "distribution's own handlers and filesystem driver, without a token", run: (*bed).pushLayer},
+	{name: "hooks-1000", goal: 3, most: 1, floor: "an empty handler", run: told("hooks-1000", (*bed).hooks)},
+	{name: "hooks-rss", goal: 16, most: 1, unit: megabytes, run: told("hooks-rss", (*bed).hooks)},
 	{name: "walk-500", goal: 1, unit: reads, floor: "each commit once", run: (*bed).byHand},
 }
 

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -26,6 +27,7 @@ type fake struct {
 	tags         []string // of every repository, sorted
 
 	generation atomic.Int64 // another one has other digests
+	moves      sync.Map     // by repository:tag an *atomic.Int64: of that tag, beside
 	heads      atomic.Int64
 	tokens     atomic.Int64 // requests for one
 	rest       atomic.Int64 // all others, but for pings
@@ -79,11 +81,26 @@ func (f *fake) manifest(w http.ResponseWriter, r *http.Request, path, ref string
 		f.rest.Add(1)
 	}
 	time.Sleep(f.latency)
-	body, digest := manifest(path, ref, f.generation.Load())
+	body, digest := manifest(path, ref, f.generationOf(path, ref))
 	w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.Header().Set("Docker-Content-Digest", digest)
 	w.Write(body)
+}
+
+// generationOf is that of a tag.
+func (f *fake) generationOf(path, tag string) int64 {
+	own, moved := f.moves.Load(path + ":" + tag)
+	if !moved {
+		return f.generation.Load()
+	}
+	return f.generation.Load() + own.(*atomic.Int64).Load()
+}
+
+// move gives one tag another digest, and says which generation it is now.
+func (f *fake) move(path, tag string) int64 {
+	own, _ := f.moves.LoadOrStore(path+":"+tag, new(atomic.Int64))
+	return f.generation.Load() + own.(*atomic.Int64).Add(1)
 }
 
 // manifest is what a tag names.
