@@ -1,10 +1,14 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // TestMain lets the test's own binary be the child that a measure starts.
@@ -112,6 +116,45 @@ func TestFake(t *testing.T) {
 	}
 	if len(seen) != 4 {
 		t.Errorf("%d digests, not 4", len(seen))
+	}
+	moved, still := f.move(web.Path, "1.0"), f.generationOf(web.Path, "1.1")
+	if f.generationOf(web.Path, "1.0") != moved || moved == still || still != f.generation.Load() {
+		t.Errorf("of two tags one moved, to %d; the other is of %d", moved, still)
+	}
+}
+
+// TestStorm: what is sent is due at its time, whoever is slow, and every tag of it has moved.
+func TestStorm(t *testing.T) {
+	st := &storm{fake: &fake{}, window: 200 * time.Millisecond, token: "token", secret: "secret"}
+	before := st.now()
+	const slow = 20 * time.Millisecond
+	var paths sync.Map
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		paths.Store(r.URL.Path, true)
+		time.Sleep(slow)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer server.Close()
+	said, err := st.blow(t.Context(), server.Listener.Addr().String())
+	if err != nil || said.Sent != 200 || said.P50 < slow.Seconds() || said.Most < said.P99 {
+		t.Errorf("got %+v, %v", said, err)
+	}
+	for _, kind := range []string{"distribution", "generic"} {
+		if _, came := paths.Load("/hooks/" + kind + "/token" + kind); !came {
+			t.Errorf("no hook of kind %s came", kind)
+		}
+	}
+	for repository, tags := range st.now() {
+		for tag, digest := range tags {
+			if before[repository][tag] == digest {
+				t.Errorf("%s:%s has not moved", repository, tag)
+			}
+		}
+	}
+	refusing := httptest.NewServer(http.NotFoundHandler())
+	defer refusing.Close()
+	if _, err := st.blow(t.Context(), refusing.Listener.Addr().String()); err == nil {
+		t.Error("it is no error that hooks are refused")
 	}
 }
 

@@ -10,7 +10,7 @@
 // line with MISSED; only with -strict is that a failure: a bench is no test, and
 // whatever else the machine does shows in it.
 //
-// It may know every package, and decides nothing. It needs git, and Linux for the
+// It may know every package, and decides nothing. It needs git and curl, and Linux for the
 // memory of a process.
 package main
 
@@ -116,7 +116,7 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.IntVar(&o.streams, "streams", fullSize, "image streams in the repository; a few hundred try it quickly, and tell little")
 	f.IntVar(&o.runs, "runs", 5, "runs, of which the median counts")
-	f.DurationVar(&o.window, "window", time.Minute, "how long steady-cpu watches")
+	f.DurationVar(&o.window, "window", time.Minute, "how long steady-cpu watches, and how long the hooks of hooks-1000 come")
 	f.BoolVar(&o.strict, "strict", false, "fail if a goal is missed")
 	f.StringVar(&o.profile, "profile", "", "write CPU profiles of towpath's side into this `directory`")
 	f.Func("only", "measure what this regular `expression` matches", func(s string) (err error) {

@@ -40,7 +40,7 @@ func (b *bed) hooks(ctx context.Context) (s sample, err error) {
 	}
 	defer server.Close()
 	r := repo{Dir: b.Dir, Name: "storm.git", Size: max(stormStreams, b.scaled(stormRepo)), Seed: seed{Host: st.host, History: history}}
-	if err := errors.Join(r.make(ctx)); err != nil {
+	if err := r.make(ctx); err != nil {
 		return s, err
 	}
 	j := job{Do: "storm-floor", Repo: r, Host: st.host, Token: rand.Text(), Secret: rand.Text()}
@@ -221,10 +221,8 @@ func (j job) storm(ctx context.Context) (res result, err error) {
 		return res, err
 	}
 	defer r.Store.Close()
-	if r.Poll = 30 * time.Second; err == nil {
-		err = pass(ctx, r)
-	}
-	if err != nil {
+	r.Poll = 30 * time.Second
+	if err := pass(ctx, r); err != nil {
 		return res, err
 	}
 	reader, err := readerOf(steadyAtOnce, j.Host)
