@@ -468,6 +468,27 @@ func TestSettleTellsOnce(t *testing.T) {
 	})
 }
 
+// A one-shot command asks for each tag once, however long its passes take: an interval that
+// is over meanwhile is the next command's.
+func TestSettleAsksOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := "version: 1\ndefaults: {interval: 1s}\n"
+		store, reg := memory.New(map[string]string{"web.yaml": webStream, "deploy.yaml": webDeployment, ".towpath.yaml": config}), &registrymemory.Registry{}
+		reg.Set("quay.io/team1/web:1.4 aaa")
+		store.Hook = func(string) (bool, error) {
+			time.Sleep(2 * time.Second)
+			return true, nil
+		}
+		r := &reconcile.Reconciler{Store: store, Branch: "main", Reader: reg, Only: reconcile.ImportOnly, Author: gitstore.Person{Name: "towpath", Email: "t@x"}}
+		for _, want := range []int{1, 0} {
+			rep, err := r.Settle(t.Context(), reconcile.Hint{Scheduled: true})
+			if len(rep.Answers) != 1 || len(rep.Planned) != want || err != nil {
+				t.Errorf("%v: one tag, %d answers, %d planned commits, want %d", err, len(rep.Answers), len(rep.Planned), want)
+			}
+		}
+	})
+}
+
 // The author corrects from while both registries are slow, and the old one answers
 // first: what nobody wants any more is not recorded.
 func TestRunAnswerOfOldInputs(t *testing.T) {

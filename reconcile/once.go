@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ type Reconciler struct {
 	mem    *Memory
 	polled time.Time // when Git was last looked at; zero: look now
 	next   time.Time // when the next tag is due
+	asOf   time.Time // when what is asked must be due; zero: now
 	report Report    // of the last pass that did not end right after the poll
 
 	inbox inbox     // hints that wait
@@ -114,7 +116,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
-	ask, next := Due(over, mem, hints, now) // what to ask
+	ask, next := Due(over, mem, hints, cmp.Or(r.asOf, now)) // what to ask
 	ask = r.targeted(over, ask)
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
@@ -148,7 +150,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 		r.shelve(cat, writes.Chain)
 	}
 	if len(answers) > 0 { // what was asked is due again some day, what was outrun at once
-		if ask, next = Due(recorded.cat, mem, nil, now); len(ask) > 0 {
+		if ask, next = Due(recorded.cat, mem, nil, cmp.Or(r.asOf, now)); len(ask) > 0 {
 			next = now
 		}
 	}

@@ -121,10 +121,13 @@ func (r *Reconciler) gitSaid(hints []Hint, now time.Time) []Hint {
 const rounds = 10
 
 // Settle walks the line until a pass has nothing to write, as one-shot
-// commands do. The report is the last pass's, with the commits, answers and plans of
-// all of them.
+// commands do. What is due is what was when it began: where passes take longer than an
+// interval, tags would be asked again and again. The report is the last pass's, with the
+// commits, answers and plans of all of them.
 func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) {
-	r.Wait = true
+	r.Wait, r.asOf = true, time.Now()
+	defer func() { r.asOf = time.Time{} }()
+	r.memory(r.asOf)
 	var all Report
 	known := 0 // branches of which the forge said what became of them
 	for round := 0; round < rounds; round++ {
