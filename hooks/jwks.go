@@ -5,11 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -54,12 +56,26 @@ const (
 	keysTimeout = 10 * time.Second // of one request
 	keysRetry   = 5 * time.Second  // after a request that failed; doubled from there
 
+	keysConnect = 5 * time.Second // …of it, to connect
+
+	maxHeaders   = 64 << 10
 	maxKeySet    = 100
 	maxDocument  = 1 << 20
 	minRSA       = 2048 // bits
 	wellKnown    = "/.well-known/openid-configuration"
 	maxRetryStep = 6 // 5 s << 6 is more than five minutes
 )
+
+// IssuerClient asks issuers as forges and receivers of notifications are asked: through the
+// environment's proxy, if it names one. What comes back is bounded.
+func IssuerClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
+		DialContext: (&net.Dialer{Timeout: keysConnect}).DialContext, TLSHandshakeTimeout: keysConnect,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		MaxResponseHeaderBytes: maxHeaders, IdleConnTimeout: time.Minute, MaxIdleConns: 4,
+	}}
+}
 
 // NewKeys are the keys of these issuers. They come with Run; log may be nil. The client must be one that
 // may reach them; redirects are not followed, whatever it would do.

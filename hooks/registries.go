@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 )
 
 // registries are the kinds that tell of pushed images. A receiver's host goes before the one
-// that a payload names; two vendors name none that could be used, so theirs needs one.
+// that a payload names; three vendors name none, so theirs needs one.
 func registries() []vendor {
 	const header = "header Authorization: Bearer and the text of the secret file"
 	return []vendor{
@@ -37,11 +38,11 @@ func registries() []vendor {
 			setUp: lines("Registry → Webhooks → Add: Actions push", "Service URI: {url}", "Custom headers: Authorization: Bearer and the text of the secret file")},
 		{kind: "ecr", title: "Amazon ECR by EventBridge", signed: inHeader, read: readECR,
 			setUp: lines("EventBridge → Connections: API key, name Authorization, value Bearer and the text of the secret file", "EventBridge → API destinations: POST, {url}", `EventBridge → Rules: {"source": ["aws.ecr"], "detail-type": ["ECR Image Action"], "detail": {"action-type": ["PUSH"], "result": ["SUCCESS"]}}, target the API destination`, "Events are sent unaltered: no input transformer.")},
-		{kind: "jfrog", title: "JFrog Artifactory", signed: signedJFrog, read: readJFrog,
+		{kind: "jfrog", title: "JFrog Artifactory", signed: signedJFrog, needs: needsHost, read: readJFrog,
 			setUp: lines("Administration → Platform Management → Webhooks → New: events Docker, Tag was pushed", "URL: {url}", "Secret token: the text of the secret file, used for payload signing", "No payload says by which host the images are pulled: the receiver needs a host.")},
-		{kind: "nexus", title: "Sonatype Nexus 3", signed: signedNexus, delivery: "X-Nexus-Webhook-Delivery", read: readNexus,
+		{kind: "nexus", title: "Sonatype Nexus 3", signed: signedNexus, delivery: "X-Nexus-Webhook-Delivery", needs: needsHost, read: readNexus,
 			setUp: lines("Administration → System → Capabilities → Create: Webhook: Repository, the docker repository, event types component and asset", "URL: {url}", "Secret Key: the text of the secret file", "No payload says by which host the images are pulled: the receiver needs a host.")},
-		{kind: "zot", title: "zot", signed: inHeader, delivery: "Ce-Id", read: readZot,
+		{kind: "zot", title: "zot", signed: inHeader, delivery: "Ce-Id", needs: needsHost, read: readZot,
 			setUp: lines("In zot's configuration, below extensions.events.sinks:", `  {"type": "http", "address": "{url}", "timeout": "5s", "credentials": {"username": "towpath", "password": "TEXT-OF-THE-SECRET-FILE"}}`, "Or send the "+header+".", "No payload says by which host the images are pulled: the receiver needs a host.")},
 		{kind: "aliyun", title: "Alibaba Cloud Container Registry", read: readAliyun,
 			setUp: lines("Repository → Triggers → Create", "Trigger URL: {url}", "It signs nothing: the URL is the secret.")},
@@ -61,6 +62,14 @@ func lines(text ...string) func(string) []string {
 		}
 		return out
 	}
+}
+
+// needsHost is for vendors whose payloads do not say where they come from.
+func needsHost(r Receiver) error {
+	if r.Host == "" {
+		return errors.New("what it posts names no host that images are pulled by; add the line host: HOST, as streams name it")
+	}
+	return nil
 }
 
 // repository is the canonical name of what a payload names, by the receiver's host where it

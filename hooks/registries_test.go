@@ -66,7 +66,6 @@ func samples() []sample {
 		{"acr", "acr", "", nil, []Image{image("team1.azurecr.io/team1/web", "1.4.3", digestA)}},
 		{"ecr", "ecr", "", nil, []Image{image("123456789012.dkr.ecr.us-west-2.amazonaws.com/team1/web", "1.4.3", digestA)}},
 		{"jfrog", "jfrog", "team1.jfrog.example", nil, []Image{image("team1.jfrog.example/team1/web", "1.4.3", digestA), image("team1.jfrog.example/docker-local/team1/web", "1.4.3", digestA)}},
-		{"jfrog", "jfrog", "", nil, nil}, // no host is named that images are pulled by
 		{"nexus", "nexus", "nexus.example:8083", nexus, []Image{image("nexus.example:8083/team1/web", "1.4.3", ""), image("nexus.example:8083/docker-hosted/team1/web", "1.4.3", "")}},
 		{"nexus", "nexus-asset", "nexus.example:8083", nexusAsset, []Image{image("nexus.example:8083/team1/web", "edge", ""), image("nexus.example:8083/docker-hosted/team1/web", "edge", "")}},
 		{"zot", "zot", "zot.example", zot, []Image{image("zot.example/team1/web", "1.4.3", digestA)}},

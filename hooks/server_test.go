@@ -28,6 +28,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// A Seen is one thing that a receiver was told of.
+type Seen struct {
+	Receiver string
+	Branch   bool // then Image is empty
+	Image    Image
+}
+
 // A place is a handler with what it was told and what it logged.
 type place struct {
 	*Handler
@@ -450,6 +457,9 @@ func TestNew(t *testing.T) {
 		"3 secrets":          {newReceiver("generic", "", secretsOf(3))},
 		"no secrets":         {{Name: "r", Kind: "quay"}},
 		"is no host":         {newReceiver("quay", "quay_io", good)},
+		"hook the-jfrog: what it posts names no host that images are pulled by; add the line host: HOST, as streams name it": {newReceiver("jfrog", "", secretsOf(1))},
+		"hook the-nexus: what it posts names no host": {newReceiver("nexus", "", secretsOf(1))},
+		"hook the-zot: what it posts names no host":   {newReceiver("zot", "", secretsOf(1))},
 	} {
 		_, err := New(Options{Receivers: rs})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), good.Token) {

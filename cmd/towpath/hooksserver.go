@@ -30,7 +30,7 @@ func (a *app) openEars(r *reconcile.Reconciler, op *config.Operator) (*ears, err
 		return nil, usage("%w", hint{errors.New("--hooks-listen has nobody to listen to"), "name senders under hooks: in --config FILE, or import-token-file:"})
 	}
 	receivers, scopes := receiversOf(op), scopesOf(op)
-	e := &ears{keys: hooks.NewKeys(&http.Client{}, hooks.Issuers(receivers), a.log)}
+	e := &ears{keys: hooks.NewKeys(hooks.IssuerClient(), hooks.Issuers(receivers), a.log)}
 	var err error
 	e.Handler, err = hooks.New(hooks.Options{
 		Receivers: receivers, Log: a.log, Keys: e.keys, TrustedProxies: prefixesOf(op.TrustedProxies),
