@@ -39,14 +39,17 @@ type Data interface {
 	about() (kind Kind, name, subject string)
 }
 
-// New is an event of a content. What makes two of them the same is the content alone, which
-// names the commit.
+// New is an event of a content. What makes two of them the same is the content, which names the
+// commit or the proposal; of what begins and ends without one, and may begin again, it is the time, too.
 func New(at time.Time, d Data, namespaces ...string) Event {
 	kind, name, subject := d.about()
 	e := Event{Kind: kind, Type: "dev.towpath." + name + ".v1", Subject: subject, Time: at.UTC().Truncate(time.Second), Namespaces: namespaces, Data: d}
 	content, err := json.Marshal(d)
 	if err != nil {
 		content = []byte(subject) // never: the types below are texts, numbers and times
+	}
+	if p, ok := d.(ProposalNews); kind == Failures || kind == Holds || ok && p.Number == 0 {
+		content = e.Time.AppendFormat(content, time.RFC3339)
 	}
 	sum := sha256.Sum256(append([]byte(e.Type+"\x00"), content...))
 	e.ID = hex.EncodeToString(sum[:16])

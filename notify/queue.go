@@ -50,7 +50,7 @@ const (
 	most     = 5 * time.Minute  //
 	lifetime = 24 * time.Hour   // of trying
 	attempt  = 15 * time.Second // one try
-	grace    = 5 * time.Second  // for what waits when the process is told to end
+	grace    = 4 * time.Second  // for what waits when the process is told to end
 )
 
 // A Queue keeps the events of one receiver in order until it has them.
@@ -138,7 +138,7 @@ func (q *Queue) Counts() map[Outcome]int {
 	return maps.Clone(q.counts)
 }
 
-// Run delivers until the context ends, and then for five seconds at most what still waits.
+// Run delivers until the context ends, and then for four seconds at most what still waits.
 func (q *Queue) Run(ctx context.Context) {
 	alive, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

@@ -238,7 +238,7 @@ func TestNotPushedOutOnItsWay(t *testing.T) {
 	})
 }
 
-// The end takes five seconds at most, also where the receiver hangs.
+// The end takes four seconds at most, also where the receiver hangs.
 func TestTheEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
 		say  func(ctx context.Context, try int, e notify.Event) error
@@ -256,7 +256,7 @@ func TestTheEnd(t *testing.T) {
 		"it hangs": {func(ctx context.Context, _ int, _ notify.Event) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}, 5 * time.Second, map[notify.Outcome]int{notify.Unsent: 3}},
+		}, 4 * time.Second, map[notify.Outcome]int{notify.Unsent: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -307,5 +307,16 @@ func TestSameEventSameID(t *testing.T) {
 	moved.Commit = "d"
 	if a.ID != again.ID || a.ID == b.ID || a.ID == notify.New(a.Time, moved).ID || len(a.ID) != 32 {
 		t.Errorf("ids are %s, %s, %s", a.ID, again.ID, b.ID)
+	}
+	for _, d := range []notify.Data{
+		notify.ImportFailing{Tag: "a/b", Reason: "NotFound", Commit: "c"}, notify.ImportRecovered{Tag: "a/b", Commit: "c"}, notify.SiteHeld{Path: "a"}, notify.ProposalNews{State: "opened", Branch: "b"},
+	} {
+		if notify.New(a.Time, d).ID == notify.New(a.Time.Add(time.Minute), d).ID {
+			t.Errorf("%#v happens twice, under one id", d)
+		}
+	}
+	p := notify.ProposalNews{State: "merged", Branch: "b", Number: 7}
+	if notify.New(a.Time, p).ID != notify.New(a.Time.Add(time.Minute), p).ID {
+		t.Error("a proposal's merge, seen by two, has two ids")
 	}
 }

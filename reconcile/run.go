@@ -13,13 +13,18 @@ import (
 // Run walks the line until the context ends. It wakes when a poll of Git or a
 // tag is due, when the store saw the repository change, when a registry answered,
 // and on hints. A failed pass is tried again, later and later; only a first run
-// that needs consent ends it with an error.
+// that needs consent ends it with an error. Of the pass in which the context ends Passed
+// hears where it wrote something.
 func (r *Reconciler) Run(ctx context.Context) error {
 	fails := 0
 	var hints []Hint
 	for {
 		rep, err := r.Once(ctx, hints...)
 		if ctx.Err() != nil {
+			if r.Passed != nil && len(rep.Commits) > 0 { // what landed at the end is told, too
+				rep.Heard = hints
+				r.Passed(rep)
+			}
 			return nil
 		}
 		if errors.Is(err, ErrFirstRun) {

@@ -534,3 +534,34 @@ func TestRunBackoff(t *testing.T) {
 		})
 	}
 }
+
+// A pass in which the process is told to end tells what it wrote; one that wrote nothing says
+// nothing.
+func TestRunTellsOfItsEnd(t *testing.T) {
+	for name, want := range map[string]int{"a push lands": 2, "a push is refused": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				told, passes := 0, 0
+				w := start(t, nil, func(w *walker) {
+					w.store.Hook = func(op string) (bool, error) {
+						if op != memory.OpPush {
+							return true, nil
+						}
+						time.Sleep(2 * time.Second)
+						if want == 0 {
+							return false, unreachable()
+						}
+						return true, nil
+					}
+					w.Passed = func(rep reconcile.Report) { passes, told = passes+1, told+len(rep.Commits) }
+				})
+				w.after(time.Second) // it pushes
+				w.end()
+				w.wantCommits(want)
+				if told != want || passes != min(want, 1) {
+					t.Errorf("%d commits are told in %d passes, want %d", told, passes, want)
+				}
+			})
+		})
+	}
+}

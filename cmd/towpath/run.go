@@ -50,9 +50,11 @@ proposal that was opened, updated or closed, and end.`,
 			return err
 		}
 		ctx, cancel := context.WithCancel(c.Context())
-		news.run(ctx)
-		defer news.wait() // after cancel
 		defer cancel()
+		telling, hush := context.WithCancel(context.WithoutCancel(ctx)) // the last pass has news, too
+		news.run(telling)
+		defer news.wait() // after hush
+		defer hush()
 		if once {
 			return a.runOnce(ctx, r, news)
 		}
