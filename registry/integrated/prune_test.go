@@ -75,11 +75,11 @@ func TestJudge(t *testing.T) {
 // onRecord is a PruneRecord of streams.
 type onRecord map[string]RepositoryRecord
 
-func (r onRecord) Record(_ context.Context, repository string, _ []string) (RepositoryRecord, error) {
+func (r onRecord) Records(context.Context, map[string][]string) (map[string]RepositoryRecord, error) {
 	if r == nil {
-		return RepositoryRecord{}, errors.New("streams/web.yaml:3 is not well formed")
+		return nil, errors.New("streams/web.yaml:3 is not well formed")
 	}
-	return r[repository], nil
+	return r, nil
 }
 
 func (w *pullWorld) pruner(t *testing.T) *pruner {

@@ -21,11 +21,11 @@ import (
 	"github.com/towpath/towpath/registry"
 )
 
-// A PruneRecord says what is said of the images of a repository. It must know all streams and sites:
-// where some could not be read it gives an error, and nothing is deleted. Nil: the
-// registry stands alone, and its own tags say what stays.
+// A PruneRecord says what is said of the images in storage, by repository: it is given the digests
+// of each. It must know all streams and sites: where some could not be read it gives an error, and nothing is
+// deleted. Nil: the registry stands alone, and its own tags say what stays.
 type PruneRecord interface {
-	Record(ctx context.Context, repository string, digests []string) (RepositoryRecord, error)
+	Records(ctx context.Context, digests map[string][]string) (map[string]RepositoryRecord, error)
 }
 
 // A PruneReport is what goes, or went, and why the rest stays.
@@ -238,36 +238,52 @@ func (p *pruner) image(ctx context.Context, repository string, manifests distrib
 	return image, nil
 }
 
-// records are what is said of the images in storage.
+// records are what is said of the images in storage. What waits is read first: what is taken from
+// there meanwhile is on record by then.
 func (p *pruner) records(ctx context.Context, record PruneRecord, have []StoredImage) (map[string]RepositoryRecord, error) {
+	var waiting []registry.Arrival
+	if p.waiting != nil {
+		var err error
+		if waiting, err = p.waiting(ctx); err != nil {
+			return nil, err
+		}
+	}
 	digests := map[string][]string{}
 	for _, image := range have {
 		digests[image.Repository] = append(digests[image.Repository], image.Digest)
 	}
+	said, err := p.said(ctx, record, digests, have)
+	if err != nil {
+		return nil, err
+	}
 	records := map[string]RepositoryRecord{}
-	for repository, ds := range digests {
-		r, err := RepositoryRecord{}, error(nil)
-		if record != nil {
-			r, err = record.Record(ctx, repository, ds)
-		} else {
-			r.Tags, err = p.history(ctx, repository, have)
-		}
-		if err != nil {
-			return nil, err
-		}
+	for repository := range digests {
+		r := said[repository]
 		r.Waiting = map[string]string{}
 		records[repository] = r
 	}
-	if p.waiting == nil {
-		return records, nil
-	}
-	waiting, err := p.waiting(ctx)
 	for _, a := range waiting {
 		if r, ok := records[a.Namespace+"/"+a.Name]; ok {
 			r.Waiting[a.Digest] = a.Tag
 		}
 	}
-	return records, err
+	return records, nil
+}
+
+// said is what a record says or, without one, what the registry's own tags do.
+func (p *pruner) said(ctx context.Context, record PruneRecord, digests map[string][]string, have []StoredImage) (map[string]RepositoryRecord, error) {
+	if record != nil {
+		return record.Records(ctx, digests)
+	}
+	said := map[string]RepositoryRecord{}
+	for repository := range digests {
+		tags, err := p.history(ctx, repository, have)
+		if err != nil {
+			return nil, err
+		}
+		said[repository] = RepositoryRecord{Tags: tags}
+	}
+	return said, nil
 }
 
 // history is what the tags of a repository that nobody records are and were: storage keeps
