@@ -20,6 +20,7 @@ import (
 type ears struct {
 	*hooks.Handler
 	imports *importer // nil: nobody may ask
+	prunes  *sweeper  // nil: nobody may ask
 	keys    *hooks.Keys
 }
 
@@ -44,7 +45,7 @@ func (a *app) openEars(r *reconcile.Reconciler, op *config.Operator) (*ears, err
 		if err := checkImportToken(token); err != nil {
 			return nil, usage("import-token-file: %w", hint{err, "write one made by openssl rand -hex 32 to it"})
 		}
-		e.imports = newImporter(a, r, token)
+		e.imports, e.prunes = newImporter(a, r, token), &sweeper{log: a.log, token: token}
 	}
 	return e, nil
 }
@@ -66,6 +67,10 @@ func look(r *reconcile.Reconciler, scope *reconcile.Scope, s hooks.Sighting) boo
 func (e *ears) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.imports != nil && strings.HasPrefix(r.URL.Path, importPrefix) {
 		e.imports.ServeHTTP(w, r)
+		return
+	}
+	if e.prunes != nil && r.URL.Path == prunePath {
+		e.prunes.ServeHTTP(w, r)
 		return
 	}
 	e.Handler.ServeHTTP(w, r)

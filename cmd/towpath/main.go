@@ -163,7 +163,7 @@ func newRoot(a *app) *cobra.Command {
 	f.StringVar(&a.cacheDir, "cache-dir", "", "keep what was fetched in `DIR` (default in memory)")
 	f.StringVar(&a.logFormat, "log-format", "", "`text|json` (default text)")
 	f.StringVar(&a.logLevel, "log-level", "", "`debug|info|warn|error` (default info)")
-	root.AddCommand(newRun(a), newPlan(a), newImport(a), newFollow(a), newStatus(a), newValidate(a), newTag(a), newSetTrigger(a), newHooks(a), newSchema(a), newRegistry(a), newDemo(a), newVersion(a))
+	root.AddCommand(newRun(a), newPlan(a), newImport(a), newFollow(a), newStatus(a), newValidate(a), newTag(a), newSetTrigger(a), newHooks(a), newSchema(a), newRegistry(a), newPrune(a), newDemo(a), newVersion(a))
 	return root
 }
 

@@ -122,6 +122,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 	a.log.Info("watching", "repo", op.Repo, "branch", r.Branch, "poll", r.Poll.String(), "dry-run", r.Dry)
 	var servers []server
 	options := web.Options{Poll: r.Poll, Version: versionOf()}
+	var prunes *sweeper
 	switch {
 	case op.HooksListen != "":
 		heard, err := a.openEars(r, op)
@@ -134,7 +135,8 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 		}
 		options.Hooks = heard.heard
 		if heard.imports != nil {
-			passed = append(passed, heard.imports.passed)
+			prunes = heard.prunes
+			passed = append(passed, heard.imports.passed, prunes.passed)
 		}
 		servers = append(servers, server{ln, heard.serve})
 		a.log.Info("serving webhooks", "address", ln.Addr().String(), "receivers", len(op.Hooks), "imports", heard.imports != nil)
@@ -148,6 +150,9 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 			return err
 		}
 		r.Arrivals = d.registry
+		if prunes != nil {
+			prunes.over(d.registry, r)
+		}
 		servers = append(servers, server{d.Listener, d.serve})
 	}
 	if op.Listen != "" {

@@ -25,21 +25,15 @@ const (
 
 // importAt asks the daemon at a server for an import, and prints what it says.
 func (a *app) importAt(ctx context.Context, server, tokenFile string, args []string) error {
-	if err := checkServer(server); err != nil {
-		return err
-	}
-	if tokenFile == "" {
-		return usage("%w", hint{errors.New("the daemon wants a token"), "give --token-file FILE: the file that import-token-file: of the daemon's config names, or a copy"})
-	}
-	token, err := readSecret(tokenFile)
+	token, err := tokenFor(server, tokenFile)
 	if err != nil {
-		return usage("--token-file: %w", hint{err, "name a file with the daemon's token"})
+		return err
 	}
 	var worst error
 	for _, arg := range args {
 		answer, code, err := askImport(ctx, server, token, arg)
 		if err != nil {
-			return failed(hint{fmt.Errorf("the daemon at %s was not heard: %w", server, err), "name the address that its log says it serves webhooks at, and see that it runs"})
+			return unheard(server, err)
 		}
 		a.printAnswer(answer)
 		switch {
@@ -50,6 +44,26 @@ func (a *app) importAt(ctx context.Context, server, tokenFile string, args []str
 		}
 	}
 	return worst
+}
+
+// tokenFor is the token that a person gives a daemon.
+func tokenFor(server, tokenFile string) (string, error) {
+	if err := checkServer(server); err != nil {
+		return "", err
+	}
+	if tokenFile == "" {
+		return "", usage("%w", hint{errors.New("the daemon wants a token"), "give --token-file FILE: the file that import-token-file: of the daemon's config names, or a copy"})
+	}
+	token, err := readSecret(tokenFile)
+	if err != nil {
+		return "", usage("--token-file: %w", hint{err, "name a file with the daemon's token"})
+	}
+	return token, nil
+}
+
+// unheard is the error where no daemon answered.
+func unheard(server string, err error) error {
+	return failed(hint{fmt.Errorf("the daemon at %s was not heard: %w", server, err), "name the address that its log says it serves webhooks at, and see that it runs"})
 }
 
 func firstOf(text, other string) string {
@@ -82,18 +96,24 @@ func (a *app) printAnswer(answer importAnswer) {
 	}
 }
 
-// askImport asks for one stream or tag. The token goes to that server and nowhere else: no
-// redirect is followed, and no proxy used.
-func askImport(ctx context.Context, server, token, arg string) (importAnswer, int, error) {
+// askImport asks for one stream or tag.
+func askImport(ctx context.Context, server, token, arg string) (answer importAnswer, code int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, importAsking)
 	defer cancel()
 	var parts []string
 	for part := range strings.SplitSeq(arg, "/") {
 		parts = append(parts, url.PathEscape(part))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(server, "/")+importPrefix+strings.Join(parts, "/"), nil)
+	code, err = post(ctx, server, token, importPrefix+strings.Join(parts, "/"), "that imports", &answer)
+	return answer, code, err
+}
+
+// post asks a daemon for something, and reads its answer. The token goes to that server and nowhere
+// else: no redirect is followed, and no proxy used.
+func post(ctx context.Context, server, token, what, does string, answer any) (code int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(server, "/")+what, nil)
 	if err != nil {
-		return importAnswer{}, 0, err
+		return 0, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	client := http.Client{
@@ -111,15 +131,14 @@ func askImport(ctx context.Context, server, token, arg string) (importAnswer, in
 		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 			err = errors.New("it did not answer in time")
 		}
-		return importAnswer{}, 0, err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
-		return importAnswer{}, 0, fmt.Errorf("the answer is %d %s, and none of a daemon that imports", resp.StatusCode, http.StatusText(resp.StatusCode))
+		return 0, fmt.Errorf("the answer is %d %s, and none of a daemon %s", resp.StatusCode, http.StatusText(resp.StatusCode), does)
 	}
-	var answer importAnswer
-	if err := json.NewDecoder(io.LimitReader(resp.Body, importBytes)).Decode(&answer); err != nil {
-		return importAnswer{}, 0, fmt.Errorf("the answer cannot be read: %w", err)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, importBytes)).Decode(answer); err != nil {
+		return 0, fmt.Errorf("the answer cannot be read: %w", err)
 	}
-	return answer, resp.StatusCode, nil
+	return resp.StatusCode, nil
 }

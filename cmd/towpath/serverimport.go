@@ -79,11 +79,16 @@ func newImporter(a *app, r *reconcile.Reconciler, token *secretFile) *importer {
 // ServeHTTP takes one request, and answers it when it is dealt with.
 func (im *importer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply := im.serve(r)
+	answerPost(w, reply.code, reply.importAnswer)
+}
+
+// answerPost answers what a person asked a daemon for.
+func answerPost(w http.ResponseWriter, code int, answer any) {
 	head := w.Header()
 	head.Set("Content-Type", "application/json")
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
-	switch reply.code {
+	switch code {
 	case http.StatusMethodNotAllowed:
 		head.Set("Allow", http.MethodPost)
 	case http.StatusUnauthorized:
@@ -91,15 +96,15 @@ func (im *importer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.StatusServiceUnavailable:
 		head.Set("Retry-After", "5")
 	}
-	w.WriteHeader(reply.code)
-	writeJSON(w, reply.importAnswer) // the reader may have gone; nobody is left to tell
+	w.WriteHeader(code)
+	writeJSON(w, answer) // the reader may have gone; nobody is left to tell
 }
 
 func (im *importer) serve(r *http.Request) importReply {
 	if r.Method != http.MethodPost {
 		return refusal(http.StatusMethodNotAllowed, errors.New("an import is asked for by POST"))
 	}
-	if !im.allowed(r.Header.Get("Authorization")) {
+	if !bears(r, im.token) {
 		return refusal(http.StatusUnauthorized, hint{errors.New("the token is not right"), "name the file with the daemon's token: --token-file FILE, or Authorization: Bearer"})
 	}
 	e, refused := im.begin(strings.TrimPrefix(r.URL.Path, importPrefix))
@@ -121,10 +126,11 @@ func (im *importer) serve(r *http.Request) importReply {
 	return im.later(e)
 }
 
-// allowed compares in a time that tells nothing of the token, nor of its length.
-func (im *importer) allowed(header string) bool {
-	scheme, given, _ := strings.Cut(header, " ")
-	token, err := im.token.read()
+// bears reports whether a request has a token. It compares in a time that tells nothing of the
+// token, nor of its length.
+func bears(r *http.Request, file *secretFile) bool {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	token, err := file.read()
 	if err != nil || !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}

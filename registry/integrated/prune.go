@@ -40,8 +40,23 @@ type RepositoryRecord struct {
 type Verdict struct {
 	StoredImage
 	Goes bool   `json:"goes"`
-	Why  string `json:"why"`
+	Rule Rule   `json:"rule"`
+	Why  string `json:"why"` // the rule, with names
 }
+
+// A Rule is by what an image stays or goes.
+type Rule string
+
+const (
+	isCurrent  Rule = "current"  // image of a tag
+	isRevision Rule = "revision" // of a tag: among the newest, or where it goes none of them
+	isNamed    Rule = "named"    // by a file
+	isWaiting  Rule = "waiting"  // to be recorded
+	isYoung    Rule = "young"
+	isPart     Rule = "part"  // of a list that stays
+	isAbout    Rule = "about" // an image that stays
+	isNone     Rule = "none"  // of these: it is on no record, and goes
+)
 
 // judge says what goes, and why the rest stays, by repository and digest.
 //
@@ -58,8 +73,8 @@ func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRu
 	at := map[[2]string]int{} // by repository and digest
 	for i, image := range have {
 		at[[2]string{image.Repository, image.Digest}] = i
-		why := reasonToStay(image, record[image.Repository], rules, now)
-		verdicts[i] = Verdict{StoredImage: image, Goes: why == "", Why: why}
+		rule, why := reasonToStay(image, record[image.Repository], rules, now)
+		verdicts[i] = Verdict{StoredImage: image, Goes: why == "", Rule: rule, Why: why}
 	}
 	for changed := true; changed; { // what stays keeps what it names, and what is about it
 		changed = false
@@ -68,18 +83,18 @@ func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRu
 			if !verdicts[i].Goes {
 				for _, child := range image.Names {
 					j, ok := at[[2]string{image.Repository, child}]
-					changed = ok && verdicts[j].stay("part of "+image.Digest) || changed
+					changed = ok && verdicts[j].stay(isPart, "part of "+image.Digest) || changed
 				}
 				continue
 			}
 			if j, ok := at[[2]string{image.Repository, image.Subject}]; ok && !verdicts[j].Goes {
-				changed = verdicts[i].stay("about "+image.Subject) || changed
+				changed = verdicts[i].stay(isAbout, "about "+image.Subject) || changed
 			}
 		}
 	}
 	for i, v := range verdicts {
 		if v.Goes {
-			verdicts[i].Why = reasonToGo(v.StoredImage, record[v.Repository], rules)
+			verdicts[i].Rule, verdicts[i].Why = reasonToGo(v.StoredImage, record[v.Repository], rules)
 		}
 	}
 	slices.SortFunc(verdicts, func(a, b Verdict) int {
@@ -89,38 +104,38 @@ func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRu
 }
 
 // stay makes an image stay that would go, and reports whether it did.
-func (v *Verdict) stay(why string) bool {
+func (v *Verdict) stay(rule Rule, why string) bool {
 	if !v.Goes {
 		return false
 	}
-	v.Goes, v.Why = false, why
+	v.Goes, v.Rule, v.Why = false, rule, why
 	return true
 }
 
 // reasonToStay is empty where the image itself gives none.
-func reasonToStay(image StoredImage, r RepositoryRecord, rules PruneRules, now time.Time) string {
+func reasonToStay(image StoredImage, r RepositoryRecord, rules PruneRules, now time.Time) (Rule, string) {
 	tag, revision := newest(image.Digest, r)
 	uses := r.Uses[image.Digest]
 	switch {
 	case revision == 0:
-		return "current image of tag " + tag
+		return isCurrent, "current image of tag " + tag
 	case len(uses) > 0:
-		return "named by " + uses[0]
+		return isNamed, "named by " + uses[0]
 	case r.Waiting[image.Digest] != "":
-		return fmt.Sprintf("tag %s waits to be recorded", r.Waiting[image.Digest])
+		return isWaiting, fmt.Sprintf("tag %s waits to be recorded", r.Waiting[image.Digest])
 	case revision > 0 && revision < rules.KeepTagRevisions:
-		return fmt.Sprintf("revision %d of tag %s", revision+1, tag)
+		return isRevision, fmt.Sprintf("revision %d of tag %s", revision+1, tag)
 	case now.Sub(image.Stored) < rules.KeepYoungerThan:
-		return "younger than " + short(rules.KeepYoungerThan)
+		return isYoung, "younger than " + short(rules.KeepYoungerThan)
 	}
-	return ""
+	return "", ""
 }
 
-func reasonToGo(image StoredImage, r RepositoryRecord, rules PruneRules) string {
+func reasonToGo(image StoredImage, r RepositoryRecord, rules PruneRules) (Rule, string) {
 	if tag, revision := newest(image.Digest, r); revision >= 0 {
-		return fmt.Sprintf("revision %d of tag %s, %d are kept", revision+1, tag, rules.KeepTagRevisions)
+		return isRevision, fmt.Sprintf("revision %d of tag %s, %d are kept", revision+1, tag, rules.KeepTagRevisions)
 	}
-	return "on no record"
+	return isNone, "on no record"
 }
 
 // newest is where an image stands in the history of a tag: the tag where it stands highest, from

@@ -2,10 +2,8 @@ package integrated
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -38,35 +36,6 @@ func (r *Registry) IsRecorded(ctx context.Context) (bool, error) {
 
 // PushesGoOn reports whether prune found no moment in which nothing was pushed.
 func PushesGoOn(err error) bool { return errors.Is(err, errPushesGoOn) }
-
-// ServePrune answers POST /prune with the PruneReport in JSON. Its query may hold
-// keep-tag-revisions, keep-younger-than and confirm=true, as the command's flags. Whoever
-// serves it has checked who asks.
-func (r *Registry) ServePrune(record PruneRecord) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			http.Error(w, "prune is asked by POST", http.StatusMethodNotAllowed)
-			return
-		}
-		rules, confirm, err := ParsePrune(req.URL.Query())
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		report, err := r.Prune(req.Context(), record, rules, confirm)
-		switch {
-		case errors.Is(err, errPushesGoOn):
-			w.Header().Set("Retry-After", "60")
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		case err != nil:
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		default:
-			w.Header().Set("Content-Type", "application/json")
-			json.NewEncoder(w).Encode(report) //nolint:errchkjson // plain values; and a client that is gone hears nothing
-		}
-	})
-}
 
 // ParsePrune reads how prune is asked. What is not said is as in DefaultPruneRules, and not confirmed.
 func ParsePrune(query url.Values) (rules PruneRules, confirm bool, err error) {

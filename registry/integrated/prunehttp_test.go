@@ -1,10 +1,10 @@
 package integrated
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 )
@@ -28,40 +28,51 @@ func TestStorageInUse(t *testing.T) {
 	r.Close()
 }
 
-func TestServePrune(t *testing.T) {
+func TestParsePrune(t *testing.T) {
+	wide := PruneRules{KeepTagRevisions: 1, KeepYoungerThan: 2 * time.Hour}
+	for query, want := range map[string]struct {
+		rules   PruneRules
+		confirm bool
+		bad     bool
+	}{
+		"": {rules: DefaultPruneRules},
+		"confirm=true&keep-younger-than=2h&keep-tag-revisions=1": {rules: wide, confirm: true},
+		wide.Query(true).Encode():                                {rules: wide, confirm: true},
+		wide.Query(false).Encode():                               {rules: wide},
+		"confirm=yes":                                            {bad: true},
+		"keep-tag-revisions=0":                                   {bad: true},
+		"keep-tag-revisions=x":                                   {bad: true},
+		"keep-younger-than=1s":                                   {bad: true},
+		"keep-younger-than=-2h":                                  {bad: true},
+	} {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules, confirm, err := ParsePrune(values)
+		if (err != nil) != want.bad || !want.bad && (rules != want.rules || confirm != want.confirm) {
+			t.Errorf("%q: %v, %v, %v; want %v", query, rules, confirm, err, want)
+		}
+	}
+}
+
+// A registry that closes waits for what is being pruned, and begins nothing.
+func TestPruneAtClose(t *testing.T) {
 	r, err := New(t.Context(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	server := httptest.NewServer(r.ServePrune(nil))
-	defer server.Close()
-	for _, c := range []struct {
-		method, query string
-		status        int
-		done          bool
-	}{
-		{"POST", "", 200, false},
-		{"POST", "?confirm=true&keep-younger-than=2h&keep-tag-revisions=1", 200, true},
-		{"POST", "?" + DefaultPruneRules.Query(true).Encode(), 200, true},
-		{"POST", "?confirm=yes", 400, false},
-		{"POST", "?keep-tag-revisions=0", 400, false},
-		{"POST", "?keep-tag-revisions=x", 400, false},
-		{"POST", "?keep-younger-than=1s", 400, false},
-		{"POST", "?keep-younger-than=-2h", 400, false},
-		{"GET", "?confirm=true", 405, false},
-	} {
-		req, _ := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/prune"+c.query, nil)
-		resp, err := server.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var report PruneReport
-		err = json.NewDecoder(resp.Body).Decode(&report)
-		resp.Body.Close()
-		if resp.StatusCode != c.status || c.status == 200 && (err != nil || report.Done != c.done) {
-			t.Errorf("%s %s: got %d, done %v, %v; want %d, %v", c.method, c.query, resp.StatusCode, report.Done, err, c.status, c.done)
-		}
+	ctx, end, err := r.prunes.begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	go func() { <-ctx.Done(); ended = true; end() }()
+	if err := r.Close(); err != nil || !ended {
+		t.Errorf("closed: %v, ended %v", err, ended)
+	}
+	if _, err := r.Prune(t.Context(), nil, DefaultPruneRules, true); !errors.Is(err, errPruneClosed) {
+		t.Errorf("got %v", err)
 	}
 }
 

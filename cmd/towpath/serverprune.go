@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/integrated"
+)
+
+// prunePath is where pruning is asked for: POST /prune?confirm=true.
+const prunePath = "/prune"
+
+// pruneAsking is how long a person waits for it: much may have to be deleted.
+const pruneAsking = time.Hour
+
+// A pruneAnswer is what a daemon says to a person who asks it to prune.
+type pruneAnswer struct {
+	*integrated.PruneReport
+	Error string `json:"error,omitempty"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+// A sweeper lets people ask a running daemon to prune the registry that it serves.
+type sweeper struct {
+	log   *slog.Logger
+	token *secretFile
+	prune func(context.Context, integrated.PruneRules, bool) (integrated.PruneReport, error) // nil: it serves no registry
+
+	mu   sync.Mutex
+	dark error // why the last pass could not read what is in use
+}
+
+// over makes it one of a registry and of what the walker read. It is called before it serves.
+func (s *sweeper) over(reg *integrated.Registry, r *reconcile.Reconciler) {
+	record := pruneRecord(func(ctx context.Context) (*reconcile.Ledger, error) {
+		if why := s.blind(); why != nil {
+			return nil, hint{fmt.Errorf("the daemon could not read the repository in its last pass, so that it does not know what is in use: %w", why), "put that right, then try again"}
+		}
+		shelf := r.Shelf()
+		if shelf == nil {
+			return nil, hint{errors.New("the daemon has not read the repository yet"), "try again in a moment; its log says what it waits for"}
+		}
+		return shelf.Ledger(ctx)
+	})
+	s.prune = func(ctx context.Context, rules integrated.PruneRules, confirm bool) (integrated.PruneReport, error) {
+		return reg.Prune(ctx, record, rules, confirm)
+	}
+}
+
+// passed is called after each pass, by the walker.
+func (s *sweeper) passed(rep reconcile.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dark = nil; rep.Cut {
+		s.dark = rep.Err
+	}
+}
+
+func (s *sweeper) blind() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dark
+}
+
+func (s *sweeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	// It may take longer than anything else here; whoever has the token may wait.
+	code, answer := s.serve(r, func() { _, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{}) })
+	answerPost(w, code, answer)
+}
+
+func (s *sweeper) serve(r *http.Request, patience func()) (int, pruneAnswer) {
+	no := func(code int, err error) (int, pruneAnswer) {
+		return code, pruneAnswer{Error: fmt.Sprint(err), Fix: fixOf(err)}
+	}
+	if r.Method != http.MethodPost {
+		return no(http.StatusMethodNotAllowed, errors.New("pruning is asked for by POST"))
+	}
+	if !bears(r, s.token) {
+		return no(http.StatusUnauthorized, hint{errors.New("the token is not right"), "name the file with the daemon's token: --token-file FILE, or Authorization: Bearer"})
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return no(http.StatusBadRequest, errors.New("the query cannot be read"))
+	}
+	rules, confirm, err := integrated.ParsePrune(query)
+	if err != nil {
+		return no(http.StatusBadRequest, err)
+	}
+	if s.prune == nil {
+		return no(http.StatusNotFound, hint{errors.New("this daemon serves no registry"), "ask the one that does, or name the storage: towpath prune --storage DIR"})
+	}
+	patience()
+	report, err := s.prune(r.Context(), rules, confirm)
+	switch {
+	case integrated.PushesGoOn(err):
+		return no(http.StatusServiceUnavailable, err)
+	case err != nil:
+		s.log.Error("the registry was not pruned", "err", err)
+		return no(http.StatusInternalServerError, err)
+	case confirm:
+		t := tallyOf(report)
+		s.log.Info("the registry was pruned", "images", t.goes, "blobs", report.Blobs, "bytes", report.Freed)
+	}
+	return http.StatusOK, pruneAnswer{PruneReport: &report}
+}
+
+// pruneAt asks the daemon at a server.
+func pruneAt(ctx context.Context, server, tokenFile string, rules integrated.PruneRules, confirm bool) (integrated.PruneReport, error) {
+	token, err := tokenFor(server, tokenFile)
+	if err != nil {
+		return integrated.PruneReport{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pruneAsking)
+	defer cancel()
+	answer := pruneAnswer{PruneReport: &integrated.PruneReport{}}
+	code, err := post(ctx, server, token, prunePath+"?"+rules.Query(confirm).Encode(), "that prunes", &answer)
+	if err != nil {
+		return integrated.PruneReport{}, unheard(server, err)
+	}
+	if code != http.StatusOK {
+		return integrated.PruneReport{}, failed(hint{errors.New(firstOf(answer.Error, fmt.Sprintf("the daemon answers %d %s", code, http.StatusText(code)))), answer.Fix})
+	}
+	return *answer.PruneReport, nil
+}
