@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
@@ -93,10 +94,10 @@ func (s *Shelf) Origins(ctx context.Context, name imagestream.Name, digest strin
 			on.Insecure = t.Insecure
 		}
 		for i, item := range st.Items {
-			if item.Image != digest || isOf(s.cat.own(name), item) {
+			if item.Image != digest {
 				continue
 			}
-			if ref, err := registry.ParseRef(item.Reference); err == nil {
+			if ref, err := registry.ParseRef(item.Reference); err == nil && ref.Host != s.cat.Config.Registry() {
 				all = append(all, origin{registry.Origin{On: on, Repo: ref.Repo}, i})
 			}
 		}
@@ -111,6 +112,49 @@ func (s *Shelf) Origins(ctx context.Context, name imagestream.Name, digest strin
 		}
 	}
 	return origins, nil
+}
+
+// Lenders are the streams whose repositories in our own registry have images that another stream
+// has on record, or had: by the images' digests.
+func (s *Shelf) Lenders(ctx context.Context, name imagestream.Name) (map[string][]imagestream.Name, error) {
+	stream, host := s.cat.Stream(name), s.cat.Config.Registry()
+	if stream == nil || stream.Malformed || host == "" {
+		return nil, nil
+	}
+	past, err := s.status(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	lenders := map[string][]imagestream.Name{}
+	for _, st := range past.Tags {
+		for _, item := range st.Items {
+			ref, err := registry.ParseRef(item.Reference)
+			if err != nil || ref.Host != host || ref.Digest != item.Image {
+				continue
+			}
+			namespace, other, ok := strings.Cut(ref.Path, "/")
+			from := imagestream.Name{Namespace: namespace, Name: other}
+			if ok && from != name && !slices.Contains(lenders[item.Image], from) {
+				lenders[item.Image] = append(lenders[item.Image], from)
+			}
+		}
+	}
+	return lenders, nil
+}
+
+// Names are the streams of which something is on record.
+func (s *Shelf) Names() []imagestream.Name {
+	var names []imagestream.Name
+	for _, stream := range s.cat.Streams {
+		if !stream.Malformed && slices.ContainsFunc(stream.Status.Tags, func(st imagestream.TagStatus) bool { return len(st.Items) > 0 }) {
+			names = append(names, stream.Name)
+		}
+	}
+	for tag := range s.landed {
+		names = append(names, tag.Stream)
+	}
+	slices.SortFunc(names, func(a, b imagestream.Name) int { return cmp.Compare(a.String(), b.String()) })
+	return slices.Compact(names)
 }
 
 // falseFirst puts false before true.

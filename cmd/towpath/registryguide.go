@@ -50,6 +50,33 @@ func (g guide) Origins(ctx context.Context, repository, digest string) ([]regist
 	return s.Origins(ctx, streamBehind(repository), digest)
 }
 
+func (g guide) Lenders(ctx context.Context, repository string) (map[string][]string, error) {
+	s, err := g.shelf()
+	if err != nil {
+		return nil, err
+	}
+	lenders, err := s.Lenders(ctx, streamBehind(repository))
+	named := map[string][]string{}
+	for digest, streams := range lenders {
+		for _, stream := range streams {
+			named[digest] = append(named[digest], stream.String())
+		}
+	}
+	return named, err
+}
+
+func (g guide) Repositories(context.Context) ([]string, error) {
+	s, err := g.shelf()
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, name := range s.Names() {
+		all = append(all, name.String())
+	}
+	return all, nil
+}
+
 func (g guide) Uses(ctx context.Context, repository, digest string) ([]string, error) {
 	s, err := g.shelf()
 	if err != nil {

@@ -252,8 +252,8 @@ func TestPullThroughTheDaemon(t *testing.T) {
 	small := registrytest.NewImage(t, "inside/web:small", "small")
 	other := registrytest.NewImage(t, "inside/web:other", "other")
 	h := openTransit(t, map[string]string{
-		".towpath.yaml":    "version: 1\nregistry: {host: \"registry.test:5000\", streams: {\"team*\": \"{namespace}\"}}\n",
-		"team1/web.yaml":   throughStream,
+		".towpath.yaml":     "version: 1\nregistry: {host: \"registry.test:5000\", streams: {\"team*\": \"{namespace}\"}}\n",
+		"team1/web.yaml":    throughStream,
 		"team1/deploy.yaml": throughSite,
 	}, func(host string) {
 		index.Push(t, host)

@@ -45,13 +45,14 @@ type gate struct {
 	brake   *brake
 	open    *sessions
 	quota   *quota
+	catalog *catalog
 	tags    locks // of a tag, while it is pushed or deleted
 	log     *slog.Logger
 	now     func() time.Time
 }
 
 // newGate reads the files that the rules name. The error is for the operator.
-func newGate(rules Rules, guide Guide, marks marker, next http.Handler, log *slog.Logger) (*gate, error) {
+func newGate(rules Rules, guide Guide, marks marker, on shelf, next http.Handler, log *slog.Logger) (*gate, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -62,11 +63,12 @@ func newGate(rules Rules, guide Guide, marks marker, next http.Handler, log *slo
 	}
 	return &gate{
 		rules: rules, guide: guide, marks: marks, next: next, log: log, now: time.Now,
-		people: people,
-		brake:  newBrake(rules.Limits),
-		open:   newSessions(rules.Limits.UploadsOpen),
-		quota:  newQuota(rules.Limits.NamespaceSize),
-		tags:   locks{held: map[string]*held{}},
+		people:  people,
+		brake:   newBrake(rules.Limits),
+		open:    newSessions(rules.Limits.UploadsOpen),
+		quota:   newQuota(rules.Limits.NamespaceSize),
+		catalog: &catalog{on: on},
+		tags:    locks{held: map[string]*held{}},
 	}, nil
 }
 
@@ -184,6 +186,9 @@ func (g *gate) may(a ask, right Right) *refusal {
 
 // serve answers what is allowed.
 func (g *gate) serve(w http.ResponseWriter, r *http.Request, a ask) {
+	r = r.WithContext(withReach(r.Context(), func(namespace string) bool {
+		return g.rules.Access.may(a.from, Pull, namespace)
+	}))
 	switch {
 	case a.kind == toCatalog:
 		g.serveCatalog(w, r, a)

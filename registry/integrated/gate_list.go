@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,11 +49,26 @@ func (g *gate) serveCatalog(w http.ResponseWriter, r *http.Request, a ask) {
 		bad.write(w)
 		return
 	}
-	names, more, failed := g.pullable(r, a, n)
-	if failed != nil {
-		failed.send(w)
+	all, err := g.catalog.all(r.Context(), g.now())
+	if err != nil {
+		g.log.Error("the repositories cannot be listed", "error", err)
+		unread().write(w)
 		return
 	}
+	if g.guide != nil {
+		recorded, err := g.guide.Repositories(r.Context())
+		if err != nil {
+			admitted(err).write(w)
+			return
+		}
+		all = append(recorded, all...)
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
+	names, more := pageAfter(all, a.query.Get("last"), n, func(name string) bool {
+		namespace, _, _ := strings.Cut(name, "/")
+		return g.rules.Access.may(a.from, Pull, namespace)
+	})
 	if more && n > 0 {
 		w.Header().Set("Link", "</v2/_catalog?"+url.Values{"n": {strconv.Itoa(n)}, "last": {names[n-1]}}.Encode()+`>; rel="next"`)
 	}
@@ -61,37 +77,21 @@ func (g *gate) serveCatalog(w http.ResponseWriter, r *http.Request, a ask) {
 	_ = json.NewEncoder(w).Encode(map[string][]string{"repositories": names}) // the client may have gone
 }
 
-// pullable is a page of the repositories that somebody may pull from, and whether there are more.
-// It goes through storage page by page, so that no list of all is ever held.
-func (g *gate) pullable(r *http.Request, a ask, n int) (names []string, more bool, failed *kept) {
-	names = []string{}
-	last := a.query.Get("last")
-	for n > 0 && r.Context().Err() == nil {
-		query := url.Values{"n": {strconv.Itoa(mostListed)}}
-		if last != "" {
-			query.Set("last", last)
-		}
-		answer := g.look(r.Context(), http.MethodGet, route{kind: toCatalog}, query)
-		var page struct{ Repositories []string }
-		if answer.status != http.StatusOK || json.Unmarshal(answer.body.Bytes(), &page) != nil {
-			return nil, false, answer
-		}
-		for _, name := range page.Repositories {
-			if namespace, _, _ := strings.Cut(name, "/"); !g.rules.Access.may(a.from, Pull, namespace) {
-				continue
-			}
-			if len(names) == n {
-				return names, true, nil
-			}
-			names = append(names, name)
-		}
-		if answer.header.Get("Link") == "" || len(page.Repositories) == 0 {
-			break
-		}
-		if len(names) == n {
-			return names, true, nil // or what follows is nothing for them: then the next page is empty
-		}
-		last = page.Repositories[len(page.Repositories)-1]
+// pageAfter is a page of what somebody may see of sorted names, and whether there are more.
+func pageAfter(all []string, last string, n int, sees func(string) bool) (page []string, more bool) {
+	page = []string{}
+	from, found := slices.BinarySearch(all, last)
+	if found {
+		from++
 	}
-	return names, false, nil
+	for _, name := range all[from:] {
+		switch {
+		case !sees(name):
+		case len(page) == n:
+			return page, true
+		default:
+			page = append(page, name)
+		}
+	}
+	return page, false
 }

@@ -100,6 +100,7 @@ func (g *gate) pushTag(r *http.Request, a ask, digest string, store, link func()
 // stored notes what a manifest takes.
 func (g *gate) stored(a ask, digest string, size int, answer *kept) {
 	if answer.status == http.StatusCreated {
+		g.catalog.note(a.repository)
 		g.quota.note(change{repository: a.repository, digest: digest, size: int64(size)})
 	}
 }

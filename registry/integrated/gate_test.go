@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/towpath/towpath/registry"
 )
 
 // A glob is a Pattern for tests.
@@ -211,8 +213,25 @@ type fakeGuide struct {
 	refuses map[string]*Refusal
 	tags    map[string]map[string]string
 	uses    map[string][]string // by digest
+	lent    map[string]map[string][]string
 	arrived int
 	asked   []string
+}
+
+func (f *fakeGuide) Lenders(_ context.Context, repository string) (map[string][]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lent[repository], nil
+}
+
+func (f *fakeGuide) Repositories(context.Context) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.tags)), nil
+}
+
+func (f *fakeGuide) Origins(context.Context, string, string) ([]registry.Origin, error) {
+	return nil, nil
 }
 
 func (f *fakeGuide) Admits(_ context.Context, repository, tag string) error {

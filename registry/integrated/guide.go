@@ -20,6 +20,11 @@ type Guide interface {
 	// Origins are where an image may be fetched that is on record, now or in a history, best
 	// first; none where it is on no record. This registry itself is no origin.
 	Origins(ctx context.Context, repository, digest string) ([]registry.Origin, error)
+	// Lenders are the other repositories of this registry that images on record are from, by the
+	// images' digests.
+	Lenders(ctx context.Context, repository string) (map[string][]string, error)
+	// Repositories are those of which something is on record.
+	Repositories(ctx context.Context) ([]string, error)
 	// Uses says what names an image, such as a file; nothing where nothing does.
 	Uses(ctx context.Context, repository, digest string) ([]string, error)
 	// Arrived says that a push is waiting among the Arrivals. It does not block.

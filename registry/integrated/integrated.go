@@ -99,13 +99,14 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 		return nil, fmt.Errorf("registry storage: %w", err)
 	}
 	if o.Rules != nil {
-		if r.gate, err = newGate(*o.Rules, o.Guide, r, http.HandlerFunc(r.serve), o.Logger); err != nil {
+		if r.gate, err = newGate(*o.Rules, o.Guide, r, r.driver, http.HandlerFunc(r.serve), o.Logger); err != nil {
 			r.pulls.Close()
 			return nil, errors.Join(err, r.app.Shutdown())
 		}
 		if r.arrivals != nil {
 			r.gate.waiting = r.Waiting
 		}
+		r.pulls.Quota, r.pulls.Stored = r.gate.quota, r.gate.catalog.note
 	}
 	r.cleaning = r.clean(s, time.Now().Add(-cmp.Or(o.UploadsKept, keepUploads)))
 	return r, nil
@@ -167,7 +168,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.gate.ServeHTTP(w, req)
 		return
 	}
-	r.serve(w, req)
+	r.serve(w, req.WithContext(withReach(req.Context(), func(string) bool { return true })))
 }
 
 // serve answers what is let through.

@@ -21,7 +21,8 @@ import (
 
 // A puller answers what is read: manifests, blobs and lists of tags. What storage lacks
 // and the guide has on record it fetches, keeps, and serves while it comes. Who may read a
-// repository was decided before it is asked; it never looks into another repository.
+// repository was decided before it is asked; it looks into another repository only where the
+// record says that an image is from there, and who asks may pull there, too.
 type puller struct {
 	pullOptions
 	store    distribution.Namespace
@@ -37,10 +38,12 @@ type pullOptions struct {
 	Fetcher Fetcher      // nil: nothing is fetched
 	// Waiting says whether a push of a tag waits among the arrivals; nil: none does.
 	Waiting func(repository, tag string) bool
-	Hold    *pushHold // is taken, shared, to store what was fetched
-	Room    *room     // of the volume that blobs are on their way on; nil is without end
-	MaxBlob int64     // bytes of a blob that is fetched; 0: any size
-	Spool   string    // directory for blobs that are on their way; empty: that of the system
+	Hold    *pushHold               // is taken, shared, to store what was fetched
+	Room    *room                   // of the volume that blobs are on their way on; nil is without end
+	Quota   *quota                  // what is kept counts for it; nil: any
+	Stored  func(repository string) // hears where a manifest was stored; nil: nobody does
+	MaxBlob int64                   // bytes of a blob that is fetched; 0: any size
+	Spool   string                  // directory for blobs that are on their way; empty: that of the system
 	Log     *slog.Logger
 }
 
@@ -58,6 +61,12 @@ func newPuller(ctx context.Context, driver storagedriver.StorageDriver, o pullOp
 	}
 	if o.Hold == nil {
 		o.Hold = newPushHold()
+	}
+	if o.Stored == nil {
+		o.Stored = func(string) {}
+	}
+	if o.Quota == nil {
+		o.Quota = newQuota(0)
 	}
 	return &puller{pullOptions: o, store: store}, nil
 }
@@ -81,10 +90,12 @@ func (p *puller) serveManifest(w http.ResponseWriter, req *http.Request, reposit
 		ref = recorded
 	}
 	if p.Guide != nil {
-		if err := p.bringManifest(ctx, repository, digest.Digest(ref)); err != nil {
+		at, err := p.findManifest(ctx, repository, digest.Digest(ref))
+		if err != nil {
 			p.refuse(w, pullOf{repository, ref, "MANIFEST_UNKNOWN"}, err)
 			return
 		}
+		repository = at
 	}
 	p.pass(w, req, repository, "manifests/"+ref)
 }
@@ -158,6 +169,9 @@ func (p *puller) fetchManifest(ctx context.Context, repository string, dgst dige
 	if err != nil || len(origins) == 0 {
 		return err
 	}
+	if dgst.Algorithm() != digest.SHA256 {
+		return answered{refuse(http.StatusNotFound, "MANIFEST_UNKNOWN", repository+"@"+string(dgst)+" is on record by sha512, and this registry keeps images by sha256 only: pull it from where its status says it is from, with referencePolicy Source")}
+	}
 	var failed error
 	for _, from := range origins {
 		m, err := p.askManifest(ctx, from, dgst)
@@ -177,7 +191,7 @@ func (p *puller) askManifest(ctx context.Context, from registry.Origin, dgst dig
 	if err != nil {
 		return nil, err
 	}
-	if dgst.Algorithm() != digest.SHA256 || digest.FromBytes(content) != dgst {
+	if digest.FromBytes(content) != dgst {
 		return nil, &registry.Error{Kind: registry.Invalid, Ref: from.String(), Message: "the manifest is not the one that was asked for"}
 	}
 	m, _, err := distribution.UnmarshalManifest(mediaType, content)
@@ -201,7 +215,12 @@ func (p *puller) keepManifest(ctx context.Context, repository string, dgst diges
 	if err != nil {
 		return err
 	}
-	_, err = manifests.Put(ctx, m)
+	if _, err = manifests.Put(ctx, m); err != nil {
+		return err
+	}
+	p.Stored(repository)
+	_, content, err := m.Payload()
+	p.Quota.note(change{repository: repository, digest: string(dgst), size: int64(len(content))})
 	return err
 }
 
@@ -281,7 +300,10 @@ func (p *puller) refuse(w http.ResponseWriter, of pullOf, err error) {
 	p.Log.Warn("a pull was not answered", "repository", of.repository, "ref", of.ref, "err", err)
 	var e *registry.Error
 	var busy *pushesHeld
+	var said answered
 	switch {
+	case errors.As(err, &said):
+		said.write(w)
 	case errors.As(err, &e):
 		a := pullAnswerTo(e, of)
 		if a.status == http.StatusTooManyRequests {

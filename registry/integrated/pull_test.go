@@ -172,6 +172,7 @@ type guided struct {
 	tags map[string]map[string]string
 	on   map[string]registry.Origin // by REPOSITORY@DIGEST
 	uses map[string][]string
+	lent map[string]map[string][]string
 }
 
 // record puts an image on record.
@@ -205,6 +206,12 @@ func (g *guided) Origins(_ context.Context, repository, dgst string) ([]registry
 	}
 	return nil, nil
 }
+
+func (g *guided) Lenders(_ context.Context, repository string) (map[string][]string, error) {
+	return g.lent[repository], nil
+}
+
+func (g *guided) Repositories(context.Context) ([]string, error) { return nil, nil }
 
 func (g *guided) Uses(_ context.Context, repository, dgst string) ([]string, error) {
 	return g.uses[repository+"@"+dgst], nil
@@ -500,7 +507,7 @@ func TestPullCompletesPushes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.puller.complete(t.Context(), "team1/web", m); err != nil {
+	if err := w.puller.complete(t.Context(), "team1/web", m, maxNested); err != nil {
 		t.Fatal(err)
 	}
 	w.answers(t, 201, "", "PUT", "team1/web/manifests/dev", over)

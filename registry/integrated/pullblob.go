@@ -1,12 +1,13 @@
 package integrated
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
@@ -18,6 +19,16 @@ import (
 // serveBlob answers GET and HEAD of a blob. A HEAD fetches nothing: it says what the manifest
 // says that names the blob.
 func (p *puller) serveBlob(w http.ResponseWriter, req *http.Request, repository, ref string) {
+	from, err := p.lenderOfBlob(req.Context(), repository, digest.Digest(ref))
+	if err != nil {
+		p.refuse(w, pullOf{repository, ref, "BLOB_UNKNOWN"}, err)
+		return
+	}
+	p.blobOf(w, req, cmp.Or(from, repository), ref)
+}
+
+// blobOf is serveBlob of the repository that has it.
+func (p *puller) blobOf(w http.ResponseWriter, req *http.Request, repository, ref string) {
 	ctx, of := req.Context(), pullOf{repository, ref, "BLOB_UNKNOWN"}
 	dgst := digest.Digest(ref)
 	named, origins, err := p.wanted(ctx, repository, dgst)
@@ -59,8 +70,7 @@ func (p *puller) wanted(ctx context.Context, repository string, dgst digest.Dige
 	if err != nil {
 		return pullName{}, nil, err
 	}
-	_, err = r.Blobs(ctx).Stat(ctx, dgst)
-	if !errors.Is(err, distribution.ErrBlobUnknown) {
+	if held, err := holdsBlob(ctx, r, dgst); held || err != nil {
 		return pullName{}, nil, err
 	}
 	named, err := p.names.of(ctx, p, repository, dgst)
@@ -69,6 +79,14 @@ func (p *puller) wanted(ctx context.Context, repository string, dgst digest.Dige
 	}
 	origins, err := p.originsOf(ctx, repository, named, maxNested)
 	return named, origins, err
+}
+
+func holdsBlob(ctx context.Context, r distribution.Repository, dgst digest.Digest) (bool, error) {
+	_, err := r.Blobs(ctx).Stat(ctx, dgst)
+	if errors.Is(err, distribution.ErrBlobUnknown) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func blobHeader(w http.ResponseWriter, dgst digest.Digest, named pullName) {
@@ -153,9 +171,15 @@ func (p *puller) fetchBlob(ctx context.Context, repository string, d v1.Descript
 	return failed
 }
 
-// keepBlob stores what is read as a blob of a repository, or nothing at all. Distribution checks
-// size and digest, too, but leaves behind what it refused.
+// keepBlob stores what is read as a blob of a repository, or nothing at all. Where the namespace
+// has no room, what is on record can still be pulled: it is passed on, and not kept.
 func (p *puller) keepBlob(ctx context.Context, repository string, d v1.Descriptor, content io.Reader, w io.Writer) (err error) {
+	namespace, _, _ := strings.Cut(repository, "/")
+	if !p.Quota.take(namespace, d.Size) {
+		p.Log.WarnContext(ctx, "a blob is not kept, as its namespace is full", "repository", repository, "digest", d.Digest)
+		return copyBlob(repository, d, content, w)
+	}
+	defer p.Quota.giveBack(namespace, d.Size)
 	r, err := p.repository(ctx, repository)
 	if err != nil {
 		return err
@@ -169,67 +193,31 @@ func (p *puller) keepBlob(ctx context.Context, repository string, d v1.Descripto
 			upload.Cancel(context.WithoutCancel(ctx))
 		}
 	}()
-	sum := d.Digest.Verifier()
-	n, err := io.Copy(io.MultiWriter(upload, sum, w), content)
-	switch {
-	case err != nil:
-	case n != d.Size:
-		err = &registry.Error{Kind: registry.Invalid, Ref: repository, Message: "the blob is not of the size that its manifest says"}
-	case !sum.Verified():
-		err = &registry.Error{Kind: registry.Invalid, Ref: repository, Message: "the blob is not the one that was asked for"}
-	}
-	if err != nil {
+	if err := copyBlob(repository, d, content, io.MultiWriter(upload, w)); err != nil {
 		return err
 	}
 	if err := p.Hold.share(ctx); err != nil {
 		return err
 	}
 	defer p.Hold.leave()
-	_, err = upload.Commit(ctx, d)
+	if _, err = upload.Commit(ctx, d); err == nil {
+		p.Quota.note(change{repository: repository, digest: string(d.Digest), size: d.Size})
+	}
 	return err
 }
 
-// beforePush fetches what a manifest that is being pushed needs. One that is not well formed is
-// left to distribution to refuse.
-func (p *puller) beforePush(req *http.Request) error {
-	repository, kind, _ := namedBy(req)
-	if p.Fetcher == nil || req.Method != http.MethodPut || kind != "manifests" {
-		return nil
-	}
-	body, err := io.ReadAll(io.LimitReader(req.Body, maxPushedManifest+1))
-	req.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), req.Body))
-	if err != nil || len(body) > maxPushedManifest {
-		return nil //nolint:nilerr // it comes again where the body is read
-	}
-	m, _, err := distribution.UnmarshalManifest(req.Header.Get("Content-Type"), body)
-	if err != nil {
-		return nil //nolint:nilerr // distribution says so
-	}
-	return p.complete(req.Context(), repository, m)
-}
-
-const maxPushedManifest = 4 << 20
-
-// complete fetches what a manifest names and storage lacks, where it is on record. A client
-// that pushes an image over one on record was told that its layers are there.
-func (p *puller) complete(ctx context.Context, repository string, m distribution.Manifest) error {
-	for _, d := range m.References() {
-		named, origins, err := p.wanted(ctx, repository, d.Digest)
-		if err != nil {
-			return err
-		}
-		if len(origins) == 0 {
-			continue
-		}
-		flight, err := p.fly(ctx, repository, d.Digest, named, origins)
-		if err != nil {
-			return err
-		}
-		err = flight.landed(ctx)
-		flight.leave()
-		if err != nil {
-			return err
-		}
+// copyBlob copies what is of the size and the digest. Distribution checks both, too, but leaves
+// behind what it refused.
+func copyBlob(repository string, d v1.Descriptor, content io.Reader, w io.Writer) error {
+	sum := d.Digest.Verifier()
+	n, err := io.Copy(io.MultiWriter(sum, w), content)
+	switch {
+	case err != nil:
+		return err
+	case n != d.Size:
+		return &registry.Error{Kind: registry.Invalid, Ref: repository, Message: "the blob is not of the size that its manifest says"}
+	case !sum.Verified():
+		return &registry.Error{Kind: registry.Invalid, Ref: repository, Message: "the blob is not the one that was asked for"}
 	}
 	return nil
 }

@@ -23,6 +23,8 @@ func (noGuide) Tags(context.Context, string) (map[string]string, error) {
 }
 func (noGuide) Origins(context.Context, string, string) ([]registry.Origin, error) { return nil, nil }
 func (noGuide) Uses(context.Context, string, string) ([]string, error)             { return nil, nil }
+func (noGuide) Lenders(context.Context, string) (map[string][]string, error)       { return nil, nil }
+func (noGuide) Repositories(context.Context) ([]string, error)                     { return nil, nil }
 func (noGuide) Arrived()                                                           {}
 
 // openOn opens a registry on a disk, as a process does that starts.
