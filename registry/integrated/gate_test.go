@@ -16,8 +16,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/towpath/towpath/registry"
@@ -419,6 +423,68 @@ func TestCatalog(t *testing.T) {
 	if strings.TrimSpace(second.body) != `{"repositories":["team1/web"]}` || second.header.Get("Link") != "" {
 		t.Errorf("second page: %s, link %q", second.body, second.header.Get("Link"))
 	}
+}
+
+// What is on record is listed, too, also where nothing of it was ever pulled; and what is pushed
+// is listed at once. Storage is gone through once.
+func TestCatalogOfRecords(t *testing.T) {
+	guide := &fakeGuide{tags: map[string]map[string]string{"team1/far": {"1": aDigest}, "team1/web": {"1": aDigest}, "team2/far": {"1": aDigest}}}
+	d := doorTo(t, guide)
+	lists := &lists{shelf: d.r.gate.catalog.on}
+	d.r.gate.catalog.on = lists
+	want := func(body string) {
+		t.Helper()
+		if got := d.want(t, 200, "alice", "GET", "/v2/_catalog", ""); strings.TrimSpace(got.body) != body {
+			t.Errorf("got %s, want %s", got.body, body)
+		}
+	}
+	want(`{"repositories":["team1/far","team1/web"]}`)
+	d.push(t, "alice", "team1/web", "1.0", "one")
+	d.push(t, "alice", "team1/api", "1.0", "one")
+	want(`{"repositories":["team1/api","team1/far","team1/web"]}`)
+	was := lists.n.Load()
+	for range 5 {
+		d.want(t, 200, "alice", "GET", "/v2/_catalog?n=1", "")
+	}
+	if lists.n.Load() != was {
+		t.Error("storage was gone through again")
+	}
+	now := time.Now()
+	d.r.gate.now = func() time.Time { return now.Add(catalogHolds) } // another process may have stored something
+	want(`{"repositories":["team1/api","team1/far","team1/web"]}`)
+	if lists.n.Load() == was {
+		t.Error("storage was not gone through again")
+	}
+}
+
+// What is stored while storage is gone through is not missed.
+func TestCatalogMeanwhile(t *testing.T) {
+	c := &catalog{}
+	c.on = listing(func() { c.note("team1/web") })
+	all, err := c.all(t.Context(), time.Now())
+	if diff := cmp.Diff([]string{"team1/web"}, all); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// lists counts the lists that were asked for.
+type lists struct {
+	shelf
+	n atomic.Int64
+}
+
+func (l *lists) List(ctx context.Context, path string) ([]string, error) {
+	l.n.Add(1)
+	return l.shelf.List(ctx, path)
+}
+
+// listing is an empty storage that does something while it is listed.
+type listing func()
+
+func (l listing) List(context.Context, string) ([]string, error) { l(); return nil, nil }
+
+func (listing) Stat(_ context.Context, path string) (storagedriver.FileInfo, error) {
+	return nil, storagedriver.PathNotFoundError{Path: path}
 }
 
 // fault: E-06

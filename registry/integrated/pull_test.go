@@ -503,14 +503,25 @@ func TestPullCompletesPushes(t *testing.T) {
 	w.push(t, "team1/web", "new config")
 	over := image("new config", "base")
 	w.answers(t, 400, "BLOB_UNKNOWN", "PUT", "team1/web/manifests/dev", over)
-	m, _, err := distribution.UnmarshalManifest(ociManifest, []byte(over))
+	w.complete(t, "team1/web", ociManifest, over)
+	w.answers(t, 201, "", "PUT", "team1/web/manifests/dev", over)
+}
+
+// complete fetches what a push needs.
+func (w *pullWorld) complete(t *testing.T, repository, mediaType, manifest string) {
+	t.Helper()
+	if err := w.completes(t, repository, mediaType, manifest); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *pullWorld) completes(t *testing.T, repository, mediaType, manifest string) error {
+	t.Helper()
+	m, _, err := distribution.UnmarshalManifest(mediaType, []byte(manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.puller.complete(t.Context(), "team1/web", m, maxNested); err != nil {
-		t.Fatal(err)
-	}
-	w.answers(t, 201, "", "PUT", "team1/web/manifests/dev", over)
+	return w.puller.complete(t.Context(), repository, m, maxNested)
 }
 
 func TestTagList(t *testing.T) {
