@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -325,4 +326,54 @@ func TestPullThroughTheDaemon(t *testing.T) {
 		h.want(200, "", "one", "GET", "team1/web/blobs/"+layer, "")
 	}
 	h.file("team1/web.yaml", `tag: mine`)
+}
+
+const lentStream = `apiVersion: image.openshift.io/v1
+kind: ImageStream
+metadata: {name: prod, namespace: NS}
+spec:
+  tags:
+    - name: live
+      from: {kind: ImageStreamTag, name: "web:1.0", namespace: team1}
+      referencePolicy: {type: Local}
+`
+
+// A tag that follows one that was pushed to another stream is pulled from our own registry, which
+// does not ask itself for it. Another namespace's record opens nothing.
+func TestPullAliasesThroughTheDaemon(t *testing.T) {
+	h := openTransit(t, map[string]string{
+		".towpath.yaml":   "version: 1\nregistry: {host: \"registry.test:5000\", streams: {\"team*\": \"{namespace}\"}}\n",
+		"team1/prod.yaml": strings.ReplaceAll(lentStream, "NS", "team1"),
+		"team2/prod.yaml": strings.ReplaceAll(lentStream, "NS", "team2"),
+	}, func(string) {})
+	put := func(content string) string {
+		resp, _ := h.ask("one", "POST", "team1/web/blobs/uploads/", "")
+		digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(content)))
+		h.want(201, "", "one", "PUT", resp.Header.Get("Location")+"&digest="+digest, content)
+		return fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":%d}`, digest, len(content))
+	}
+	const mediaType = "application/vnd.oci.image.manifest.v1+json"
+	image := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":%s,"layers":[%s]}`, mediaType, put(`{"os":"linux","architecture":"amd64"}`), put("a layer"))
+	h.want(201, "", "one", "PUT", "team1/web/manifests/1.0", image, "Content-Type", mediaType)
+	digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(image)))
+	for _, path := range []string{"team1/prod.yaml", "team2/prod.yaml"} {
+		h.file(path, `dockerImageReference: "?registry\.test:5000/team1/web@`+digest)
+	}
+	pull := func(who, repository string) {
+		t.Helper()
+		for _, ref := range []string{"live", digest} {
+			h.want(200, image, who, "GET", repository+"/manifests/"+ref, "")
+		}
+		for _, layer := range layersOf(t, []byte(image)) {
+			h.want(200, "", who, "GET", repository+"/blobs/"+layer, "")
+		}
+	}
+	pull("one", "team1/prod")
+	pull("both", "team2/prod")
+	h.want(403, "pull team1/web@"+digest, "two", "GET", "team2/prod/manifests/live", "")
+	h.want(404, "BLOB_UNKNOWN", "two", "GET", "team2/prod/blobs/"+layersOf(t, []byte(image))[1], "")
+	h.want(200, `["team1/prod","team1/web"]`, "one", "GET", "_catalog", "")
+	if h.fetched("") > 0 {
+		t.Errorf("another registry was asked: %q", h.asked)
+	}
 }

@@ -101,7 +101,8 @@ func (p *puller) serveManifest(w http.ResponseWriter, req *http.Request, reposit
 }
 
 // recorded is what a tag is on record; empty where storage's own link says it: where nobody
-// records, where the tag is on no record, and where a push of it waits to be recorded.
+// records, where the tag is on no record, and where a push of it waits to be recorded. Between the
+// mark of a push and its link, that is still what was there before: nobody heard 201 of it yet.
 func (p *puller) recorded(ctx context.Context, repository, tag string) (string, error) {
 	if p.Guide == nil || p.Waiting(repository, tag) {
 		return "", nil
