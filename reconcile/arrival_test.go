@@ -482,3 +482,45 @@ func TestShelf(t *testing.T) {
 		}
 	})
 }
+
+// What was pushed to another stream is lent by that one's repository, and is fetched from nowhere.
+func TestShelfLends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuay(t, map[string]string{
+			".towpath.yaml": pushConfig,
+			"prod.yaml": `apiVersion: image.openshift.io/v1
+kind: ImageStream
+metadata: {name: prod, namespace: team2}
+spec:
+  tags:
+    - {name: live, from: {kind: ImageStreamTag, name: "app:v1", namespace: team1}}
+`,
+		})
+		arrivals := &registrymemory.Arrivals{}
+		q.line.Arrivals = arrivals
+		q.push("aaa")
+		arrivals.Push("team1", "app", "v1", registrymemory.Digest("ddd"), time.Now())
+		app, prod := imagestream.Name{Namespace: "team1", Name: "app"}, imagestream.Name{Namespace: "team2", Name: "prod"}
+		for range 3 {
+			if _, err := q.line.Once(t.Context(), reconcile.Hint{Arrived: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shelf := q.line.Shelf()
+		for name, want := range map[imagestream.Name]map[string][]imagestream.Name{
+			prod: {registrymemory.Digest("ddd"): {app}},
+			app:  {}, {Namespace: "team1", Name: "web"}: {}, {Namespace: "team9", Name: "none"}: nil,
+		} {
+			got, err := shelf.Lenders(t.Context(), name)
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%s, %v (-want +got)\n%s", name, err, diff)
+			}
+			if origins, err := shelf.Origins(t.Context(), name, registrymemory.Digest("ddd")); len(origins) > 0 || err != nil {
+				t.Errorf("%s is fetched from %v, %v", name, origins, err)
+			}
+		}
+		if diff := cmp.Diff([]imagestream.Name{app, {Namespace: "team1", Name: "web"}, prod}, shelf.Names()); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}
