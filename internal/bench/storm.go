@@ -43,7 +43,7 @@ func (b *bed) hooks(ctx context.Context) (s sample, err error) {
 	if err := r.make(ctx); err != nil {
 		return s, err
 	}
-	j := job{Do: "storm-floor", Repo: r, Host: st.host, Token: rand.Text(), Secret: rand.Text()}
+	j := job{Do: "storm-floor", Repo: r, Host: st.host, Token: rand.Text(), Secret: rand.Text(), Window: b.window}
 	st.token, st.secret = j.Token, j.Secret
 	floor, err := b.child(ctx, j)
 	if err != nil {
@@ -53,7 +53,7 @@ func (b *bed) hooks(ctx context.Context) (s sample, err error) {
 	j.Do, j.Profile = "storm", b.profileOf("hooks-1000")
 	ours, err := b.child(ctx, j)
 	s = against(ours, floor)
-	s.Note = ours.Note
+	s.Note = ours.Note + "\n      an empty handler: " + floor.Note
 	b.tell("hooks-1000", s)
 	return s, err
 }
@@ -106,13 +106,14 @@ func (s *storm) calm() { s.moves.Clear() }
 // A storm's end: how it was answered.
 type blown struct {
 	P50, P99, Most float64 // seconds, from when each was due
+	Late           float64 // of the sender itself, the p99: what is not the receiver's
 	Sent           int
 }
 
 // blow sends to an address for a while.
 func (s *storm) blow(ctx context.Context, to string) (said blown, err error) {
 	n := int(s.window.Seconds() * stormRate)
-	took := make([]float64, n)
+	took, late := make([]float64, n), make([]float64, n)
 	due := make(chan int, n)
 	start := time.Now().Add(10 * time.Millisecond)
 	at := func(i int) time.Time { return start.Add(time.Duration(i) * time.Second / stormRate) }
@@ -123,6 +124,7 @@ func (s *storm) blow(ctx context.Context, to string) (said blown, err error) {
 	}
 	for i := range n {
 		time.Sleep(time.Until(at(i)))
+		late[i] = time.Since(at(i)).Seconds()
 		due <- i
 	}
 	close(due)
@@ -130,7 +132,7 @@ func (s *storm) blow(ctx context.Context, to string) (said blown, err error) {
 	if err := errors.Join(errs...); err != nil {
 		return said, err
 	}
-	said = blown{Sent: n, P99: p99(took)} // and sorted
+	said = blown{Sent: n, Late: p99(late), P99: p99(took)} // and sorted
 	said.P50, said.Most = took[n/2], took[n-1]
 	return said, nil
 }
@@ -188,7 +190,11 @@ func (s *storm) hook(i int) []byte {
 // stormFloor is an empty handler behind the same server.
 func (j job) stormFloor(ctx context.Context) (res result, err error) {
 	said, err := j.weather(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
-	return result{Seconds: said.P99, CPU: cpu(), Streams: j.Repo.Size}, err
+	return result{Seconds: said.P99, CPU: cpu(), Streams: j.Repo.Size, Note: said.text()}, err
+}
+
+func (s blown) text() string {
+	return fmt.Sprintf("p50 %s, the slowest %s, the sender itself late by %s", seconds.text(s.P50), seconds.text(s.Most), seconds.text(s.Late))
 }
 
 // weather serves a handler where hooks are taken, until the storm is over.
@@ -247,22 +253,19 @@ func (j job) storm(ctx context.Context) (res result, err error) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(running) }()
-	before, err := statusMB("VmRSS")
-	if err != nil {
-		return res, err
-	}
 	stop, err := profile(j.Profile)
 	if err != nil {
 		return res, err
 	}
 	used := cpu()
+	held := &held{of: [5]float64{rss()}}
+	held.watch(j.Window)
 	said, err := j.weather(ctx, handler)
 	used = cpu() - used
 	stop()
-	if err != nil {
-		return res, err
+	if err == nil {
+		held.of[4], err = j.memory(r)
 	}
-	after, err := j.memory(r)
 	if err != nil {
 		return res, err
 	}
@@ -273,10 +276,41 @@ func (j job) storm(ctx context.Context) (res result, err error) {
 	}
 	return result{
 		Seconds: said.P99, CPU: used, Streams: j.Repo.Size,
-		Note: fmt.Sprintf("%d hooks, p50 %s, the slowest %s; %d passes, %d commits; %s after the last one all %d tags were on record as they are",
-			said.Sent, seconds.text(said.P50), seconds.text(said.Most), passes, commits, seconds.text(settled), stormStreams*tagsOfEach),
-		Told: map[string]sample{"hooks-rss": {Towpath: max(0, after-before), Note: fmt.Sprintf("%.0f MB when the storm came, %.0f MB when it went", before, after)}},
+		Note: fmt.Sprintf("%d hooks, %s; %d passes, %d commits; %s after the last one all %d tags were on record as they are",
+			said.Sent, said.text(), passes, commits, seconds.text(settled), stormStreams*tagsOfEach),
+		Told: map[string]sample{"hooks-rss": held.growth()},
 	}, nil
+}
+
+// held is the memory of a process at the quarters of a storm, in MB.
+type held struct {
+	mu sync.Mutex
+	of [5]float64
+}
+
+func rss() float64 {
+	mb, _ := statusMB("VmRSS")
+	return mb
+}
+
+func (h *held) watch(window time.Duration) {
+	for i := range 3 {
+		time.AfterFunc(window*time.Duration(i+1)/4, func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.of[i+1] = rss()
+		})
+	}
+}
+
+// growth is of the second half: in the first the store's cache fills, and the ids that receivers know.
+func (h *held) growth() sample {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return sample{
+		Towpath: max(0, h.of[4]-h.of[2]),
+		Note:    fmt.Sprintf("%.0f MB before the storm, then at its quarters %.0f, %.0f, %.0f and %.0f MB", h.of[0], h.of[1], h.of[2], h.of[3], h.of[4]),
+	}
 }
 
 // receivers are those of both kinds, as an operator configures them.
