@@ -41,6 +41,8 @@ var metrics = []metric{
 	{name: "towpath_sites_deferred", help: "Places that move later, for .towpath.yaml says so.", value: func(s snapshot) float64 { return float64(s.Deferred) }},
 	{name: "towpath_proposals", help: "Proposals, by how far they have come.", label: "state", labels: ProposalStates, values: func(s snapshot) map[string]int { return byState(s.Proposals) }},
 	{name: "towpath_forge_up", help: "0 while the forge cannot be asked about proposals.", value: func(s snapshot) float64 { return bit(s.Forge == "") }},
+	{name: "towpath_arrivals_waiting", help: "Pushes to towpath's own registry that are not on record.", value: func(s snapshot) float64 { return float64(len(s.Arrivals)) }},
+	{name: "towpath_registry_up", help: "0 while what was pushed to towpath's own registry cannot be read.", value: func(s snapshot) float64 { return bit(s.Registry == "") }},
 	{name: "towpath_config_invalid", help: "1 while .towpath.yaml is invalid and nothing is written.", value: func(s snapshot) float64 { return bit(s.BadConfig) }},
 	{name: "towpath_ready", help: "1 once a pass has read the repository.", value: func(s snapshot) float64 { return bit(s.ready) }},
 	{name: "towpath_start_time_seconds", help: "Unix time at which the process started.", value: func(s snapshot) float64 { return unix(s.started) }},

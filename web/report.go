@@ -29,7 +29,11 @@ type Report struct {
 	// end in the last pass, how. Forge is why the forge cannot be asked, where it cannot.
 	Proposals []Proposal `json:"proposals,omitempty"`
 	Forge     string     `json:"forge,omitempty"`
-	Tags      []Tag      `json:"tags"`
+	// Arrivals are pushes to towpath's own registry that are not on record yet. Registry is why
+	// they could not be read, where they could not.
+	Arrivals []Arrival `json:"arrivals,omitempty"`
+	Registry string    `json:"registry,omitempty"`
+	Tags     []Tag     `json:"tags"`
 }
 
 // A Proposal is a branch of towpath's that people review.
@@ -44,6 +48,15 @@ type Proposal struct {
 	Since  time.Time `json:"since,omitzero"` // when the first of its images was resolved
 	Tags   []Image   `json:"tags"`           // that it brings
 	Sites  int       `json:"sites"`          // that would move
+}
+
+// An Arrival is a push that is not on record yet.
+type Arrival struct {
+	Tag   string    `json:"tag"`
+	Image string    `json:"image"`
+	At    time.Time `json:"at"` // when it was pushed
+	Why   string    `json:"why"`
+	Fix   string    `json:"fix,omitempty"` // empty where it is nobody's move
 }
 
 // An Image is what a tag is to be.
@@ -114,7 +127,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, "starting: the first pass has not finished\n")
 		return
 	}
-	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Proposals: s.Proposals, Forge: s.Forge, Tags: []Tag{}})
+	head, err := json.Marshal(Report{At: s.LastPass.UTC(), Revision: s.Rev, Next: s.Next.UTC(), Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes.UTC(), Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Proposals: s.Proposals, Forge: s.Forge, Arrivals: s.Arrivals, Registry: s.Registry, Tags: []Tag{}})
 	if err != nil {
 		answer(w, http.StatusInternalServerError, "the report cannot be written\n")
 		return

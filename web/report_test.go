@@ -43,7 +43,8 @@ func someStatus() Status {
 			{Branch: "towpath/main/web-1", Number: 12, URL: "https://git.example/pulls/12", Title: "team1/web:stable 1.4.2 → 1.4.3", State: "open", Since: noon, Tags: []Image{{"team1/web:stable", "sha256:aaa"}}, Sites: 3},
 			{Branch: "towpath/main/api-1", Title: "team1/api:1 2.0", State: "waiting", Why: "20 proposals are open", Fix: "merge or close some", Tags: []Image{}},
 		},
-		Forge: "the token is refused",
+		Forge:    "the token is refused",
+		Arrivals: []Arrival{{"team1/web:1", "sha256:aaa", noon, "it is imported from quay.io", "remove from:"}}, Registry: "the disk is away",
 		Schedule: fixed(
 			Tag{Tag: "team1/api:1", Due: noon, Asked: noon.Add(-time.Hour)},
 			Tag{Tag: "team1/web:stable", Asking: true, Failure: &Failure{"NotFound", "no such tag", noon, noon.Add(time.Hour)}},
@@ -62,7 +63,7 @@ func TestAsk(t *testing.T) {
 	}
 	s := someStatus()
 	h.Set(s)
-	want := Report{At: s.LastPass, Revision: s.Rev, Next: s.Next, Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes, Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Proposals: s.Proposals, Forge: s.Forge, Tags: slices.Collect(s.Schedule())}
+	want := Report{At: s.LastPass, Revision: s.Rev, Next: s.Next, Error: s.Error, Waits: s.Waits, WritesAfter: s.Writes, Settling: s.Settling, Held: s.HeldSites, Deferred: s.DeferredSites, Proposals: s.Proposals, Forge: s.Forge, Arrivals: s.Arrivals, Registry: s.Registry, Tags: slices.Collect(s.Schedule())}
 	got, err := Ask(t.Context(), server.URL+"/")
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("%v, (-want +got):\n%s", err, d)

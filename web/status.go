@@ -27,6 +27,8 @@ type Status struct {
 	HeldSites, DeferredSites []Site
 	Proposals                []Proposal
 	Forge                    string // why the forge cannot be asked; empty: it can, or nothing is asked of it
+	Arrivals                 []Arrival
+	Registry                 string // why what was pushed cannot be read; empty: it can, or no registry is served
 
 	// As things stand after the pass.
 	Streams   int  // image streams

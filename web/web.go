@@ -75,7 +75,7 @@ func New(o Options) *Handler {
 func (h *Handler) Set(s Status) {
 	s.Report, s.Settling = slices.Clone(s.Report), slices.Clone(s.Settling)
 	s.HeldSites, s.DeferredSites, s.HeldBy = slices.Clone(s.HeldSites), slices.Clone(s.DeferredSites), maps.Clone(s.HeldBy)
-	s.Proposals = slices.Clone(s.Proposals)
+	s.Proposals, s.Arrivals = slices.Clone(s.Proposals), slices.Clone(s.Arrivals)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total = h.total.add(s)
@@ -160,6 +160,9 @@ func (s snapshot) text(version string, now time.Time) string {
 	fmt.Fprintf(&b, "problems   %d\n", s.Problems)
 	if n := byState(s.Proposals); len(n) > 0 {
 		fmt.Fprintf(&b, "proposals  %d open, %d waiting, %d frozen, %d refused\n", n["open"]+n["pushed"], n["waiting"], n["frozen"], n["refused"])
+	}
+	if n := len(s.Arrivals); n > 0 {
+		fmt.Fprintf(&b, "pushes     %d not on record\n", n)
 	}
 	if s.BadConfig {
 		b.WriteString("paused     .towpath.yaml is invalid; nothing is written\n")

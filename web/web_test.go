@@ -165,10 +165,12 @@ func TestMetrics(t *testing.T) {
 		LastPass: time.Unix(1_700_000_100, 500e6), Failed: true, Took: 2500 * time.Millisecond,
 		Streams: 3, Tags: 9, Sites: 4, Problems: 5, Failing: 1, Held: 3, Deferred: 1, HeldBy: map[string]int{strings.Repeat("5f", 20): 2, "": 1},
 		Proposals: []Proposal{{State: "open"}, {State: "waiting"}, {State: "open"}, {State: "closed"}, {State: "Evil\"}\n"}}, Forge: "the token is refused",
+		Arrivals: []Arrival{{Tag: "team1/web:1"}, {Tag: "team1/web:2"}}, Registry: "the disk is away",
 		Commits: map[string]int{"status": 1, "trigger": 3, "octopus": 1},
 		Imports: map[string]int{"OK": 5, "Evil\"}\n": 3},
 	})
-	want := `towpath_build_info{version="1.2.3"} 1
+	want := `towpath_arrivals_waiting 2
+towpath_build_info{version="1.2.3"} 1
 towpath_commits_total{kind="other"} 1
 towpath_commits_total{kind="status"} 4
 towpath_commits_total{kind="trigger"} 3
@@ -197,6 +199,7 @@ towpath_proposals{state="pushed"} 0
 towpath_proposals{state="refused"} 0
 towpath_proposals{state="waiting"} 1
 towpath_ready 1
+towpath_registry_up 0
 towpath_sites 4
 towpath_sites_deferred 1
 towpath_sites_held{commit="5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"} 2

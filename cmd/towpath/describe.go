@@ -149,6 +149,8 @@ func fromLine(v reconcile.TagView) string {
 	switch {
 	case v.State == reconcile.Unusable:
 		return "unknown: what spec says of it has a problem"
+	case v.State == reconcile.FromPush:
+		return "what is pushed to it"
 	case v.Spec == nil && v.From != "":
 		return "tag of the repository " + from + ", which is imported whole"
 	case v.Spec == nil:

@@ -15,6 +15,7 @@ const (
 	ruleInterval rule = "interval" // it is scheduled
 	ruleRetry    rule = "retry"    // its last import failed, and it is not scheduled
 	ruleFollow   rule = "follow"   // it moves with another tag
+	rulePush     rule = "push"     // it moves when somebody pushes it
 	ruleNever    rule = "never"    // it is on record and not scheduled, or nobody can be asked
 	rulePaused   rule = "paused"   // the repository's config says so, or is wrong
 )
@@ -46,7 +47,9 @@ func (s *survey) rule(v reconcile.TagView) rule {
 		return ruleNever
 	case v.Spec != nil && v.Spec.From.Kind == imagestream.ImageStreamTag:
 		return ruleFollow
-	case v.State == reconcile.NotAsked || v.State == reconcile.StatusOnly || v.State == reconcile.FromPush:
+	case v.State == reconcile.FromPush:
+		return rulePush
+	case v.State == reconcile.NotAsked || v.State == reconcile.StatusOnly:
 		return ruleNever
 	case s.reviewed(v) && v.Failure == nil && v.Scheduled:
 		return ruleInterval
@@ -79,6 +82,8 @@ func (d due) text(now time.Time) string {
 		return "on retry"
 	case ruleFollow:
 		return "with its tag"
+	case rulePush:
+		return "when pushed"
 	}
 	return string(d.rule)
 }
@@ -108,6 +113,8 @@ func (d due) sayRule(v reconcile.TagView) string {
 		return "again and again, ever more rarely, until it works"
 	case ruleFollow:
 		return "never: it moves with the tag that it follows"
+	case rulePush:
+		return "never: it moves when somebody pushes it"
 	case rulePaused:
 		return "not while the repository's config says paused, or is wrong"
 	}
@@ -122,8 +129,6 @@ func whyNever(v reconcile.TagView) string {
 		return "what spec says of it has a problem"
 	case v.State == reconcile.StatusOnly:
 		return "spec does not name it"
-	case v.State == reconcile.FromPush:
-		return "it moves when somebody pushes it"
 	case v.State == reconcile.NotAsked:
 		return "spec names no registry for it"
 	case v.Spec != nil && v.Spec.Reference:

@@ -113,6 +113,8 @@ func (e *explainJSON) answer() string {
 		return "what the registry has is no image"
 	case e.Image != "":
 		return "the registry says " + shortDigest(e.Image)
+	case e.State == string(reconcile.FromPush):
+		return "it is what was pushed to it"
 	case e.Alias != "":
 		return "it is what " + e.Alias + " is"
 	case e.Reference:

@@ -69,6 +69,7 @@ func (n *narrator) pass(rep reconcile.Report) {
 	for _, w := range rep.Settling {
 		tell(slog.LevelInfo, w.Tag.String()+w.Image, "settling: recorded if it stands unchanged", "tag", w.Tag, "from", w.From, "image", w.Image, "until", w.Until.UTC())
 	}
+	n.arrivals(rep, tell)
 	n.proposals(rep, tell)
 	n.stops(rep)
 	for _, u := range rep.Unresolved {

@@ -57,6 +57,7 @@ type teller struct {
 func (t *teller) pass(rep reconcile.Report) web.Status {
 	s := statusOf(rep)
 	s.Proposals = t.venue.proposals(rep)
+	s.Arrivals, s.Registry = arrivalsOf(rep), registryWords(rep)
 	rep.Unresolved = reviewsOf(s.Proposals).explained(t.r.Catalog(), rep.Unresolved)
 	s.Report = linesOf(rep, s.Proposals)
 	if rep.Err != nil {
@@ -131,6 +132,9 @@ func linesOf(rep reconcile.Report, ps []web.Proposal) []string {
 	}
 	if rep.Waits != nil {
 		lines = append(lines, "not written yet: "+rep.Waits.Error())
+	}
+	for _, line := range arrivalLines(arrivalsOf(rep), registryWords(rep)) {
+		lines = append(lines, strings.Split(line, "\n")...)
 	}
 	lines = append(lines, forgeLines(forgeWords(rep), forgeFix(rep))...)
 	for _, line := range proposalLines(ps) {

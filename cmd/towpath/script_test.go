@@ -68,6 +68,13 @@ func TestMain(m *testing.M) {
 //	registry HOW             down, up, html, hang, private (wants what pull.json holds);
 //	                         asked waits for a request that hangs
 //
+//	serves NAME ARGS…        starts towpath registry in the background
+//	registryat NAME VAR      puts where a daemon serves its registry into a variable
+//	pushes HOST/REPO:TAG WORD [USER FILE] pushes with a client of others, and a password;
+//	                         prints done, or the status and what is said
+//	pulls HOST/REPO:TAG [USER FILE] the same; prints the digest
+//	deletes HOST/REPO:TAG [USER FILE]
+//
 //	kubelet FILE NAME        starts the pod of a manifest as the daemon NAME, against $url
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -103,6 +110,12 @@ func TestScripts(t *testing.T) {
 			"push":     command(2, 3, func(w *world, args []string) { w.images.push(w.t, args[0], args[1], args[2:]...) }),
 			"untag":    command(1, 1, func(w *world, args []string) { w.images.untag(w.t, args[0]) }),
 			"registry": command(1, 1, func(w *world, args []string) { w.images.mood(w.t, args[0]) }),
+
+			"serves":     command(1, -1, func(w *world, args []string) { w.start(args[0], append([]string{"registry"}, args[1:]...)) }),
+			"registryat": command(2, 2, (*world).registryAt),
+			"pushes":     command(2, 4, (*world).pushes),
+			"pulls":      command(1, 3, (*world).pulls),
+			"deletes":    command(1, 3, (*world).deletes),
 
 			"kubelet": command(2, 2, (*world).kubelet),
 		},

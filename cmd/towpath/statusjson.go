@@ -23,6 +23,8 @@ type statusJSON struct {
 	Proposals  []web.Proposal   `json:"proposals,omitempty"`
 	Forge      string           `json:"forge,omitempty"`    // why it cannot be asked
 	ForgeFix   string           `json:"forgeFix,omitempty"` // what to do about it
+	Arrivals   []web.Arrival    `json:"arrivals,omitempty"` // pushes that are not on record, says the daemon
+	Registry   string           `json:"registry,omitempty"` // why they cannot be read, says the daemon
 	Daemon     *daemonJSON      `json:"daemon,omitempty"`   // that was asked
 }
 
@@ -130,6 +132,7 @@ func surveyOf(s *survey) statusJSON {
 		Held: heldOf(s.rep.Held), Deferred: deferredOf(s.rep.Deferred), Unresolved: unresolvedOf(s.rep.Unresolved), Problems: problemsOf(s.rep.Problems),
 	}
 	out.Proposals, out.Forge, out.ForgeFix = s.proposals, s.forgeWords(), s.forgeFix()
+	out.Arrivals, out.Registry = s.pushed()
 	for _, stream := range s.cat.Streams {
 		if n := s.find(stream.Name); n != nil || len(s.named) == 0 {
 			out.Streams = append(out.Streams, s.streamOf(stream, n))

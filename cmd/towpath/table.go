@@ -142,7 +142,7 @@ func (s sum) state() string {
 
 // soonest is when the first of the tags is asked.
 func (s *survey) soonest(tags []reconcile.TagView) string {
-	order := []rule{ruleNow, ruleInterval, ruleRetry, ruleFollow, ruleNever, rulePaused}
+	order := []rule{ruleNow, ruleInterval, ruleRetry, ruleFollow, rulePush, ruleNever, rulePaused}
 	best := due{rule: ruleNever}
 	for i, v := range tags {
 		d := s.due(v)
@@ -311,7 +311,7 @@ func (s *survey) printRest(w io.Writer, listed bool) {
 	if len(s.named) > 0 {
 		ps = shown(ps, tags)
 	}
-	for _, line := range slices.Concat(lines, proposalLines(ps)) {
+	for _, line := range slices.Concat(lines, arrivalLines(s.pushed()), proposalLines(ps)) {
 		fmt.Fprintln(w, line)
 	}
 	for _, line := range forgeLines(s.forgeWords(), s.forgeFix()) {

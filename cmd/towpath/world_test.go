@@ -36,6 +36,7 @@ type world struct {
 	met     <-chan struct{} // closed when a request met the last fault
 
 	images  *images
+	docks   []string // where daemons serve registries
 	daemons map[string]*daemon
 }
 
@@ -195,6 +196,9 @@ func (w *world) plain(text string) string {
 	}
 	if w.repo != nil {
 		text = strings.ReplaceAll(text, w.repo.Dir, "streams.git")
+	}
+	for _, dock := range w.docks {
+		text = strings.ReplaceAll(text, dock, "localhost:5000")
 	}
 	text = strings.ReplaceAll(text, w.images.host, examples.QuickstartHost)
 	text = strings.ReplaceAll(text, w.dir+"/", "")

@@ -298,6 +298,10 @@ type pullOf struct {
 // refuse answers with an error. Clients hear what went wrong and whose move it is; where the
 // image was fetched from, and what was said there, is in the log alone.
 func (p *puller) refuse(w http.ResponseWriter, of pullOf, err error) {
+	if why := (*Refusal)(nil); errors.As(err, &why) && why.Starting { // nothing is wrong: nothing was read yet
+		admitted(why).write(w)
+		return
+	}
 	p.Log.Warn("a pull was not answered", "repository", of.repository, "ref", of.ref, "err", err)
 	var e *registry.Error
 	var busy *pushesHeld

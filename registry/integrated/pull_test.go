@@ -173,6 +173,7 @@ type guided struct {
 	on   map[string]registry.Origin // by REPOSITORY@DIGEST
 	uses map[string][]string
 	lent map[string]map[string][]string
+	err  error // of every question
 }
 
 // record puts an image on record.
@@ -195,7 +196,7 @@ func (g *guided) Arrived()                                     {}
 func (g *guided) Tags(_ context.Context, repository string) (map[string]string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.tags[repository], nil
+	return g.tags[repository], g.err
 }
 
 func (g *guided) Origins(_ context.Context, repository, dgst string) ([]registry.Origin, error) {
@@ -490,6 +491,17 @@ func TestPullByTag(t *testing.T) {
 	w.answers(t, 200, recorded, "GET", "team1/web/manifests/stable")
 	w.wait["team1/web:stable"] = true
 	w.answers(t, 200, pushed, "GET", "team1/web/manifests/stable")
+}
+
+// While nothing was read yet nobody hears that something is broken: clients come again.
+func TestPullWhileStarting(t *testing.T) {
+	w := newPullWorld(t)
+	w.guide.err = &Refusal{What: "towpath has not read the repository yet", Fix: "try again in a moment", Starting: true}
+	for _, path := range []string{"team1/web/manifests/stable", "team1/web/tags/list"} {
+		if resp, body := w.ask(t, "GET", path); resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "5" || !strings.Contains(body, "try again in a moment") {
+			t.Errorf("%s: %s %s", path, resp.Status, body)
+		}
+	}
 }
 
 // A client that pushes over an image on record was told that its layers are there.

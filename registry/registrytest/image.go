@@ -167,6 +167,11 @@ func (i Image) Push(t testing.TB, addr string) {
 	}
 }
 
+// Upload pushes the image to wherever a reference says, as a client is told to.
+func (i Image) Upload(ref name.Reference, options ...remote.Option) error {
+	return remote.Push(ref, i.content, options...)
+}
+
 // Put makes a Script answer with the image and its children. What the Script lists
 // as tags is for the test to say.
 func (i Image) Put(t testing.TB, s *Script) {
