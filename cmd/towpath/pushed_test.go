@@ -1,16 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/towpath/towpath/registry/registrytest"
 )
@@ -33,8 +36,8 @@ func (w *world) registryAt(args []string) {
 }
 
 // client pushes, pulls or deletes as a user does, with a client library of others: HOST/REPO:TAG.
-// It prints the status and what the registry says, where that is no success.
-func (w *world) client(do func(name.Reference, ...remote.Option) error, ref string, login []string) {
+// It says the status and what the registry answers, where that is no success.
+func (w *world) client(do func(name.Reference, ...remote.Option) error, ref string, login []string) string {
 	parsed, err := name.ParseReference(ref, name.Insecure)
 	w.ts.Check(err)
 	trip := new(http.Transport)
@@ -46,18 +49,20 @@ func (w *world) client(do func(name.Reference, ...remote.Option) error, ref stri
 	if len(login) > 0 {
 		password, err := os.ReadFile(w.ts.MkAbs(login[1]))
 		w.ts.Check(err)
-		options = append(options, remote.WithAuth(&authn.Basic{Username: login[0], Password: string(password)}))
+		options = append(options, remote.WithAuth(&authn.Basic{Username: login[0], Password: strings.TrimSpace(string(password))}))
 	}
 	switch err := do(parsed, options...).(type) {
 	case nil:
-		w.print("done\n")
+		return "done\n"
 	case *transport.Error:
-		w.print(fmt.Sprintf("%d\n", err.StatusCode))
+		text := fmt.Sprintf("%d\n", err.StatusCode)
 		for _, e := range err.Errors {
-			w.print(fmt.Sprintf("%s: %s\n", e.Code, e.Message))
+			text += fmt.Sprintf("%s: %s\n", e.Code, e.Message)
 		}
+		return text
 	default:
 		w.ts.Fatalf("%s: %v", ref, err)
+		return ""
 	}
 }
 
@@ -65,12 +70,21 @@ func (w *world) client(do func(name.Reference, ...remote.Option) error, ref stri
 func (w *world) pushes(args []string) {
 	image := registrytest.NewImage(w.t, "", args[1])
 	w.images.words[image.Digest] = args[1]
-	w.client(image.Upload, args[0], args[2:])
+	w.print(w.client(image.Upload, args[0], args[2:]))
 }
 
-// pulls is HOST/REPO:TAG [USER FILE]. It reads all of the image, and prints what it is.
-func (w *world) pulls(args []string) {
-	w.client(func(ref name.Reference, options ...remote.Option) error {
+// pulls is HOST/REPO:TAG [USER FILE]. It reads all of the image, and says what it is.
+func (w *world) pulls(args []string) { w.print(w.pulled(args)) }
+
+// refuses waits until that is answered 401, as after a change of files.
+func (w *world) refuses(args []string) {
+	got := ""
+	w.await(func() bool { got = w.pulled(args); return strings.HasPrefix(got, "401\n") }, func() string { return got })
+}
+
+func (w *world) pulled(args []string) string {
+	is := ""
+	said := w.client(func(ref name.Reference, options ...remote.Option) error {
 		image, err := remote.Image(ref, options...)
 		if err != nil {
 			return err
@@ -84,12 +98,22 @@ func (w *world) pulls(args []string) {
 		}
 		digest, err := image.Digest()
 		w.ts.Check(err)
-		w.print(digest.String() + "\n")
+		is = digest.String() + "\n"
 		return nil
 	}, args[0], args[1:])
+	return is + said
 }
 
 // deletes is HOST/REPO:TAG [USER FILE].
 func (w *world) deletes(args []string) {
-	w.client(func(ref name.Reference, options ...remote.Option) error { return remote.Delete(ref, options...) }, args[0], args[1:])
+	w.print(w.client(func(ref name.Reference, options ...remote.Option) error { return remote.Delete(ref, options...) }, args[0], args[1:]))
+}
+
+// htpasswd writes the password of a user as htpasswd -B does: FILE USER FILE-WITH-PASSWORD.
+func (w *world) htpasswd(args []string) {
+	password, err := os.ReadFile(w.ts.MkAbs(args[2]))
+	w.ts.Check(err)
+	hash, err := bcrypt.GenerateFromPassword(bytes.TrimSpace(password), bcrypt.MinCost)
+	w.ts.Check(err)
+	w.ts.Check(os.WriteFile(w.ts.MkAbs(args[0]), []byte(args[1]+":"+string(hash)+"\n"), 0o600))
 }

@@ -73,7 +73,9 @@ func TestMain(m *testing.M) {
 //	pushes HOST/REPO:TAG WORD [USER FILE] pushes with a client of others, and a password;
 //	                         prints done, or the status and what is said
 //	pulls HOST/REPO:TAG [USER FILE] the same; prints the digest
+//	refuses HOST/REPO:TAG USER FILE waits until a pull is answered 401
 //	deletes HOST/REPO:TAG [USER FILE]
+//	htpasswd FILE USER FILE  writes the password in a file for a user
 //
 //	kubelet FILE NAME        starts the pod of a manifest as the daemon NAME, against $url
 func TestScripts(t *testing.T) {
@@ -115,7 +117,9 @@ func TestScripts(t *testing.T) {
 			"registryat": command(2, 2, (*world).registryAt),
 			"pushes":     command(2, 4, (*world).pushes),
 			"pulls":      command(1, 3, (*world).pulls),
+			"refuses":    command(3, 3, (*world).refuses),
 			"deletes":    command(1, 3, (*world).deletes),
+			"htpasswd":   command(3, 3, (*world).htpasswd),
 
 			"kubelet": command(2, 2, (*world).kubelet),
 		},
