@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"regexp"
@@ -51,19 +53,19 @@ func (w *world) client(do func(name.Reference, ...remote.Option) error, ref stri
 		w.ts.Check(err)
 		options = append(options, remote.WithAuth(&authn.Basic{Username: login[0], Password: strings.TrimSpace(string(password))}))
 	}
-	switch err := do(parsed, options...).(type) {
-	case nil:
+	err = do(parsed, options...)
+	answer := (*transport.Error)(nil)
+	switch {
+	case err == nil:
 		return "done\n"
-	case *transport.Error:
-		text := fmt.Sprintf("%d\n", err.StatusCode)
-		for _, e := range err.Errors {
-			text += fmt.Sprintf("%s: %s\n", e.Code, e.Message)
-		}
-		return text
-	default:
+	case !errors.As(err, &answer):
 		w.ts.Fatalf("%s: %v", ref, err)
-		return ""
 	}
+	text := fmt.Sprintf("%d\n", answer.StatusCode)
+	for _, e := range answer.Errors {
+		text += fmt.Sprintf("%s: %s\n", e.Code, e.Message)
+	}
+	return text
 }
 
 // pushes is HOST/REPO:TAG WORD [USER FILE].
@@ -90,14 +92,23 @@ func (w *world) pulled(args []string) string {
 			return err
 		}
 		layers, err := image.Layers()
-		w.ts.Check(err)
+		if err != nil {
+			return err
+		}
 		for _, layer := range layers {
 			content, err := layer.Compressed()
-			w.ts.Check(err)
-			w.ts.Check(content.Close())
+			if err != nil {
+				return err
+			}
+			if _, err := io.Copy(io.Discard, content); err != nil {
+				return err
+			}
+			content.Close()
 		}
 		digest, err := image.Digest()
-		w.ts.Check(err)
+		if err != nil {
+			return err
+		}
 		is = digest.String() + "\n"
 		return nil
 	}, args[0], args[1:])
