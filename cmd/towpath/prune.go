@@ -13,6 +13,7 @@ import (
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
 )
 
@@ -98,7 +99,7 @@ func (a *app) prune(ctx context.Context, o pruneOptions) (integrated.PruneReport
 			return integrated.PruneReport{}, err
 		}
 		defer r.Store.Close()
-		record, options.Guide = pruneRecord(a.ledgerOf(r)), guide{r} // nobody pushes here; but what waits is read
+		record, options.Guide = pruneRecord(a.ledgerOf(r)), counter.Guide{Reconciler: r} // nobody pushes here; but what waits is read
 	}
 	reg, err := integrated.New(ctx, options)
 	if errors.Is(err, integrated.ErrStorageInUse) {
@@ -171,7 +172,7 @@ func (read pruneRecord) Records(ctx context.Context, digests map[string][]string
 	records := make(map[string]integrated.RepositoryRecord, len(digests))
 	for repository, of := range digests {
 		var r integrated.RepositoryRecord
-		r.Tags, r.Uses = l.Of(streamBehind(repository), of)
+		r.Tags, r.Uses = l.Of(counter.StreamOf(repository), of)
 		records[repository] = r
 	}
 	return records, nil

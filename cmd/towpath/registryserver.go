@@ -16,6 +16,7 @@ import (
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
 )
 
@@ -34,7 +35,7 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 	}
 	options.Logger = a.log
 	if r != nil {
-		options.Guide = guide{r}
+		options.Guide = counter.Guide{Reconciler: r}
 		options.Fetcher, _ = r.Reader.(integrated.Fetcher)
 	}
 	certificate, err := newKeyPair(string(op.Registry.CertFile), string(op.Registry.KeyFile))

@@ -14,9 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/towpath/towpath/imagestream"
-	"github.com/towpath/towpath/reconcile"
-	"github.com/towpath/towpath/registry"
+	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
 )
 
@@ -51,8 +49,8 @@ func dockOf(ctx context.Context, dir string, guide integrated.Guide) (*dock, err
 	if err != nil {
 		return nil, err
 	}
-	if g, ok := guide.(guided); ok {
-		g.r.Arrivals = r
+	if g, ok := guide.(counter.Guide); ok {
+		g.Reconciler.Arrivals = r
 	}
 	return moor(integrated.Server(r), token, r.Close)
 }
@@ -79,35 +77,6 @@ func (d *dock) close() error {
 type all struct{}
 
 func (all) Match(string) bool { return true }
-
-// guided tells a registry what the last pass read, as the daemon does.
-type guided struct{ r *reconcile.Reconciler }
-
-func (g guided) Admits(_ context.Context, repository, tag string) error {
-	if why := g.r.Shelf().Admits(imagestream.TagRef{Stream: streamOf(repository), Tag: tag}); why != nil {
-		return &integrated.Refusal{What: why.What, Fix: why.Fix}
-	}
-	return nil
-}
-
-func (g guided) Tags(_ context.Context, repository string) (map[string]string, error) {
-	return g.r.Shelf().Tags(streamOf(repository)), nil
-}
-
-func (g guided) Origins(ctx context.Context, repository, digest string) ([]registry.Origin, error) {
-	return g.r.Shelf().Origins(ctx, streamOf(repository), digest)
-}
-
-func (g guided) Uses(ctx context.Context, repository, digest string) ([]string, error) {
-	return g.r.Shelf().Uses(ctx, streamOf(repository), digest)
-}
-
-func (g guided) Arrived() { g.r.Hint(reconcile.Hint{Arrived: true}) }
-
-func streamOf(repository string) imagestream.Name {
-	namespace, name, _ := strings.Cut(repository, "/")
-	return imagestream.Name{Namespace: namespace, Name: name}
-}
 
 // A picture is an image to push: one layer, a configuration, and the manifest that names them.
 type picture struct{ layer, config, manifest []byte }

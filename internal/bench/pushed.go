@@ -12,6 +12,7 @@ import (
 
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/counter"
 )
 
 // A push to the registry, until the one site that follows its tag has the image: what the daemon
@@ -83,7 +84,7 @@ func (j job) pushed(ctx context.Context) (res result, err error) {
 		return res, fmt.Errorf("%d streams were loaded, not %d", got, j.Repo.Size+1)
 	}
 	beside := filepath.Dir(j.Cache)
-	d, err := dockOf(ctx, filepath.Join(beside, "registry"), guided{r})
+	d, err := dockOf(ctx, filepath.Join(beside, "registry"), counter.Guide{Reconciler: r})
 	if err != nil {
 		return res, err
 	}

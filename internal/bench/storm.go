@@ -19,6 +19,7 @@ import (
 
 	"github.com/towpath/towpath/hooks"
 	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/counter"
 )
 
 // A storm is webhooks at a rate that does not wait for answers, each of a tag that has just moved
@@ -361,7 +362,7 @@ func (j job) settles(ctx context.Context, r *reconcile.Reconciler) error {
 // missing is a tag whose record is not what the registry says.
 func missing(now map[string]map[string]string, r *reconcile.Reconciler) string {
 	for repository, tags := range now {
-		recorded := r.Shelf().Tags(streamOf(repository))
+		recorded := r.Shelf().Tags(counter.StreamOf(repository))
 		for tag, digest := range tags {
 			if recorded[tag] != digest {
 				return repository + ":" + tag

@@ -1,0 +1,100 @@
+// Package counter is where the integrated registry asks what the streams say: what may be
+// pushed, what is on record, and what names it. It translates between the registry, which
+// knows repositories, and the line, which knows streams, and decides nothing itself.
+package counter
+
+import (
+	"context"
+	"strings"
+
+	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry"
+	"github.com/towpath/towpath/registry/integrated"
+)
+
+// A Guide tells the registry what the streams say, as the last pass read them. It wakes the
+// walker when something was pushed.
+type Guide struct{ Reconciler *reconcile.Reconciler }
+
+var _ integrated.Guide = Guide{}
+
+var starting = &integrated.Refusal{What: "towpath has not read the repository yet", Fix: "try again in a moment", Starting: true}
+
+// shelf is what streams say, or that nothing was read yet.
+func (g Guide) shelf() (*reconcile.Shelf, error) {
+	if s := g.Reconciler.Shelf(); s != nil {
+		return s, nil
+	}
+	return nil, starting
+}
+
+func (g Guide) Admits(_ context.Context, repository, tag string) error {
+	s, err := g.shelf()
+	if err != nil {
+		return err
+	}
+	if why := s.Admits(imagestream.TagRef{Stream: StreamOf(repository), Tag: tag}); why != nil {
+		return &integrated.Refusal{What: why.What, Fix: why.Fix}
+	}
+	return nil
+}
+
+func (g Guide) Tags(_ context.Context, repository string) (map[string]string, error) {
+	s, err := g.shelf()
+	if err != nil {
+		return nil, err
+	}
+	return s.Tags(StreamOf(repository)), nil
+}
+
+func (g Guide) Origins(ctx context.Context, repository, digest string) ([]registry.Origin, error) {
+	s, err := g.shelf()
+	if err != nil {
+		return nil, err
+	}
+	return s.Origins(ctx, StreamOf(repository), digest)
+}
+
+func (g Guide) Lenders(ctx context.Context, repository string) (map[string][]string, error) {
+	s, err := g.shelf()
+	if err != nil {
+		return nil, err
+	}
+	lenders, err := s.Lenders(ctx, StreamOf(repository))
+	named := map[string][]string{}
+	for digest, streams := range lenders {
+		for _, stream := range streams {
+			named[digest] = append(named[digest], stream.String())
+		}
+	}
+	return named, err
+}
+
+func (g Guide) Repositories(context.Context) ([]string, error) {
+	s, err := g.shelf()
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, name := range s.Names() {
+		all = append(all, name.String())
+	}
+	return all, nil
+}
+
+func (g Guide) Uses(ctx context.Context, repository, digest string) ([]string, error) {
+	s, err := g.shelf()
+	if err != nil {
+		return nil, err
+	}
+	return s.Uses(ctx, StreamOf(repository), digest)
+}
+
+func (g Guide) Arrived() { g.Reconciler.Hint(reconcile.Hint{Arrived: true}) }
+
+// StreamOf is the stream that a repository of the registry belongs to.
+func StreamOf(repository string) imagestream.Name {
+	namespace, name, _ := strings.Cut(repository, "/")
+	return imagestream.Name{Namespace: namespace, Name: name}
+}
