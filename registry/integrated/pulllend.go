@@ -91,7 +91,6 @@ func (p *puller) lender(ctx context.Context, repository string, dgst digest.Dige
 		for _, from := range images[image] {
 			is := image == string(dgst)
 			switch {
-			case from == repository:
 			case is && !reaches(ctx, repository, from):
 				closed = answered{refuse(http.StatusForbidden, "DENIED", repository+"@"+image+" is on record as an image of "+from+", where you may not pull: pull "+from+"@"+image+" as somebody who may, or have the registry's operator let you pull there")}
 			case !reaches(ctx, repository, from):
