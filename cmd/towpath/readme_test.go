@@ -210,3 +210,25 @@ func TestHelpExamplesRun(t *testing.T) {
 		t.Errorf("%d examples ran", ran)
 	}
 }
+
+// What README says of pushing is what becomes of it: the name and the directory are right.
+func TestReadmePush(t *testing.T) {
+	c, problems := config.ParseRepository([]byte(snippet(t, "streams: {team1")))
+	dir, ok := c.Directory("team1")
+	if len(problems) > 0 || c.Registry() != "localhost:5000" || !ok || dir != "streams/team1" {
+		t.Errorf("%v: %q, %q", problems, c.Registry(), dir)
+	}
+}
+
+// So is the storage of docs/registry.md.
+func TestRegistryDocument(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/registry.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(doc), -1) {
+		if op, problems := config.ParseOperator("operator.yaml", []byte(m[1])); len(problems) > 0 || op.Registry.StorageDriver.Name == "" {
+			t.Errorf("%v in:\n%s", problems, m[1])
+		}
+	}
+}
