@@ -113,8 +113,6 @@ func (d due) sayRule(v reconcile.TagView) string {
 		return "again and again, ever more rarely, until it works"
 	case ruleFollow:
 		return "never: it moves with the tag that it follows"
-	case rulePush:
-		return "never: it moves when somebody pushes it"
 	case rulePaused:
 		return "not while the repository's config says paused, or is wrong"
 	}
@@ -129,6 +127,8 @@ func whyNever(v reconcile.TagView) string {
 		return "what spec says of it has a problem"
 	case v.State == reconcile.StatusOnly:
 		return "spec does not name it"
+	case v.State == reconcile.FromPush:
+		return "it moves when somebody pushes it"
 	case v.State == reconcile.NotAsked:
 		return "spec names no registry for it"
 	case v.Spec != nil && v.Spec.Reference:
