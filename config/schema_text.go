@@ -145,7 +145,7 @@ var descriptions = map[string]string{
 	"registry.tokens":                     "robots: each has a name, and a token in place of a password",
 	"registry.tokens[].name":              "what `access` and logs call it; must be there",
 	"registry.tokens[].file":              "its token, as `openssl rand -hex 32` writes one; read again when it changes; must be there",
-	"registry.access":                     "who may do what; what nothing here grants is denied; without users and tokens only this machine may pull and push",
+	"registry.access":                     "who may do what; what nothing here grants is denied; without users and tokens only this machine may pull and push, and everybody whom a proxy on it passes on unmarked: configure users where one stands in front",
 	"registry.access[].who":               "users and robots; `*` is any of them; must be there",
 	"registry.access[].namespaces":        "where; must be there",
 	"registry.access[].may":               "what; who may push may also ask what is there; must be there",

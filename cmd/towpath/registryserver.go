@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry/counter"
@@ -50,6 +52,7 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 	if err != nil {
 		return nil, errors.Join(err, reg.Close())
 	}
+	ln = netutil.LimitListener(ln, integrated.MostConnections)
 	scheme := "http"
 	if certificate != nil {
 		scheme = "https"

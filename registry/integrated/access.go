@@ -1,6 +1,7 @@
 package integrated
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -100,7 +101,7 @@ func denied(p principal, right Right, namespace string, known bool) *refusal {
 
 // nobodyKnown is the answer to other machines while no users are configured.
 func nobodyKnown() *refusal {
-	return refuse(http.StatusForbidden, "DENIED", "this registry has no users, and so serves its own machine only; its operator can write below registry: users-file: FILE (made by htpasswd -B -c FILE NAME) and access: [{who: [NAME], namespaces: ['*'], may: [pull, push]}]")
+	return refuse(http.StatusForbidden, "DENIED", "this registry has no users, and so serves its own machine only, as localhost and without a proxy; its operator can write below registry: users-file: FILE (made by htpasswd -B -c FILE NAME) and access: [{who: [NAME], namespaces: ['*'], may: [pull, push]}]")
 }
 
 // forwarding are headers that a proxy adds, and a browser. Who comes with one of them need not be
@@ -108,15 +109,30 @@ func nobodyKnown() *refusal {
 var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via", "Origin", "Sec-Fetch-Site"}
 
 // isLocal reports whether a request comes from this machine: by the address of the
-// connection. Headers only ever take that away.
-func isLocal(remote string, h http.Header) bool {
+// connection. Headers only ever take that away: one of forwarding, be it empty, and a host
+// other than this machine. A page from elsewhere may have a name that becomes this machine's
+// address, and then its browser sends nothing else that would tell.
+func isLocal(remote, host string, h http.Header) bool {
 	for _, key := range forwarding {
-		if h.Get(key) != "" {
+		if len(h.Values(key)) > 0 {
 			return false
 		}
 	}
 	addr, err := netip.ParseAddrPort(remote)
-	return err == nil && addr.Addr().Unmap().IsLoopback()
+	return err == nil && addr.Addr().Unmap().IsLoopback() && isLoopbackHost(host)
+}
+
+// isLoopbackHost reports whether the host of a request, with a port or without, is localhost or a
+// loopback address.
+func isLoopbackHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return err == nil && addr.Unmap().IsLoopback()
 }
 
 // credentials are what a request says of its sender; none where it says nothing. Some clients send

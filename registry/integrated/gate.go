@@ -49,6 +49,8 @@ type gate struct {
 	tags    locks // of a tag, while it is pushed or deleted
 	log     *slog.Logger
 	now     func() time.Time
+	// patience is how long a client may keep still.
+	patience time.Duration
 }
 
 // newGate reads the files that the rules name. The error is for the operator.
@@ -62,7 +64,7 @@ func newGate(rules Rules, guide Guide, marks marker, on shelf, next http.Handler
 		return nil, fmt.Errorf("registry: %w", err)
 	}
 	return &gate{
-		rules: rules, guide: guide, marks: marks, next: next, log: log, now: time.Now,
+		rules: rules, guide: guide, marks: marks, next: next, log: log, now: time.Now, patience: defaultPatience,
 		people:  people,
 		brake:   newBrake(rules.Limits),
 		open:    newSessions(rules.Limits.UploadsOpen),
@@ -75,14 +77,17 @@ func newGate(rules Rules, guide Guide, marks marker, on shelf, next http.Handler
 // ServeHTTP is the whole way of a request.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn := http.NewResponseController(w)
-	w = patientWriter{w, conn}
-	r.Body = patient{r.Body, conn}
+	w = patientWriter{w, conn, g.patience}
+	body := newPatient(r, conn, g.patience)
+	r.Body = body
 	leave, bad := g.brake.enter(clientOf(r.RemoteAddr), g.now())
 	if bad != nil {
 		bad.write(w)
+		body.cut()
 		return
 	}
 	defer leave()
+	defer body.drop() // while it counts
 	a, bad := g.understand(r)
 	if bad != nil {
 		bad.write(w)
@@ -136,7 +141,7 @@ func (g *gate) understand(r *http.Request) (ask, *refusal) {
 func (g *gate) identify(r *http.Request) (principal, *refusal) {
 	name, secret, there, bad := credentials(r.Header)
 	switch {
-	case !g.people.known() && isLocal(r.RemoteAddr, r.Header):
+	case !g.people.known() && isLocal(r.RemoteAddr, r.Host, r.Header):
 		return principal{local: true}, nil // whatever it says: there is nobody whose name it could have
 	case bad != nil:
 		return principal{}, bad

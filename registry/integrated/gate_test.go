@@ -385,7 +385,7 @@ func TestNobodyConfigured(t *testing.T) {
 		{"@", "GET", "/v2/", nil, 403},
 	} {
 		req := httptest.NewRequestWithContext(t.Context(), c.method, c.path, nil)
-		req.RemoteAddr = c.remote
+		req.RemoteAddr, req.Host = c.remote, "localhost:5000"
 		if c.header != nil {
 			req.Header.Set(c.header[0], c.header[1])
 		}

@@ -137,33 +137,105 @@ func (l *lru[K, V]) put(key K, value V) {
 	}
 }
 
-// patience is how long a client may keep still in the middle of a request. Slow ones are welcome
-// as long as bytes come.
-const patience = time.Minute
+// defaultPatience is how long a client may keep still in the middle of a request. Slow ones are
+// welcome as long as bytes come.
+const defaultPatience = time.Minute
 
 // A patient body gives its client new time with every read.
 type patient struct {
 	io.ReadCloser
 	conn *http.ResponseController
+	time time.Duration
+	asks bool // the client waits for the first read before it sends anything
+	end  bool // all of it came
 }
 
-func (p patient) Read(b []byte) (int, error) {
-	_ = p.conn.SetReadDeadline(time.Now().Add(patience)) // not every writer has a connection
-	return p.ReadCloser.Read(b)
+// newPatient begins with the client's first time: what answers may not read at all, and then
+// net/http does.
+func newPatient(r *http.Request, conn *http.ResponseController, time time.Duration) *patient {
+	p := &patient{
+		ReadCloser: r.Body, conn: conn, time: time, asks: r.Header.Get("Expect") != "",
+		end: r.Body == nil || r.Body == http.NoBody,
+	}
+	if !p.end {
+		p.wait()
+	}
+	return p
+}
+
+func (p *patient) wait() { _ = p.conn.SetReadDeadline(time.Now().Add(p.time)) } // not every writer has a connection
+
+func (p *patient) Read(b []byte) (int, error) {
+	if p.end {
+		return 0, io.EOF
+	}
+	p.asks = false
+	p.wait()
+	n, err := p.ReadCloser.Read(b)
+	if err == io.EOF {
+		// net/http listens from now on whether the client goes away, and a deadline that
+		// passes would be as if it had: however long the answer takes, it may.
+		p.end = true
+		_ = p.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// mostDropped is how much of a body is read that nobody wanted, so that its connection can be
+// used again.
+const mostDropped = 256 << 10
+
+// drop reads what a handler left of a body. net/http would do so itself, after the handler, when no
+// limit counts the request any more; and without a deadline it would wait for ever.
+func (p *patient) drop() {
+	if p.end {
+		return
+	}
+	// The answer may lie ready to be sent since before.
+	defer func() { _ = p.conn.SetWriteDeadline(time.Now().Add(p.time)) }()
+	if !p.asks {
+		p.wait()
+		if _, err := io.CopyN(io.Discard, p.ReadCloser, mostDropped); err == io.EOF {
+			_ = p.conn.SetReadDeadline(time.Time{})
+			return
+		}
+	}
+	p.cut()
+}
+
+// cut lets nothing more be read: the connection ends with its answer.
+func (p *patient) cut() {
+	if !p.end {
+		_ = p.conn.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // A patient writer does the same for answers.
 type patientWriter struct {
 	http.ResponseWriter
 	conn *http.ResponseController
+	time time.Duration
 }
 
 func (p patientWriter) Write(b []byte) (int, error) {
-	_ = p.conn.SetWriteDeadline(time.Now().Add(patience))
+	p.wait()
 	return p.ResponseWriter.Write(b)
 }
 
+// WriteHeader is all that some answers have, and the connection still has the deadline of the
+// request before.
+func (p patientWriter) WriteHeader(status int) {
+	p.wait()
+	p.ResponseWriter.WriteHeader(status)
+}
+
+func (p patientWriter) wait() { _ = p.conn.SetWriteDeadline(time.Now().Add(p.time)) }
+
 func (p patientWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// MostConnections is how many there should be to a Server at once: each takes memory and a file,
+// whoever has it.
+const MostConnections = 4096
 
 // Server is an HTTP server with limits of time and size that suit a registry. Its address
 // and certificates are the caller's.
