@@ -77,6 +77,7 @@ func sameArrival(a, b registry.Arrival) bool {
 // arrivals sorts what was pushed. It decides by the record alone:
 //
 //	record of the tag                       arrival              becomes
+//	anything                                of a signature's tag nothing: it is done
 //	the same image                          -                    nothing: it is done
 //	another image, younger than the push    -                    nothing: a person's younger word stands
 //	another image, or nothing               -                    a new item, without a Source
@@ -92,6 +93,10 @@ func (c *Catalog) arrivals(waiting []registry.Arrival, now time.Time) deliveries
 	b := newBirths(c)
 	for _, a := range waiting {
 		tag := tagOf(a)
+		if _, attached := registry.Attached(a.Tag); attached { // to an image, which alone is on record
+			p.done = append(p.done, a)
+			continue
+		}
 		var st *imagestream.TagStatus
 		if s := c.Stream(tag.Stream); s != nil && !s.Malformed {
 			st = s.record(a.Tag)

@@ -34,8 +34,21 @@ func newBirths(c *Catalog) births {
 
 // takes is the stream whose tag may be pushed, which may be a new one, or why it may not.
 func (b *births) takes(tag imagestream.TagRef) (*Stream, *Refusal) {
+	s, why := b.takesAny(tag.Stream)
+	switch {
+	case why != nil:
+		return nil, why
+	case slices.Contains(s.Spec.Broken, tag.Tag):
+		return nil, notTaken("towpath validate says what to put right", "the spec of %s (%s:%d) has a problem", tag, s.Path, s.Line)
+	}
+	return s, s.elsewhere(tag)
+}
+
+// takesAny is the stream of which some tag may be pushed, as far as that is for all of them to
+// say, or why none may.
+func (b *births) takesAny(name imagestream.Name) (*Stream, *Refusal) {
 	c := b.cat
-	s, name := c.Stream(tag.Stream), tag.Stream
+	s := c.Stream(name)
 	switch {
 	case c.Invalid:
 		return nil, notTaken("towpath validate says what to put right", "%s has a problem, so that nothing is written", ConfigPath)
@@ -54,10 +67,8 @@ func (b *births) takes(tag imagestream.TagRef) (*Stream, *Refusal) {
 		return nil, notTaken("towpath validate says what to put right", "the status of image stream %s (%s:%d) cannot be read", name, s.Path, s.Line)
 	case s.Settings.Paused:
 		return nil, notTaken("take  paused: true  out of what is for "+s.Path, "image stream %s is paused by %s", name, ConfigPath)
-	case slices.Contains(s.Spec.Broken, tag.Tag):
-		return nil, notTaken("towpath validate says what to put right", "the spec of %s (%s:%d) has a problem", tag, s.Path, s.Line)
 	}
-	return s, s.elsewhere(tag)
+	return s, nil
 }
 
 // elsewhere is why a tag is not pushed: it has a source.

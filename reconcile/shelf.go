@@ -45,9 +45,14 @@ func (r *Reconciler) shelve(c *Catalog, chain []Write) {
 	r.shelf.Store(s)
 }
 
-// Admits is why a tag may not be pushed; nil where it may.
+// Admits is why a tag may not be pushed; nil where it may. Without a tag it is what holds for all
+// of the stream, and so for what is attached to its images, which never goes on record.
 func (s *Shelf) Admits(tag imagestream.TagRef) *Refusal {
 	b := newBirths(s.cat)
+	if _, attached := registry.Attached(tag.Tag); attached || tag.Tag == "" {
+		_, why := b.takesAny(tag.Stream)
+		return why
+	}
 	_, why := b.takes(tag)
 	return why
 }

@@ -331,7 +331,7 @@ func (r *Registry) Take(ctx context.Context, taken ...registry.Arrival) error {
 }
 
 // marking is a driver that links no tag without a mark, whoever asks for it, and that says
-// which links changed.
+// which links changed. Tags that are attached to an image never go on record, and have no marks.
 type marking struct {
 	storagedriver.StorageDriver
 	arrivals *arrivals
@@ -353,7 +353,7 @@ func tagOf(p string) (name tagName, ok bool) {
 
 func (d marking) PutContent(ctx context.Context, p string, content []byte) error {
 	name, ok := tagOf(p)
-	if !ok {
+	if _, attached := registry.Attached(name.tag); !ok || attached {
 		return d.StorageDriver.PutContent(ctx, p, content)
 	}
 	return d.arrivals.link(ctx, name, string(content), time.Now(), func() error {

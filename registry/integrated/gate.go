@@ -47,6 +47,7 @@ type gate struct {
 	quota   *quota
 	catalog *catalog
 	tags    locks // of a tag, while it is pushed or deleted
+	refused *seldom
 	log     *slog.Logger
 	now     func() time.Time
 	// patience is how long a client may keep still.
@@ -71,6 +72,7 @@ func newGate(rules Rules, guide Guide, marks marker, on shelf, next http.Handler
 		quota:   newQuota(rules.Limits.NamespaceSize),
 		catalog: &catalog{on: on},
 		tags:    locks{held: map[string]*held{}},
+		refused: newSeldom(),
 	}, nil
 }
 
@@ -123,7 +125,7 @@ type ask struct {
 func (g *gate) understand(r *http.Request) (ask, *refusal) {
 	rt, bad := routeOf(r.URL.EscapedPath(), g.guide != nil)
 	if bad != nil {
-		return ask{}, bad
+		return ask{}, bad.to(r.Method)
 	}
 	query, bad := queryOf(rt.kind, r.URL.RawQuery)
 	if bad != nil {

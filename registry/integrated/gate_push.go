@@ -2,6 +2,7 @@ package integrated
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/towpath/towpath/registry"
 )
 
 // mostManifest is how large a manifest may be, as elsewhere.
@@ -22,11 +25,9 @@ const mostManifest = 4 << 20
 
 // servePush takes in a manifest. By digest it becomes no tag, and moves no stream.
 func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
-	if a.tag != "" && g.guide != nil {
-		if bad := admitted(g.guide.Admits(r.Context(), a.repository, a.tag)); bad != nil {
-			bad.write(w)
-			return
-		}
+	if bad := g.admits(r.Context(), a); bad != nil {
+		bad.write(w)
+		return
 	}
 	content, bad := readManifest(r)
 	var mediaType string
@@ -73,7 +74,8 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 		return
 	}
 	answer.send(w)
-	if answer.status == http.StatusCreated && g.guide != nil {
+	_, attached := registry.Attached(a.tag)
+	if answer.status == http.StatusCreated && g.guide != nil && !attached {
 		g.guide.Arrived()
 	}
 }
@@ -88,13 +90,26 @@ func (g *gate) pushTag(r *http.Request, a ask, digest string, store, link func()
 	if answer := store(); answer.status != http.StatusCreated {
 		return answer, nil
 	}
-	if g.marks != nil {
+	if _, attached := registry.Attached(a.tag); g.marks != nil && !attached {
 		if err := g.marks.mark(r.Context(), a.repository, a.tag, digest); err != nil {
 			g.log.Error("a push could not be written down", "repository", a.repository, "tag", a.tag, "error", err)
 			return nil, unwritten(err)
 		}
 	}
 	return link(), nil
+}
+
+// admits is the answer to a push that the streams do not take. What is pushed without a tag, such as
+// layers, is for a tag that comes later: it is taken where any may be.
+func (g *gate) admits(ctx context.Context, a ask) *refusal {
+	if g.guide == nil {
+		return nil
+	}
+	bad := admitted(g.guide.Admits(ctx, a.repository, a.tag))
+	if bad != nil && g.refused.first(a.repository, g.now()) {
+		g.log.Info("a push was refused", "repository", a.repository, "tag", a.tag, "who", a.from.name, "status", bad.status, "why", bad.message)
+	}
+	return bad
 }
 
 // stored notes what a manifest takes.

@@ -48,8 +48,8 @@ func TestPushIsMarked(t *testing.T) {
 // What the streams do not take is refused with their words, before anything is stored.
 func TestPushRefusedByStreams(t *testing.T) {
 	guide := &fakeGuide{refuses: map[string]*Refusal{
-		"team1/web": {What: "team1/web:1.0 comes from quay.io/a/b", Fix: "remove its from"},
-		"team1/api": {What: "the repository was not read yet", Fix: "try again", Starting: true},
+		"team1/web:1.0": {What: "team1/web:1.0 comes from quay.io/a/b", Fix: "remove its from"},
+		"team1/api":     {What: "the repository was not read yet", Fix: "try again", Starting: true},
 	}}
 	d := doorTo(t, guide)
 	m := d.image(t, "alice", "team1/web", "one")

@@ -214,7 +214,7 @@ func (d *door) push(t *testing.T, who, repository, tag, content string) string {
 type fakeGuide struct {
 	Guide
 	mu      sync.Mutex
-	refuses map[string]*Refusal
+	refuses map[string]*Refusal // by REPOSITORY, and by REPOSITORY:TAG
 	tags    map[string]map[string]string
 	uses    map[string][]string // by digest
 	lent    map[string]map[string][]string
@@ -242,8 +242,10 @@ func (f *fakeGuide) Admits(_ context.Context, repository, tag string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, repository+":"+tag)
-	if r := f.refuses[repository]; r != nil {
-		return r
+	for _, name := range []string{repository, repository + ":" + tag} {
+		if r := f.refuses[name]; r != nil {
+			return r
+		}
 	}
 	return nil
 }

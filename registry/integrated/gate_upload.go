@@ -114,6 +114,10 @@ func (s *sessions) lessOf(owner string) {
 
 // serveBegin begins an upload, or links a blob of another repository.
 func (g *gate) serveBegin(w http.ResponseWriter, r *http.Request, a ask) {
+	if bad := g.admits(r.Context(), a); bad != nil {
+		bad.write(w)
+		return
+	}
 	mounted := g.mountable(a)
 	a.query = mounted
 	if !g.quota.take(a.namespace, 1) {

@@ -11,8 +11,8 @@ import (
 // its NAMESPACE/NAME. It answers at once, from what was last read of them; its methods may
 // be called from many goroutines. A registry without a Guide stands alone.
 type Guide interface {
-	// Admits says why a tag may not be pushed to a repository; nil where it may. The error is a
-	// *Refusal.
+	// Admits says why a tag may not be pushed to a repository; nil where it may. An empty tag is any
+	// tag: it may not be pushed where none may. The error is a *Refusal.
 	Admits(ctx context.Context, repository, tag string) error
 	// Tags are the tags of a repository that are on record, and what each is now: a digest.
 	// None where there is no such stream.

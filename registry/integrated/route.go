@@ -170,6 +170,15 @@ func badPath(parts []string) *refusal {
 	return notFound()
 }
 
+// to is the answer to a method. Clients that push ask by HEAD first, whose answer has no text: there
+// nothing has such a name, so that they go on to the request whose answer says what is wrong with it.
+func (f *refusal) to(method string) *refusal {
+	if method == http.MethodHead && f.code == "NAME_INVALID" {
+		return notFound()
+	}
+	return f
+}
+
 func badName(why string) *refusal { return refuse(http.StatusBadRequest, "NAME_INVALID", why) }
 
 func notFound() *refusal {
