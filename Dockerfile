@@ -11,17 +11,18 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/towpath ./cmd/towpath \
- && mkdir /out/cache
+ && mkdir /out/cache /out/registry
 
-# One static binary; the root may be read-only. /cache is the one directory that
-# is written, and may be emptied at any time.
+# One static binary; the root may be read-only. /cache is written, and may be emptied at any
+# time. /registry is for a volume, where towpath serves a registry: what is in it is kept.
 FROM ${BASE_RUN}
 COPY --from=build /src/LICENSE /LICENSE
 COPY --from=build /out/towpath /usr/local/bin/towpath
 COPY --from=build --chown=65532:65532 /out/cache /cache
+COPY --from=build --chown=65532:65532 /out/registry /registry
 USER 65532:65532
 VOLUME /cache
 ENV TOWPATH_CACHE_DIR=/cache
-EXPOSE 8080
+EXPOSE 8080 8081 5000
 ENTRYPOINT ["/usr/local/bin/towpath"]
 CMD ["run"]
