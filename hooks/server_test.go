@@ -788,3 +788,25 @@ func TestManyImages(t *testing.T) {
 		t.Errorf("%d, %d images", w.Code, len(got))
 	}
 }
+
+// Whoever posts, however often: of each receiver and outcome there is a line a minute, and of what
+// is for no receiver none.
+func TestLogIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		secrets := secretsOf(1)
+		p := newPlace(t, Options{Receivers: []Receiver{newReceiver("generic", "", secrets)}})
+		head := http.Header{"Content-Type": {"application/json"}, "X-Signature": {"sha256=" + strings.Repeat("0", 64)}}
+		for range 3 * 60 * 10 {
+			if w := p.post(address("generic", secrets), head, []byte("{}")); w.Code != http.StatusUnauthorized {
+				t.Fatal(w.Code)
+			}
+			if w := p.post(Prefix+"generic/"+rand.Text()+rand.Text(), head, []byte("{}")); w.Code != http.StatusNotFound {
+				t.Fatal(w.Code)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := strings.Count(p.log.String(), "\n"); n != 3 {
+			t.Errorf("%d lines in three minutes:\n%s", n, p.log.String())
+		}
+	})
+}

@@ -21,7 +21,7 @@ import (
 )
 
 // spoken is a registry's word about a reference.
-func spoken(t *testing.T, written string) reconcile.Hint {
+func spoken(t testing.TB, written string) reconcile.Hint {
 	t.Helper()
 	ref, err := registry.ParseRef(written)
 	if err != nil {

@@ -6,11 +6,14 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
@@ -20,10 +23,13 @@ import (
 const importPrefix = "/import/"
 
 // importTime is how long an import that was asked for is waited for; importsAtOnce is how
-// many are.
+// many are. Nothing is wanted in a body, and importBody is how much of one is passed over.
+// Of wrong tokens so many a second are told that they are.
 const (
 	importTime    = time.Minute
 	importsAtOnce = 64
+	importBody    = 64 << 10
+	wrongTokens   = 3
 )
 
 // An importAnswer is what a daemon says to a person who asked for an import.
@@ -50,6 +56,7 @@ type importer struct {
 	awaiting func(reconcile.Hint) bool
 	catalog  func() *reconcile.Catalog // called by passed alone
 	token    *secretFile
+	wrong    *rate.Limiter // of answers to who has not the token
 
 	mu      sync.Mutex
 	read    *reconcile.Catalog // only compared
@@ -73,7 +80,7 @@ type importReply struct {
 }
 
 func newImporter(a *app, r *reconcile.Reconciler, token *secretFile) *importer {
-	return &importer{app: a, hint: r.Hint, awaiting: r.Awaits, catalog: r.Catalog, token: token, errands: map[*errand]bool{}}
+	return &importer{app: a, hint: r.Hint, awaiting: r.Awaits, catalog: r.Catalog, token: token, wrong: rate.NewLimiter(wrongTokens, wrongTokens), errands: map[*errand]bool{}}
 }
 
 // ServeHTTP takes one request, and answers it when it is dealt with.
@@ -93,7 +100,7 @@ func answerPost(w http.ResponseWriter, code int, answer any) {
 		head.Set("Allow", http.MethodPost)
 	case http.StatusUnauthorized:
 		head.Set("WWW-Authenticate", "Bearer")
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		head.Set("Retry-After", "5")
 	}
 	w.WriteHeader(code)
@@ -104,8 +111,14 @@ func (im *importer) serve(r *http.Request) importReply {
 	if r.Method != http.MethodPost {
 		return refusal(http.StatusMethodNotAllowed, errors.New("an import is asked for by POST"))
 	}
-	if !bears(r, im.token) {
+	if !bears(r, im.token) { // who has the token is heard, however many others have not
+		if !im.wrong.Allow() {
+			return refusal(http.StatusTooManyRequests, hint{errors.New("too many wrong tokens"), "name the file with the daemon's token, and try again in a moment"})
+		}
 		return refusal(http.StatusUnauthorized, hint{errors.New("the token is not right"), "name the file with the daemon's token: --token-file FILE, or Authorization: Bearer"})
+	}
+	if _, err := io.CopyN(io.Discard, r.Body, importBody+1); err == nil { // unread, it would hide that the sender has gone
+		return refusal(http.StatusRequestEntityTooLarge, hint{errors.New("the body is too large"), "send none"})
 	}
 	e, refused := im.begin(strings.TrimPrefix(r.URL.Path, importPrefix))
 	if e == nil {

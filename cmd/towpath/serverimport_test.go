@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -101,6 +102,49 @@ func TestImporterRefuses(t *testing.T) {
 	})
 }
 
+// Who guesses at the token is told to slow down, and keeps nobody out who has it; what is too
+// large is not read to its end.
+func TestImporterUnderAttack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := &registrymemory.Registry{}
+		if err := registry.Set("quay.io/team1/web:1.4 aaa"); err != nil {
+			t.Fatal(err)
+		}
+		im, token, end := asking(t, registry)
+		time.Sleep(time.Second)
+		for second := range 3 {
+			codes := map[int]int{}
+			for i := range 100 {
+				w := im.post("/import/team1/web:stable", fmt.Sprint("guess", i))
+				if codes[w.Code]++; w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+					t.Error("nobody is told when to come again")
+				}
+			}
+			if codes[http.StatusUnauthorized] != wrongTokens || codes[http.StatusTooManyRequests] != 100-wrongTokens {
+				t.Errorf("second %d: answered %v", second, codes)
+			}
+			if w := im.post("/import/team1/web:stable", token); w.Code != http.StatusOK {
+				t.Errorf("with the token: %d %s", w.Code, w.Body)
+			}
+			time.Sleep(time.Second)
+		}
+		for size, want := range map[int]int{importBody: http.StatusOK, importBody + 1: http.StatusRequestEntityTooLarge, 100 << 20: http.StatusRequestEntityTooLarge} {
+			body := &io.LimitedReader{R: zeroes{}, N: int64(size)}
+			r := httptest.NewRequest(http.MethodPost, "/import/team1/web:stable", body)
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			if im.ServeHTTP(w, r); w.Code != want || size-int(body.N) > importBody+1 {
+				t.Errorf("%d bytes: %d, %d were read", size, w.Code, size-int(body.N))
+			}
+		}
+		end()
+	})
+}
+
+type zeroes struct{}
+
+func (zeroes) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
 // A registry that hangs: after a minute the person hears that it goes on.
 func TestImporterTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -154,6 +198,18 @@ func TestSecretFile(t *testing.T) {
 		}
 		if got, err := f.read(); got != c.want || (err != nil) != (c.want == "") {
 			t.Errorf("%q is read as %q, %v", c.content, got, err)
+		}
+	}
+	old := time.Now().Add(-time.Hour)
+	for _, content := range []string{"four", "five"} { // by its time and size nothing changed: looking at those is all
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.read(); got != "four" || err != nil {
+			t.Errorf("%q is read as %q, %v", content, got, err)
 		}
 	}
 	if err := os.Remove(path); err != nil {
