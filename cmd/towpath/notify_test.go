@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towpath/towpath/config"
+	"github.com/towpath/towpath/gitstore/gittest"
 	"github.com/towpath/towpath/notify"
 )
 
@@ -210,6 +211,36 @@ notify:
 	}
 	if len(a.lines) != 3 || !strings.Contains(a.lines[0], "stays") || !strings.Contains(a.lines[1], "fails (NotFound)") || !strings.Contains(a.lines[2], "imported again") {
 		t.Errorf("the chat was told %q", a.lines)
+	}
+}
+
+// The process is told to end while it pushes: what lands is told.
+func TestNotifiedOfTheLastPass(t *testing.T) {
+	h := newHarbour(t, map[string]string{"web.yaml": `apiVersion: image.openshift.io/v1
+kind: ImageStream
+metadata: {name: web, namespace: team1}
+spec: {tags: [{name: stable, from: {kind: DockerImage, name: "quay.io/team1/web:1.4"}}]}
+`})
+	a := newAudience(t)
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.config, fmt.Appendf(text, "notify: [{kind: cloudevents, url: %q}]\n", a.URL+"/events"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.images.push(t, "team1/web:1.4", "one")
+	server := gittest.Serve(t, h.repo)
+	server.SetPassword("") // anybody may push
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	server.Fail(1, gittest.Push, gittest.Before(stop))
+	var said bytes.Buffer
+	if code := Main(ctx, []string{"run", "--config", h.config, "--repo", server.Repo(h.repo)}, &said, &said, func(string) string { return "" }); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	if diff := cmp.Diff([]string{"image.recorded team1/web:stable quay.io/team1/web:1.4"}, a.took()); diff != "" {
+		t.Errorf("told (-want +got):\n%s\n%s", diff, said.String())
 	}
 }
 

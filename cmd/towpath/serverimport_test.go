@@ -68,7 +68,8 @@ func TestImporterRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		im, token, end := asking(t, registry)
-		if w := im.post("/import/team1/web", token); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		unread := newImporter(im.app, &reconcile.Reconciler{}, im.token)
+		if w := unread.post("/import/team1/web", token); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 			t.Errorf("before the first pass: %d %s", w.Code, w.Body)
 		}
 		time.Sleep(time.Second)
