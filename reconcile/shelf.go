@@ -173,18 +173,21 @@ func falseFirst(a, b bool) int {
 	return 1
 }
 
+// A Use is what names an image, and the namespace that this is of.
+type Use struct{ Namespace, Where string }
+
 // Uses says what names an image: places that hold it, tags that are it now, and tags of the stream
 // that were.
-func (s *Shelf) Uses(ctx context.Context, name imagestream.Name, digest string) ([]string, error) {
-	var uses []string
+func (s *Shelf) Uses(ctx context.Context, name imagestream.Name, digest string) ([]Use, error) {
+	var uses []Use
 	for _, site := range s.cat.Sites {
 		if site.Digest() == digest {
-			uses = append(uses, fmt.Sprintf("%s:%d", site.Path, site.Line))
+			uses = append(uses, Use{s.cat.namespace(site.Path, site.ID.Namespace), fmt.Sprintf("%s:%d", site.Path, site.Line)})
 		}
 	}
 	use := func(stream *Stream, st *imagestream.TagStatus) {
 		if slices.ContainsFunc(st.Items, func(item imagestream.Item) bool { return item.Image == digest }) {
-			uses = append(uses, fmt.Sprintf("%s:%d (%s:%s)", stream.Path, stream.Line, stream.Name, st.Tag))
+			uses = append(uses, Use{stream.Name.Namespace, fmt.Sprintf("%s:%d (%s:%s)", stream.Path, stream.Line, stream.Name, st.Tag)})
 		}
 	}
 	for _, stream := range s.cat.Streams {
@@ -202,10 +205,12 @@ func (s *Shelf) Uses(ctx context.Context, name imagestream.Name, digest string) 
 	}
 	for tag, item := range s.landed {
 		if item.Image == digest && (tag.Stream != name || s.cat.Stream(name) == nil) {
-			uses = append(uses, tag.String())
+			uses = append(uses, Use{tag.Stream.Namespace, tag.String()})
 		}
 	}
-	slices.Sort(uses)
+	slices.SortFunc(uses, func(a, b Use) int {
+		return cmp.Or(cmp.Compare(a.Where, b.Where), cmp.Compare(a.Namespace, b.Namespace))
+	})
 	return slices.Compact(uses), nil
 }
 

@@ -83,12 +83,17 @@ func (g Guide) Repositories(context.Context) ([]string, error) {
 	return all, nil
 }
 
-func (g Guide) Uses(ctx context.Context, repository, digest string) ([]string, error) {
+func (g Guide) Uses(ctx context.Context, repository, digest string) ([]integrated.Use, error) {
 	s, err := g.shelf()
 	if err != nil {
 		return nil, err
 	}
-	return s.Uses(ctx, StreamOf(repository), digest)
+	found, err := s.Uses(ctx, StreamOf(repository), digest)
+	var uses []integrated.Use
+	for _, u := range found {
+		uses = append(uses, integrated.Use(u))
+	}
+	return uses, err
 }
 
 func (g Guide) Arrived() { g.Reconciler.Hint(reconcile.Hint{Arrived: true}) }

@@ -90,3 +90,37 @@ func TestAttachedIsNoArrival(t *testing.T) {
 		t.Errorf("got %s", got.body)
 	}
 }
+
+// fault: H-33
+// Who deletes learns nothing of other tenants: not what they have, not where, and not how much of it.
+func TestDeleteTellsNothingOfOthers(t *testing.T) {
+	guide := &fakeGuide{uses: map[string][]Use{}, tags: map[string]map[string]string{}}
+	d := doorTo(t, guide, func(r *Rules) { r.Delete = true })
+	at := "/v2/team1/web/manifests/"
+	theirs := d.push(t, "bob", "team2/api", "1.0", "of team2")
+	guide.uses[theirs] = []Use{{"team2", "team2/secret-plan.yaml:7"}}
+	nowhere := d.want(t, 404, "alice", "DELETE", at+digestOf("nowhere"), "")
+	if got := d.want(t, 404, "alice", "DELETE", at+theirs, ""); got.body != nowhere.body {
+		t.Errorf("an image of others is told from none: %s, and %s", got.body, nowhere.body)
+	}
+	for _, reference := range []string{"none", digestOf("nowhere"), theirs} {
+		got := d.want(t, 404, "alice", "DELETE", at+reference, "")
+		if want := `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"there is no such tag or image in the repository"}]}`; got.body != want {
+			t.Errorf("got %s", got.body)
+		}
+	}
+	ours := d.push(t, "alice", "team1/web", "1.0", "of team1")
+	for _, c := range []struct {
+		uses []Use
+		want string
+	}{
+		{[]Use{{"team2", "team2/plan.yaml:7"}, {"team3", "b"}}, "in use: elsewhere; delete"},
+		{[]Use{{"team1", "team1/web.yaml:3"}, {"team2", "team2/plan.yaml:7"}, {"team3", "b"}}, "in use: team1/web.yaml:3, and elsewhere; delete"},
+		{[]Use{{"public1", "p"}, {"shared", "s"}, {"team1", "t"}}, "in use: p, s, t; delete"},
+	} {
+		guide.uses[ours] = c.uses
+		if got := d.want(t, 409, "alice", "DELETE", at+"1.0", ""); !strings.Contains(got.body, c.want) {
+			t.Errorf("got %s, want %s", got.body, c.want)
+		}
+	}
+}

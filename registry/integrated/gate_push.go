@@ -289,6 +289,10 @@ func (g *gate) serveDelete(w http.ResponseWriter, r *http.Request, a ask) {
 		return
 	}
 	answer := g.ask(a.request(r, nil))
+	if a.kind == toManifest && answer.status == http.StatusNotFound {
+		noManifest().write(w) // distribution's words have paths of storage in them
+		return
+	}
 	if answer.status == http.StatusAccepted && a.digest != "" {
 		g.quota.note(change{repository: a.repository, digest: a.digest, gone: true})
 	}
@@ -304,14 +308,15 @@ func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
 		}
 		return nil
 	}
-	digests := []string{a.digest}
-	if a.tag != "" {
-		var bad *refusal
-		if digests, bad = g.both(r, a.route); bad != nil {
-			return bad
-		}
+	// What is not in the repository is in no use of it: nobody learns here what others have.
+	digests, bad := g.both(r, a.route)
+	if bad != nil {
+		return bad
 	}
-	for _, digest := range digests { // of none, distribution says that it is not there
+	if len(digests) == 0 {
+		return noManifest()
+	}
+	for _, digest := range digests {
 		if tag, bad := g.immutable(r, a, digest); bad != nil {
 			return bad
 		} else if tag != "" {
@@ -327,8 +332,20 @@ func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
 	return g.waits(r, a)
 }
 
-// both are the digests of a tag: what is on record and, while a push of it waits, what was pushed.
+func noManifest() *refusal {
+	return refuse(http.StatusNotFound, "MANIFEST_UNKNOWN", "there is no such tag or image in the repository")
+}
+
+// both are the digests of a tag: what is on record and, while a push of it waits, what was pushed;
+// or the digest itself, where there is no tag. None: it is not there.
 func (g *gate) both(r *http.Request, rt route) ([]string, *refusal) {
+	if rt.tag == "" {
+		there, bad := g.pulled(r, rt)
+		if bad != nil || there == "" {
+			return nil, bad
+		}
+		return []string{rt.digest}, nil
+	}
 	recorded, bad := g.current(r, rt)
 	if bad != nil || recorded == "" {
 		return nil, bad
@@ -371,11 +388,29 @@ func (g *gate) used(r *http.Request, a ask, digest string) *refusal {
 	if len(uses) == 0 {
 		return nil
 	}
-	named := strings.Join(uses[:min(len(uses), 5)], ", ")
-	if more := len(uses) - 5; more > 0 {
+	return refuse(http.StatusConflict, "DENIED", "the image is in use: "+g.named(a, uses)+"; delete it when nothing names it")
+}
+
+// named are the uses that somebody may know of. Of those in namespaces that are closed to them it
+// is not even said how many there are.
+func (g *gate) named(a ask, uses []Use) string {
+	var open []string
+	for _, use := range uses {
+		if g.rules.Access.may(a.from, Pull, use.Namespace) {
+			open = append(open, use.Where)
+		}
+	}
+	if len(open) == 0 {
+		return "elsewhere"
+	}
+	named := strings.Join(open[:min(len(open), 5)], ", ")
+	if more := len(open) - 5; more > 0 {
 		named += fmt.Sprintf(" and %d more", more)
 	}
-	return refuse(http.StatusConflict, "DENIED", "the image is in use: "+named+"; delete it when nothing names it")
+	if len(open) < len(uses) {
+		named += ", and elsewhere"
+	}
+	return named
 }
 
 // immutable is a tag that never changes and would go with a deletion.

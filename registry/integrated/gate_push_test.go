@@ -213,11 +213,13 @@ func TestDeleteOff(t *testing.T) {
 // fault: E-07
 // What a file or a status names stays, and the answer says what names it.
 func TestDeleteInUse(t *testing.T) {
-	guide := &fakeGuide{uses: map[string][]string{}}
+	guide := &fakeGuide{uses: map[string][]Use{}}
 	d := doorTo(t, guide, func(r *Rules) { r.Delete = true })
 	used := d.push(t, "alice", "team1/web", "1.0", "one")
 	free := d.push(t, "alice", "team1/web", "2.0", "two")
-	guide.uses[used] = []string{"apps/web.yaml", "a", "b", "c", "d", "e", "f"}
+	for _, where := range []string{"apps/web.yaml", "a", "b", "c", "d", "e", "f"} {
+		guide.uses[used] = append(guide.uses[used], Use{"team1", where})
+	}
 	at := "/v2/team1/web/manifests/"
 	for _, reference := range []string{"1.0", used} {
 		got := d.want(t, 409, "alice", "DELETE", at+reference, "")

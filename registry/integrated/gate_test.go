@@ -216,7 +216,7 @@ type fakeGuide struct {
 	mu      sync.Mutex
 	refuses map[string]*Refusal // by REPOSITORY, and by REPOSITORY:TAG
 	tags    map[string]map[string]string
-	uses    map[string][]string // by digest
+	uses    map[string][]Use // by digest
 	lent    map[string]map[string][]string
 	arrived int
 	asked   []string
@@ -256,7 +256,7 @@ func (f *fakeGuide) Tags(_ context.Context, repository string) (map[string]strin
 	return maps.Clone(f.tags[repository]), nil
 }
 
-func (f *fakeGuide) Uses(_ context.Context, _, digest string) ([]string, error) {
+func (f *fakeGuide) Uses(_ context.Context, _, digest string) ([]Use, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.uses[digest]), nil

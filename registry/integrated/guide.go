@@ -26,10 +26,13 @@ type Guide interface {
 	// Repositories are those of which something is on record.
 	Repositories(ctx context.Context) ([]string, error)
 	// Uses says what names an image, such as a file; nothing where nothing does.
-	Uses(ctx context.Context, repository, digest string) ([]string, error)
+	Uses(ctx context.Context, repository, digest string) ([]Use, error)
 	// Arrived says that a push is waiting among the Arrivals. It does not block.
 	Arrived()
 }
+
+// A Use is what names an image, such as a file, and the namespace that this is of.
+type Use struct{ Namespace, Where string }
 
 // A Refusal is why a push is not taken, and what to do. It is shown to the client.
 type Refusal struct {

@@ -171,7 +171,6 @@ type guided struct {
 	mu   sync.Mutex
 	tags map[string]map[string]string
 	on   map[string]registry.Origin // by REPOSITORY@DIGEST
-	uses map[string][]string
 	lent map[string]map[string][]string
 	err  error // of every question
 }
@@ -214,9 +213,7 @@ func (g *guided) Lenders(_ context.Context, repository string) (map[string][]str
 
 func (g *guided) Repositories(context.Context) ([]string, error) { return nil, nil }
 
-func (g *guided) Uses(_ context.Context, repository, dgst string) ([]string, error) {
-	return g.uses[repository+"@"+dgst], nil
-}
+func (g *guided) Uses(context.Context, string, string) ([]Use, error) { return nil, nil }
 
 // farAway is a registry that images are fetched from. Its content is by digest.
 type farAway struct {
