@@ -138,7 +138,7 @@ func setUpPubSub(url string) []string {
 
 func needsEventGrid(r Receiver) error {
 	if r.Email != "" {
-		return errors.New("Event Grid has no email; take the line `email:` out, its application is known")
+		return errors.New("there is no email with Event Grid; take the line `email:` out, its application is known")
 	}
 	if (r.Issuer == "") != (r.Audience == "") {
 		return errors.New("it has one of issuer and audience; write both: https://sts.windows.net/TENANT/ and the application that the event subscription asks tokens for, or neither")

@@ -100,8 +100,8 @@ func hexMAC(h func() hash.Hash, key string, body []byte) string {
 // A desk is a handler with one receiver, and what it was told.
 type desk struct {
 	*Handler
-	path, key string
-	told      []Sighting
+	path string
+	told []Sighting
 }
 
 func newDesk(t testing.TB, r Receiver, keys ...string) *desk {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -187,5 +186,5 @@ func writeFull(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.WriteHeader(http.StatusInsufficientStorage)
-	_, _ = io.WriteString(w, string(body)) // who went away hears nothing
+	_, _ = w.Write(body) // who went away hears nothing
 }
