@@ -103,9 +103,10 @@ func (r *Receiver) secrets() (Secrets, error) {
 	return s, nil
 }
 
-// sender is who posted. What X-Forwarded-For says is believed as far as those are trusted
-// who wrote it: each proxy appends whom it was called by, so it is read from its end.
-func sender(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
+// Sender is who sent a request, by address. What X-Forwarded-For says is believed as far as those
+// are trusted who wrote it: each proxy appends whom it was called by, so it is read from its end.
+// False where what they wrote is no address.
+func Sender(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}, false

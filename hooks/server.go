@@ -221,7 +221,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, now time.Time) en
 	if rec == nil {
 		return end{outcome: unknown}
 	}
-	if addr, ok := sender(r, h.trusted); len(rec.From) > 0 && (!ok || !within(rec.From, addr)) {
+	if addr, ok := Sender(r, h.trusted); len(rec.From) > 0 && (!ok || !within(rec.From, addr)) {
 		return end{foreign, rec, fmt.Errorf("%s is in none of its networks", addr), nil}
 	}
 	if rec.vendor.signed != nil && rec.vendor.vouched == nil && len(secrets.Keys) == 0 {

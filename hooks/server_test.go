@@ -630,7 +630,7 @@ func TestSender(t *testing.T) {
 		r.Header.Set("Forwarded", "for=203.0.113.77")
 		r.Header.Set("X-Real-Ip", "203.0.113.77")
 		got := ""
-		if addr, ok := sender(r, trusted); ok {
+		if addr, ok := Sender(r, trusted); ok {
 			got = addr.String()
 		}
 		if got != tt.want {

@@ -10,6 +10,8 @@ import (
 	"log"
 	"maps"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/towpath/towpath/config"
+	"github.com/towpath/towpath/hooks"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
@@ -36,6 +39,7 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 		return nil, err
 	}
 	options.Logger = a.log
+	options.Rules.Client = clientBehind(op.TrustedProxies)
 	if r != nil {
 		options.Guide = counter.Guide{Reconciler: r}
 		options.Fetcher, _ = r.Reader.(integrated.Fetcher)
@@ -122,6 +126,15 @@ func registryOptions(s config.Served) (integrated.Options, error) {
 	}
 	o.Rules = rules
 	return o, nil
+}
+
+// clientBehind is where a request comes from, as trusted proxies say.
+func clientBehind(proxies []config.Network) func(*http.Request) (netip.Addr, bool) {
+	if len(proxies) == 0 {
+		return nil
+	}
+	trusted := prefixesOf(proxies)
+	return func(r *http.Request) (netip.Addr, bool) { return hooks.Sender(r, trusted) }
 }
 
 func patternsOf(gs []config.Glob) []integrated.Pattern {

@@ -15,29 +15,36 @@ const (
 	mostBytes = 4 << 20     // of a file with users or a token
 )
 
-// A watched file is read again when it changed. While it cannot be read, what it said before
-// holds; the log says so, once.
+// racy is how young a file may be so that it is read again although its time and size are the
+// same: clocks of file systems are coarse.
+const racy = 2 * time.Second
+
+// A watched file is read again when it changed. When it is gone, it says nothing any more. While
+// it is there and not as it must be it says nothing either, unless it keeps what it said:
+// one wrong line need not lock out everybody else. The log says so, once.
 type watched[T any] struct {
-	path   string
-	parse  func([]byte) (T, error)
-	log    *slog.Logger
-	closes bool // a file that was removed says nothing any more
+	path  string
+	parse func([]byte) (T, error)
+	log   *slog.Logger
+	opens string // what it says, for the log
+	keeps bool
 
 	mu     sync.Mutex
 	looked time.Time
 	seen   fs.FileInfo // of the file that was read last, good or bad
-	gone   bool        // and was not read since
+	read   time.Time   // when that was
+	shut   bool        // it says nothing until it is read again
 	said   string      // the problem that the log has
 	value  T
 }
 
 // open reads the file for the first time.
 func (w *watched[T]) open(now time.Time) error {
-	info, value, err := w.read()
+	info, value, err := w.load()
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.path, err)
 	}
-	w.looked, w.seen, w.value = now, info, value
+	w.looked, w.read, w.seen, w.value = now, now, info, value
 	return nil
 }
 
@@ -47,50 +54,59 @@ func (w *watched[T]) get(now time.Time) (value T, open bool) {
 	defer w.mu.Unlock()
 	if now.Sub(w.looked) >= lookAgain || now.Before(w.looked) {
 		w.looked = now
-		w.look()
+		w.look(now)
 	}
-	if w.gone && w.closes {
+	if w.shut {
 		return value, false
 	}
 	return w.value, true
 }
 
-// look reads the file if it is another than last time.
-func (w *watched[T]) look() {
+// look reads the file if it may be another than last time.
+func (w *watched[T]) look(now time.Time) {
 	info, err := os.Stat(w.path)
 	if err != nil {
-		w.gone, w.seen = w.gone || missing(err), nil
-		w.say("cannot be read", err)
+		w.seen = nil
+		w.fail(err, missing(err) || !w.keeps)
 		return
 	}
-	if w.seen != nil && os.SameFile(info, w.seen) && info.Size() == w.seen.Size() && info.ModTime().Equal(w.seen.ModTime()) {
+	if w.seen != nil && same(info, w.seen) && w.read.Sub(info.ModTime()) > racy {
 		return
 	}
-	read, value, err := w.read()
+	before := w.seen
+	info, value, err := w.load()
+	w.seen, w.read = info, now
 	if err != nil {
-		w.seen = info
-		w.say("is not as it must be", err)
+		w.fail(err, missing(err) || !w.keeps)
 		return
 	}
-	w.seen, w.value, w.gone, w.said = read, value, false, ""
-	w.log.Info("file of the registry read again", "file", w.path)
+	if w.shut || w.said != "" || before == nil || !same(info, before) {
+		w.log.Info("file of the registry read again", "file", w.path)
+	}
+	w.value, w.shut, w.said = value, false, ""
 }
 
-// say tells what is wrong, once.
-func (w *watched[T]) say(what string, err error) {
+// same reports whether a file looks as it did.
+func same(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// fail takes in that the file says nothing that can be used, and tells, once.
+func (w *watched[T]) fail(err error, shut bool) {
+	w.shut = w.shut || shut
 	if w.said == err.Error() {
 		return
 	}
 	w.said = err.Error()
 	holds := "what it said before holds until it is right"
-	if w.closes && w.gone {
-		holds = "its token opens nothing until it is right"
+	if w.shut {
+		holds = w.opens + " cannot log in until it is right"
 	}
-	w.log.Warn("file of the registry "+what+"; "+holds, "file", w.path, "error", err)
+	w.log.Warn("file of the registry cannot be used; "+holds, "file", w.path, "error", err)
 }
 
-// read reads and parses the file. The information is of the very file that was read.
-func (w *watched[T]) read() (info fs.FileInfo, value T, err error) {
+// load reads and parses the file. The information is of the very file that was read.
+func (w *watched[T]) load() (info fs.FileInfo, value T, err error) {
 	f, err := os.Open(w.path)
 	if err != nil {
 		return nil, value, err

@@ -30,13 +30,14 @@ const (
 	mostUsers      = 10_000 // lines of a users file
 	remembered     = 10_000 // passwords that were checked
 	waitForCheck   = 64     // passwords that wait to be checked
+	waitForClient  = 8      // of those, of one address
 	checkedAtOnce  = 1      // bcrypt takes a core, and others need the rest
 	longestForHash = 72     // bytes of a password that bcrypt looks at
 )
 
 // people are who may log in. Their files are read again when they change.
 type people struct {
-	users  *watched[map[string][]byte] // name to bcrypt hash; nil: no file
+	users  *watched[roll] // nil: no file
 	tokens []*watched[[sha256.Size]byte]
 	names  []string // of the tokens
 	key    []byte   // of the hashes by which passwords are remembered
@@ -47,7 +48,15 @@ type people struct {
 
 	mu       sync.Mutex
 	verdicts *lru[[sha256.Size]byte, bool] // by a hash of name, password and the hash they are checked against
-	dummy    []byte
+	waiting  map[string]int                // slots, by client
+}
+
+// A roll is the users of a file.
+type roll struct {
+	hashes map[string][]byte // bcrypt, by name
+	// dearest is the hash that takes longest to check. Names that are not there are checked
+	// against it, so that how long it takes does not tell.
+	dearest []byte
 }
 
 // newPeople reads the files; the error says which is wrong, and what to do.
@@ -57,32 +66,28 @@ func newPeople(usersFile string, tokens []Token, now time.Time, log *slog.Logger
 		slots:    make(chan struct{}, waitForCheck),
 		check:    make(chan struct{}, checkedAtOnce),
 		verdicts: newLRU[[sha256.Size]byte, bool](remembered),
+		waiting:  map[string]int{},
 	}
 	_, _ = rand.Read(p.key) // never fails
 	if usersFile != "" {
-		p.users = &watched[map[string][]byte]{path: usersFile, parse: parseUsers, log: log}
+		p.users = &watched[roll]{path: usersFile, parse: parseUsers, log: log, opens: "its users", keeps: true}
 		if err := p.users.open(now); err != nil {
 			return nil, err
 		}
 	}
 	for _, t := range tokens {
-		w := &watched[[sha256.Size]byte]{path: t.File, parse: parseToken, log: log, closes: true}
+		w := &watched[[sha256.Size]byte]{path: t.File, parse: parseToken, log: log, opens: "its token"}
 		if err := w.open(now); err != nil {
 			return nil, fmt.Errorf("token %s: %w", t.Name, err)
 		}
 		p.tokens, p.names = append(p.tokens, w), append(p.names, t.Name)
 	}
-	if err := p.distinct(now); err != nil {
-		return nil, err
-	}
-	dummy, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), bcrypt.DefaultCost)
-	p.dummy = dummy
-	return p, err
+	return p, p.distinct(now)
 }
 
 // distinct says which names or tokens are there twice: then nobody knows who comes.
 func (p *people) distinct(now time.Time) error {
-	users, _ := p.userTable(now)
+	users := p.userTable(now).hashes
 	secrets, names := map[[sha256.Size]byte]string{}, map[string]bool{}
 	for i, t := range p.tokens {
 		secret, name := t.value, p.names[i]
@@ -100,27 +105,29 @@ func (p *people) distinct(now time.Time) error {
 // known reports whether anybody may log in at all, by the configuration.
 func (p *people) known() bool { return p.users != nil || len(p.tokens) > 0 }
 
-func (p *people) userTable(now time.Time) (map[string][]byte, bool) {
+func (p *people) userTable(now time.Time) roll {
 	if p.users == nil {
-		return nil, false
+		return roll{}
 	}
-	return p.users.get(now)
+	users, _ := p.users.get(now)
+	return users
 }
 
-// who is the principal of a name and secret. A token is a robot whatever the name.
-func (p *people) who(ctx context.Context, name, secret string, now time.Time) (principal, *refusal) {
+// who is the principal of a name and secret that a client sends. A token is a robot whatever the
+// name.
+func (p *people) who(ctx context.Context, client, name, secret string, now time.Time) (principal, *refusal) {
 	if robot := p.robot(secret, now); robot != "" {
 		return principal{name: robot}, nil
 	}
-	users, _ := p.userTable(now)
-	if len(users) == 0 || name == "" || len(secret) > longestForHash {
+	users := p.userTable(now)
+	if len(users.hashes) == 0 || name == "" || len(secret) > longestForHash {
 		return principal{}, wrongPassword()
 	}
-	hash, there := users[name]
+	hash, there := users.hashes[name]
 	if !there {
-		hash = p.dummy // so that it takes as long as for a user
+		hash = users.dearest
 	}
-	right, bad := p.checked(ctx, name, secret, hash)
+	right, bad := p.checked(ctx, client, name, secret, hash)
 	if bad != nil {
 		return principal{}, bad
 	}
@@ -143,7 +150,7 @@ func (p *people) robot(secret string, now time.Time) string {
 
 // checked reports whether a password fits a hash. What was checked once is remembered
 // together with the hash, so a new password in the file ends the old one at once.
-func (p *people) checked(ctx context.Context, name, secret string, hash []byte) (bool, *refusal) {
+func (p *people) checked(ctx context.Context, client, name, secret string, hash []byte) (bool, *refusal) {
 	id := p.idOf(name, secret, hash)
 	p.mu.Lock()
 	right, known := p.verdicts.get(id)
@@ -151,9 +158,7 @@ func (p *people) checked(ctx context.Context, name, secret string, hash []byte) 
 	if known {
 		return right, nil
 	}
-	select {
-	case p.slots <- struct{}{}:
-	default:
+	if !p.reserve(client) {
 		return false, later(http.StatusTooManyRequests, "too many passwords wait to be checked; try again in a moment", 5*time.Second)
 	}
 	done := p.once.DoChan(string(id[:]), func() (any, error) {
@@ -167,15 +172,41 @@ func (p *people) checked(ctx context.Context, name, secret string, hash []byte) 
 	})
 	select {
 	case r := <-done:
-		<-p.slots
+		p.free(client)
 		return r.Val.(bool), nil
 	case <-ctx.Done():
 		// The check goes on, and its place is taken until it ends: who hangs up gains nothing.
 		go func() {
 			<-done
-			<-p.slots
+			p.free(client)
 		}()
 		return false, later(http.StatusTooManyRequests, "the client left before its password was checked", time.Second)
+	}
+}
+
+// reserve takes a slot for a client, if there is one. No client has all of them: who sends wrong
+// passwords without end keeps nobody else out.
+func (p *people) reserve(client string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting[client] >= waitForClient {
+		return false
+	}
+	select {
+	case p.slots <- struct{}{}:
+		p.waiting[client]++
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *people) free(client string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	<-p.slots
+	if p.waiting[client]--; p.waiting[client] == 0 {
+		delete(p.waiting, client)
 	}
 }
 
@@ -188,8 +219,8 @@ func (p *people) idOf(name, secret string, hash []byte) (id [sha256.Size]byte) {
 }
 
 // parseUsers reads an htpasswd file. The error tells the line, and no hash.
-func parseUsers(src []byte) (map[string][]byte, error) {
-	users := map[string][]byte{}
+func parseUsers(src []byte) (roll, error) {
+	users, most := roll{hashes: map[string][]byte{}}, 0
 	lines := bufio.NewScanner(bytes.NewReader(src))
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -198,22 +229,28 @@ func parseUsers(src []byte) (map[string][]byte, error) {
 		}
 		name, hash, ok := strings.Cut(line, ":")
 		if !ok || !isUser(name) {
-			return nil, fmt.Errorf("line %d is not NAME:HASH; write it with: htpasswd -B FILE NAME", n)
+			return roll{}, fmt.Errorf("line %d is not NAME:HASH; write it with: htpasswd -B FILE NAME", n)
 		}
 		cost, err := bcrypt.Cost([]byte(hash))
 		switch {
 		case err != nil || !isBcrypt(hash):
-			return nil, fmt.Errorf("line %d: the password of %s is not hashed with bcrypt; write it with: htpasswd -B FILE %s", n, name, name)
+			return roll{}, fmt.Errorf("line %d: the password of %s is not hashed with bcrypt; write it with: htpasswd -B FILE %s", n, name, name)
 		case cost > mostCost:
-			return nil, fmt.Errorf("line %d: the hash of %s costs 2^%d steps for each login; write it with: htpasswd -B -C 10 FILE %s", n, name, cost, name)
-		case users[name] != nil:
-			return nil, fmt.Errorf("line %d: the user %s is there twice; remove one of the lines", n, name)
-		case len(users) == mostUsers:
-			return nil, fmt.Errorf("line %d: there are more than %d users; use tokens for machines", n, mostUsers)
+			return roll{}, fmt.Errorf("line %d: the hash of %s costs 2^%d steps for each login; write it with: htpasswd -B -C 10 FILE %s", n, name, cost, name)
+		case users.hashes[name] != nil:
+			return roll{}, fmt.Errorf("line %d: the user %s is there twice; remove one of the lines", n, name)
+		case len(users.hashes) == mostUsers:
+			return roll{}, fmt.Errorf("line %d: there are more than %d users; use tokens for machines", n, mostUsers)
 		}
-		users[name] = []byte(hash)
+		users.hashes[name] = []byte(hash)
+		if cost > most {
+			users.dearest, most = []byte(hash), cost
+		}
 	}
-	return users, lines.Err()
+	if err := lines.Err(); err != nil {
+		return roll{}, err
+	}
+	return users, nil
 }
 
 // isUser reports whether a name can stand in rules: nothing that hides in a log, and not *.

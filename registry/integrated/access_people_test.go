@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,10 +68,10 @@ func FuzzUsersFile(f *testing.F) {
 	f.Add([]byte("# nobody\n\nbob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		users, err := parseUsers(src)
-		if err != nil && users != nil {
+		if err != nil && users.hashes != nil {
 			t.Errorf("users beside an error: %v", err)
 		}
-		for name, hash := range users {
+		for name, hash := range users.hashes {
 			cost, err := bcrypt.Cost(hash)
 			if !isUser(name) || len(hash) != 60 || err != nil || cost > mostCost {
 				t.Errorf("%q %q was taken", name, hash)
@@ -107,8 +110,8 @@ func TestPeopleThatAreRefused(t *testing.T) {
 	}
 }
 
-// Files are read again when they change. What cannot be read leaves what was, and the log says so
-// once; a token whose file is gone opens nothing.
+// Files are read again when they change. A file that is gone opens nothing, a token's that is
+// broken neither; a broken file of users leaves what was. The log says so once.
 func TestFilesReadAgain(t *testing.T) {
 	dir, was, is := t.TempDir(), rand.Text(), rand.Text()
 	token, fresh := rand.Text(), rand.Text()
@@ -121,7 +124,7 @@ func TestFilesReadAgain(t *testing.T) {
 	}
 	who := func(name, secret string) string {
 		t.Helper()
-		got, _ := p.who(t.Context(), name, secret, now)
+		got, _ := p.who(t.Context(), "here", name, secret, now)
 		return got.name
 	}
 	check := func(what string, want map[string]string) {
@@ -149,7 +152,7 @@ func TestFilesReadAgain(t *testing.T) {
 	log.Reset()
 	for range 3 {
 		now = now.Add(lookAgain)
-		check("broken", map[string]string{is: "alice", fresh: "robot", "secret": "", "short": ""})
+		check("broken", map[string]string{is: "alice", fresh: "", "secret": "", "short": ""})
 	}
 	if got := log.String(); strings.Count(got, "level=WARN") != 2 || !strings.Contains(got, "htpasswd -B FILE alice") || strings.Contains(got, ":secret") {
 		t.Errorf("the log has:\n%s", got)
@@ -158,14 +161,138 @@ func TestFilesReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = now.Add(lookAgain)
-	check("gone", map[string]string{is: "alice", fresh: ""})
+	log.Reset()
+	check("gone", map[string]string{is: "", fresh: ""})
+	if got := log.String(); !strings.Contains(got, "its users cannot log in until it is right") || !strings.Contains(got, "its token cannot log in until it is right") {
+		t.Errorf("the log has:\n%s", got)
+	}
 	replace(file, "short again")
+	replace(users, "alice:secret\n")
 	now = now.Add(lookAgain)
-	check("gone, and then broken", map[string]string{fresh: "", "short again": ""})
+	check("gone, and then broken", map[string]string{is: "", fresh: "", "short again": ""})
+	replace(users, hashed(t, "alice", is))
+	now = now.Add(lookAgain)
+	check("users back", map[string]string{is: "alice", fresh: ""})
 	replace(file, fresh)
 	replace(users, "")
 	now = now.Add(lookAgain)
 	check("back, and no users any more", map[string]string{is: "", fresh: "robot"})
+}
+
+// A secret that was replaced within one tick of a coarse clock, by another of the same length, opens
+// nothing any more; and what was emptied in its place neither.
+func TestSecretsReplacedInPlace(t *testing.T) {
+	t.Parallel()
+	old, next := rand.Text(), rand.Text()
+	for name, text := range map[string]string{"same tick": next, "emptied": "", "made too short": "revoked"} {
+		file := write(t, t.TempDir(), "token", old)
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := info.ModTime()
+		p, err := newPeople("", []Token{{"robot", file}}, now, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.robot(old, now) != "robot" {
+			t.Errorf("%s: it did not open before", name)
+		}
+		write(t, "", file, text)
+		if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(lookAgain)
+		if p.robot(old, now) != "" || name == "same tick" && p.robot(next, now) != "robot" {
+			t.Errorf("%s: the old token still opens", name)
+		}
+	}
+}
+
+// A name that is not there takes as long as the dearest that is, however cheap that is.
+func TestUnknownNamesTakeAsLong(t *testing.T) {
+	t.Parallel()
+	of := func(cost int) string {
+		hash, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(hash)
+	}
+	for _, costs := range [][]int{{4}, {4, 6, 5}, {5}} {
+		var src strings.Builder
+		for i, cost := range costs {
+			fmt.Fprintf(&src, "u%d:%s\n", i, of(cost))
+		}
+		file := write(t, t.TempDir(), "users", src.String())
+		p, err := newPeople(file, nil, time.Now(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		if _, bad := p.who(t.Context(), "here", "nobody", "x", now); bad == nil {
+			t.Error("nobody was let in")
+		}
+		dearest := p.userTable(now).dearest
+		if cost, err := bcrypt.Cost(dearest); err != nil || cost != slices.Max(costs) {
+			t.Errorf("%v: checked at %d, %v", costs, cost, err)
+		}
+		if _, checked := p.verdicts.get(p.idOf("nobody", "x", dearest)); !checked {
+			t.Errorf("%v: an unknown name was not checked against anything that takes its time", costs)
+		}
+	}
+	// The password of that hash is not one for every name.
+	password := rand.Text()
+	p, err := newPeople(write(t, t.TempDir(), "users", hashed(t, "alice", password)), nil, time.Now(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, bad := p.who(t.Context(), "here", "nobody", password, time.Now()); bad == nil {
+		t.Errorf("got %+v", who)
+	}
+}
+
+// One address with wrong passwords leaves others their places.
+func TestPasswordsOfOneAddress(t *testing.T) {
+	t.Parallel()
+	password := rand.Text()
+	p, err := newPeople(write(t, t.TempDir(), "users", hashed(t, "alice", password)), nil, time.Now(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	p.check <- struct{}{} // the checks stand still
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	turned := 0
+	for range 2 * waitForCheck {
+		if _, bad := p.who(gone, "address 203.0.113.7", "nobody", rand.Text(), now); bad.after == 5*time.Second {
+			turned++
+		}
+	}
+	if turned != 2*waitForCheck-waitForClient {
+		t.Errorf("%d turned away", turned)
+	}
+	let := make(chan principal)
+	go func() {
+		who, _ := p.who(t.Context(), "address 198.51.100.1", "alice", password, now)
+		let <- who
+	}()
+	<-p.check
+	if who := <-let; who.name != "alice" {
+		t.Errorf("from another address, with the right password: %+v", who)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		p.mu.Lock()
+		left := len(p.waiting) + len(p.slots)
+		p.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d places are taken for ever", left)
+		}
+	}
 }
 
 // A flood of wrong passwords is turned away while few are checked; who was let in before is let
@@ -177,7 +304,7 @@ func TestFloodOfPasswords(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	if who, bad := p.who(t.Context(), "alice", password, now); bad != nil || who.name != "alice" {
+	if who, bad := p.who(t.Context(), "here", "alice", password, now); bad != nil || who.name != "alice" {
 		t.Fatalf("got %v, %v", who, bad)
 	}
 	p.check <- struct{}{} // the checks stand still
@@ -185,9 +312,9 @@ func TestFloodOfPasswords(t *testing.T) {
 	leave() // these clients do not wait for their answers, and still take places
 	var turned, waiting atomic.Int32
 	var all sync.WaitGroup
-	for range 10 * waitForCheck {
+	for n := range 10 * waitForCheck {
 		all.Go(func() {
-			_, bad := p.who(gone, "alice", rand.Text(), now)
+			_, bad := p.who(gone, fmt.Sprint(n), "alice", rand.Text(), now)
 			if bad == nil || bad.status != http.StatusTooManyRequests || bad.after == 0 {
 				t.Errorf("got %+v", bad)
 			}
@@ -202,7 +329,7 @@ func TestFloodOfPasswords(t *testing.T) {
 	if turned.Load() != 9*waitForCheck || waiting.Load() != waitForCheck {
 		t.Errorf("%d turned away, %d wait", turned.Load(), waiting.Load())
 	}
-	if who, bad := p.who(t.Context(), "alice", password, now); bad != nil || who.name != "alice" {
+	if who, bad := p.who(t.Context(), "here", "alice", password, now); bad != nil || who.name != "alice" {
 		t.Errorf("got %v, %v", who, bad)
 	}
 	<-p.check
@@ -216,7 +343,7 @@ func TestLongPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	for secret, want := range map[string]string{password: "alice", password + "x": "", password[:71]: ""} {
-		if who, _ := p.who(t.Context(), "alice", secret, time.Now()); who.name != want {
+		if who, _ := p.who(t.Context(), "here", "alice", secret, time.Now()); who.name != want {
 			t.Errorf("%d characters: got %q", len(secret), who.name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,6 +25,10 @@ type Rules struct {
 	ImmutableTags []Pattern // tags that never change, and are not deleted
 	Delete        bool      // deletion is possible at all
 	Limits        Limits
+	// Client is where a request comes from, for limits, as proxies say that are trusted; false where
+	// they say nothing that can be read. Nil: by its connection. Who is local goes by the
+	// connection always.
+	Client func(*http.Request) (netip.Addr, bool)
 }
 
 // A marker writes down that a tag was pushed, durably.
@@ -46,6 +51,7 @@ type gate struct {
 	open    *sessions
 	quota   *quota
 	catalog *catalog
+	parts   *parts
 	tags    locks // of a tag, while it is pushed or deleted
 	refused *seldom
 	log     *slog.Logger
@@ -55,7 +61,7 @@ type gate struct {
 }
 
 // newGate reads the files that the rules name. The error is for the operator.
-func newGate(rules Rules, guide Guide, marks marker, on shelf, next http.Handler, log *slog.Logger) (*gate, error) {
+func newGate(rules Rules, guide Guide, marks marker, on library, next http.Handler, log *slog.Logger) (*gate, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -71,6 +77,7 @@ func newGate(rules Rules, guide Guide, marks marker, on shelf, next http.Handler
 		open:    newSessions(rules.Limits.UploadsOpen),
 		quota:   newQuota(rules.Limits.NamespaceSize),
 		catalog: &catalog{on: on},
+		parts:   newParts(on),
 		tags:    locks{held: map[string]*held{}},
 		refused: newSeldom(),
 	}, nil
@@ -82,7 +89,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w = patientWriter{w, conn, g.patience}
 	body := newPatient(r, conn, g.patience)
 	r.Body = body
-	leave, bad := g.brake.enter(clientOf(r.RemoteAddr), g.now())
+	client := g.client(r)
+	leave, bad := g.brake.enter(client, g.now())
 	if bad != nil {
 		bad.write(w)
 		body.cut()
@@ -95,12 +103,12 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		bad.write(w)
 		return
 	}
-	if a.from, bad = g.identify(r); bad != nil {
+	if a.from, bad = g.identify(r, client); bad != nil {
 		bad.write(w)
 		return
 	}
-	if client := a.from.key(); client != "" && !a.from.local {
-		leave, bad := g.brake.enter(client, g.now())
+	if key := a.from.key(); key != "" && !a.from.local {
+		leave, bad := g.brake.enter(key, g.now())
 		if bad != nil {
 			bad.write(w)
 			return
@@ -112,6 +120,16 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.serve(w, r, a)
+}
+
+// client is what a request is counted as before anybody knows who sends it.
+func (g *gate) client(r *http.Request) string {
+	if g.rules.Client != nil {
+		if addr, ok := g.rules.Client(r); ok {
+			return clientAt(addr)
+		}
+	}
+	return clientOf(r.RemoteAddr)
 }
 
 // An ask is a request that was understood.
@@ -140,7 +158,7 @@ func (g *gate) understand(r *http.Request) (ask, *refusal) {
 }
 
 // identify is who sends a request. Wrong credentials are refused, also where nobody needs any.
-func (g *gate) identify(r *http.Request) (principal, *refusal) {
+func (g *gate) identify(r *http.Request, client string) (principal, *refusal) {
 	name, secret, there, bad := credentials(r.Header)
 	switch {
 	case !g.people.known() && isLocal(r.RemoteAddr, r.Host, r.Header):
@@ -150,7 +168,7 @@ func (g *gate) identify(r *http.Request) (principal, *refusal) {
 	case !there || !g.people.known():
 		return principal{}, nil
 	}
-	return g.people.who(r.Context(), name, secret, g.now())
+	return g.people.who(r.Context(), client, name, secret, g.now())
 }
 
 // decide says why somebody may not do something; from what is asked and the rules alone, before

@@ -57,13 +57,13 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 	}
 	byDigest := a.route
 	byDigest.tag, byDigest.digest = "", digest
+	defer g.tags.lock(a.repository)()
 	if a.tag == "" {
 		answer := put(byDigest)
 		g.stored(a, digest, len(content), answer)
 		answer.send(w)
 		return
 	}
-	defer g.tags.lock(a.repository)()
 	answer, bad := g.pushTag(r, a, digest, func() *kept {
 		answer := put(byDigest)
 		g.stored(a, digest, len(content), answer)
@@ -302,11 +302,10 @@ func (g *gate) serveDelete(w http.ResponseWriter, r *http.Request, a ask) {
 // mayDelete says why something stays.
 func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
 	if a.kind == toBlob {
-		// Which images need a blob is known to whoever reads all of them.
 		if g.guide != nil || len(g.rules.ImmutableTags) > 0 {
 			return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "blobs are not deleted one by one here; delete the image, and towpath prune removes what nothing needs")
 		}
-		return nil
+		return g.needed(r, a)
 	}
 	// What is not in the repository is in no use of it: nobody learns here what others have.
 	digests, bad := g.both(r, a.route)
@@ -329,11 +328,45 @@ func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
 	if a.tag != "" {
 		return nil // its image stays, whoever is recording it right now
 	}
+	if bad := g.needed(r, a); bad != nil {
+		return bad
+	}
 	return g.waits(r, a)
 }
 
 func noManifest() *refusal {
 	return refuse(http.StatusNotFound, "MANIFEST_UNKNOWN", "there is no such tag or image in the repository")
+}
+
+// needed refuses to delete what an image or an index of the repository names: it could not be
+// pulled any more, whatever keeps it.
+func (g *gate) needed(r *http.Request, a ask) *refusal {
+	by, err := g.parts.by(r.Context(), a.repository, a.digest)
+	var tags []string
+	if err == nil && len(by) > 0 {
+		tags, err = g.parts.tagged(r.Context(), a.repository, by)
+	}
+	if err != nil {
+		g.log.Error("what names something that is to be deleted cannot be read", "repository", a.repository, "digest", a.digest, "error", err)
+		return unread()
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	whose := fewOf(by)
+	if len(tags) > 0 {
+		whose += " (tag " + fewOf(tags) + ")"
+	}
+	return refuse(http.StatusConflict, "DENIED", "it is part of "+whose+"; delete that first")
+}
+
+// fewOf is a list for people.
+func fewOf(all []string) string {
+	few := strings.Join(all[:min(len(all), 5)], ", ")
+	if more := len(all) - 5; more > 0 {
+		few += fmt.Sprintf(" and %d more", more)
+	}
+	return few
 }
 
 // both are the digests of a tag: what is on record and, while a push of it waits, what was pushed;
@@ -403,10 +436,7 @@ func (g *gate) named(a ask, uses []Use) string {
 	if len(open) == 0 {
 		return "elsewhere"
 	}
-	named := strings.Join(open[:min(len(open), 5)], ", ")
-	if more := len(open) - 5; more > 0 {
-		named += fmt.Sprintf(" and %d more", more)
-	}
+	named := fewOf(open)
 	if len(open) < len(uses) {
 		named += ", and elsewhere"
 	}

@@ -258,6 +258,8 @@ func TestQuota(t *testing.T) {
 	d.blob(t, "bob", "team2/web", strings.Repeat("y", 1900)) // has its own
 	d.want(t, 202, "alice", "DELETE", "/v2/team1/web/manifests/"+image, "")
 	check("deletion of a manifest")
+	d.want(t, 202, "alice", "DELETE", "/v2/team1/api/manifests/"+image, "")
+	check("deletion of the other manifest")
 	for _, repository := range []string{"web", "api", "lib"} {
 		d.want(t, 202, "alice", "DELETE", "/v2/team1/"+repository+"/blobs/"+digestOf(layer), "")
 		check("deletion of a blob")

@@ -90,7 +90,11 @@ func clientOf(remote string) string {
 	if err != nil {
 		return "address"
 	}
-	addr := at.Addr().Unmap().WithZone("")
+	return clientAt(at.Addr())
+}
+
+func clientAt(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		network, _ := addr.Prefix(64) // 64 fits
 		addr = network.Addr()
