@@ -50,6 +50,7 @@ type gate struct {
 	brake   *brake
 	open    *sessions
 	quota   *quota
+	memory  *memory
 	catalog *catalog
 	parts   *parts
 	tags    locks // of a tag, while it is pushed or deleted
@@ -75,6 +76,7 @@ func newGate(rules Rules, guide Guide, marks marker, on library, next http.Handl
 		people:  people,
 		brake:   newBrake(rules.Limits),
 		open:    newSessions(rules.Limits.UploadsOpen),
+		memory:  &memory{of: map[string]int64{}},
 		quota:   newQuota(rules.Limits.NamespaceSize),
 		catalog: &catalog{on: on},
 		parts:   newParts(on),

@@ -29,6 +29,12 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 		bad.write(w)
 		return
 	}
+	room := roomFor(r.ContentLength)
+	if !g.memory.take(a.from.key(), room) {
+		later(http.StatusTooManyRequests, "too many manifests are under way; push again in a moment", time.Second).write(w)
+		return
+	}
+	defer g.memory.giveBack(a.from.key(), room)
 	content, bad := readManifest(r)
 	var mediaType string
 	if bad == nil {

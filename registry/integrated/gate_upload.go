@@ -125,6 +125,12 @@ func (g *gate) serveBegin(w http.ResponseWriter, r *http.Request, a ask) {
 		return
 	}
 	g.quota.giveBack(a.namespace, 1)
+	size := g.mounts(r.Context(), a)
+	if !g.quota.take(a.namespace, size) {
+		g.quota.full(a.namespace).write(w)
+		return
+	}
+	defer g.quota.giveBack(a.namespace, size)
 	ended, bad := g.open.reserve(a.from.key(), g.now())
 	for _, one := range ended {
 		g.cancel(r.Context(), one)
@@ -154,6 +160,21 @@ func (g *gate) mountable(a ask) url.Values {
 		return nil
 	}
 	return a.query
+}
+
+// mounts is what a mount would add to its namespace; 0 where it has the blob already, or nothing
+// is mounted.
+func (g *gate) mounts(ctx context.Context, a ask) int64 {
+	digest, from := a.query.Get("mount"), a.query.Get("from")
+	if g.quota.most == 0 || digest == "" || g.quota.has(a.namespace, digest) {
+		return 0
+	}
+	at := route{kind: toBlob, repository: from, digest: digest}
+	size, err := strconv.ParseInt(g.look(ctx, http.MethodHead, at, nil).header.Get("Content-Length"), 10, 64)
+	if err != nil {
+		return 0 // it is not there, and an upload begins
+	}
+	return size
 }
 
 // linked notes what a mounted blob takes.

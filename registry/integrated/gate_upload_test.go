@@ -268,6 +268,27 @@ func TestQuota(t *testing.T) {
 	check("room again")
 }
 
+// A blob that is mounted counts before it is linked.
+func TestMountOverQuota(t *testing.T) {
+	t.Parallel()
+	d := doorTo(t, nil, func(r *Rules) {
+		r.Limits.NamespaceSize = 1000
+		r.Access.Grants = append(r.Access.Grants, Grant{[]string{"alice"}, []Pattern{glob("team2")}, []Right{Pull}})
+	})
+	mount := func(digest string) string { return "/v2/team1/web/blobs/uploads/?from=team2/web&mount=" + digest }
+	big := d.blob(t, "bob", "team2/web", strings.Repeat("x", 900))
+	own := strings.Repeat("y", 90)
+	d.blob(t, "bob", "team2/web", own)
+	d.blob(t, "alice", "team1/api", own)
+	d.want(t, 201, "alice", "POST", mount(digestOf(own)), "")
+	d.blob(t, "alice", "team1/web", strings.Repeat("z", 900))
+	d.want(t, 413, "alice", "POST", mount(big), "")
+	d.want(t, 404, "alice", "HEAD", "/v2/team1/web/blobs/"+big, "")
+	if s := d.r.gate.quota.of("team1"); s.linked != 990 || s.pending != 0 {
+		t.Errorf("%d linked, %d pending", s.linked, s.pending)
+	}
+}
+
 // What happens while storage is counted is not lost.
 func TestCountMeanwhile(t *testing.T) {
 	dir := t.TempDir()

@@ -71,6 +71,13 @@ func (q *quota) take(namespace string, n int64) bool {
 	return true
 }
 
+// has reports whether a namespace has a blob, which then costs no more.
+func (q *quota) has(namespace, digest string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.of(namespace).blobs[digest] != nil
+}
+
 // giveBack ends what take set aside.
 func (q *quota) giveBack(namespace string, n int64) {
 	if q.most == 0 {
