@@ -55,6 +55,7 @@ type gate struct {
 	parts   *parts
 	tags    locks // of a tag, while it is pushed or deleted
 	refused *seldom
+	keep    int64 // bytes that stay free, to tell
 	log     *slog.Logger
 	now     func() time.Time
 	// patience is how long a client may keep still.

@@ -26,7 +26,7 @@ const mostManifest = 4 << 20
 // servePush takes in a manifest. By digest it becomes no tag, and moves no stream.
 func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 	if bad := g.admits(r.Context(), a); bad != nil {
-		bad.write(w)
+		g.refusePush(w, a, bad)
 		return
 	}
 	room := roomFor(r.ContentLength)
@@ -49,7 +49,7 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 		bad = g.quota.full(a.namespace)
 	}
 	if bad != nil {
-		bad.write(w)
+		g.refusePush(w, a, bad)
 		return
 	}
 	defer g.quota.giveBack(a.namespace, int64(len(content)))
@@ -76,7 +76,7 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 		return answer
 	}, func() *kept { return put(a.route) })
 	if bad != nil {
-		bad.write(w)
+		g.refusePush(w, a, bad)
 		return
 	}
 	answer.send(w)
@@ -98,8 +98,10 @@ func (g *gate) pushTag(r *http.Request, a ask, digest string, store, link func()
 	}
 	if _, attached := registry.Attached(a.tag); g.marks != nil && !attached {
 		if err := g.marks.mark(r.Context(), a.repository, a.tag, digest); err != nil {
-			g.log.Error("a push could not be written down", "repository", a.repository, "tag", a.tag, "error", err)
-			return nil, unwritten(err)
+			if !isFull(err) {
+				g.log.Error("a push could not be written down", "repository", a.repository, "tag", a.tag, "error", err)
+			}
+			return nil, g.unwritten(err)
 		}
 	}
 	return link(), nil
@@ -111,11 +113,15 @@ func (g *gate) admits(ctx context.Context, a ask) *refusal {
 	if g.guide == nil {
 		return nil
 	}
-	bad := admitted(g.guide.Admits(ctx, a.repository, a.tag))
-	if bad != nil && g.refused.first(a.repository, g.now()) {
+	return admitted(g.guide.Admits(ctx, a.repository, a.tag))
+}
+
+// refusePush answers a push, and has the operator see it, of a repository once a minute.
+func (g *gate) refusePush(w http.ResponseWriter, a ask, bad *refusal) {
+	if g.refused.first(a.repository, g.now()) {
 		g.log.Info("a push was refused", "repository", a.repository, "tag", a.tag, "who", a.from.name, "status", bad.status, "why", bad.message)
 	}
-	return bad
+	bad.write(w)
 }
 
 // stored notes what a manifest takes.
@@ -144,9 +150,9 @@ func admitted(err error) *refusal {
 }
 
 // unwritten is the answer where storage failed.
-func unwritten(err error) *refusal {
+func (g *gate) unwritten(err error) *refusal {
 	if isFull(err) {
-		return refuse(http.StatusInsufficientStorage, "UNAVAILABLE", "the registry's storage is full, so nothing can be pushed to it; its operator can make room: towpath prune, or a larger volume")
+		return refuse(http.StatusInsufficientStorage, "UNAVAILABLE", fullText(g.keep))
 	}
 	return refuse(http.StatusInternalServerError, "UNKNOWN", "the push could not be written down; its operator finds why in the log. Push again then")
 }

@@ -115,13 +115,13 @@ func (s *sessions) lessOf(owner string) {
 // serveBegin begins an upload, or links a blob of another repository.
 func (g *gate) serveBegin(w http.ResponseWriter, r *http.Request, a ask) {
 	if bad := g.admits(r.Context(), a); bad != nil {
-		bad.write(w)
+		g.refusePush(w, a, bad)
 		return
 	}
 	mounted := g.mountable(a)
 	a.query = mounted
 	if !g.quota.take(a.namespace, 1) {
-		g.quota.full(a.namespace).write(w)
+		g.refusePush(w, a, g.quota.full(a.namespace))
 		return
 	}
 	g.quota.giveBack(a.namespace, 1)
@@ -136,7 +136,7 @@ func (g *gate) serveBegin(w http.ResponseWriter, r *http.Request, a ask) {
 		g.cancel(r.Context(), one)
 	}
 	if bad != nil {
-		bad.write(w)
+		g.refusePush(w, a, bad)
 		return
 	}
 	answer := g.ask(a.request(r, nil))
@@ -206,7 +206,8 @@ func (g *gate) serveUpload(w http.ResponseWriter, r *http.Request, a ask) {
 		bad.write(w)
 		return
 	}
-	m := &measured{ReadCloser: r.Body, one: one, quota: g.quota, most: g.rules.Limits.BlobSize}
+	r = r.WithContext(excusable(r.Context()))
+	m := &measured{ReadCloser: r.Body, ctx: r.Context(), one: one, quota: g.quota, most: g.rules.Limits.BlobSize}
 	out := a.request(r, m)
 	if a.method == http.MethodDelete {
 		out = a.request(r, nil)
@@ -217,7 +218,7 @@ func (g *gate) serveUpload(w http.ResponseWriter, r *http.Request, a ask) {
 	if m.over != nil {
 		g.cancel(r.Context(), one)
 		g.open.done(one, true, g.now())
-		m.over.write(w)
+		g.refusePush(w, a, m.over)
 		return
 	}
 	g.after(a, one, answer)
@@ -302,6 +303,7 @@ func (g *gate) cancel(ctx context.Context, one *session) {
 // A measured body stops where a blob gets too large, or its namespace.
 type measured struct {
 	io.ReadCloser
+	ctx   context.Context // of the request
 	one   *session
 	quota *quota
 	most  int64
@@ -324,5 +326,6 @@ func (m *measured) Read(b []byte) (int, error) {
 		m.one.size += int64(n)
 		return n, err
 	}
+	excuse(m.ctx)
 	return 0, errOver
 }

@@ -46,8 +46,11 @@ type Registry struct {
 	hold     *pushHold                   // keeps what links something from what deletes
 	pulls    *puller
 	prunes   *pruner
-	changes  locks  // of a repository, while a manifest of it is pushed or something deleted
-	room     *room  // of the storage; nil is without end
+	changes  locks // of a repository, while a manifest of it is pushed or something deleted
+	room     *room // of the storage; nil is without end
+	keep     int64 // bytes of it that stay free
+	tell     *slog.Logger
+	said     *seldom
 	unlock   func() // of the storage
 	log      *logrus.Entry
 	cleaning func() // ends what goes on in the background, and waits for it
@@ -74,8 +77,15 @@ func New(ctx context.Context, o Options) (*Registry, error) {
 }
 
 func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
-	r = &Registry{log: newEntry(o.Logger), hold: newPushHold(), changes: locks{held: map[string]*held{}}, unlock: func() {}}
+	r = &Registry{
+		log: newEntry(o.Logger), tell: o.Logger, said: newSeldom(), keep: o.KeepFree,
+		hold: newPushHold(), changes: locks{held: map[string]*held{}}, unlock: func() {},
+	}
+	if r.tell == nil {
+		r.tell = slog.New(slog.DiscardHandler)
+	}
 	s.StorageDriver = newHashes(r.roomy(o, s))
+	r.warnOfRoom()
 	if o.Guide != nil {
 		a, unread, err := openArrivals(ctx, s.StorageDriver, s.alone)
 		if err != nil {
@@ -94,7 +104,7 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 		}
 	}()
 	r.app = handlers.NewApp(logged{ctx, r.log}, configured(s.StorageDriver))
-	r.driver, r.stored = s.StorageDriver, roomed(r.app)
+	r.driver, r.stored = s.StorageDriver, r.roomed(r.app)
 	if err := r.beside(logged{ctx, r.log}, o); err != nil {
 		return nil, fmt.Errorf("registry storage: %w", err)
 	}
@@ -103,6 +113,7 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 			r.pulls.Close()
 			return nil, errors.Join(err, r.app.Shutdown())
 		}
+		r.gate.keep = o.KeepFree
 		if r.arrivals != nil {
 			r.gate.waiting = r.Waiting
 		}
@@ -173,7 +184,8 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // serve answers what is let through.
 func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
-	r.answer(w, req.WithContext(logged{req.Context(), r.log}))
+	ctx := excusable(req.Context())
+	r.answer(w, req.WithContext(logged{ctx, r.log.WithContext(ctx)}))
 }
 
 // Close ends the registry. No request may be under way, and none may come after.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"sync/atomic"
 
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/sirupsen/logrus"
@@ -62,9 +63,34 @@ func (b bridge) Fire(e *logrus.Entry) error {
 	return nil
 }
 
+// excuseKey is under what a request's context has an *atomic.Bool. It is set when the request fails
+// for want of room, which its client is told: distribution logs an unknown error then.
+type excuseKey struct{}
+
+func excusable(ctx context.Context) context.Context {
+	if ctx.Value(excuseKey{}) != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, excuseKey{}, new(atomic.Bool))
+}
+
+func excuse(ctx context.Context) {
+	if is, ok := ctx.Value(excuseKey{}).(*atomic.Bool); ok {
+		is.Store(true)
+	}
+}
+
+func excused(ctx context.Context) bool {
+	is, ok := ctx.Value(excuseKey{}).(*atomic.Bool)
+	return ok && is.Load()
+}
+
 // levelOf is debug for all but what is the registry's own fault. Distribution
 // logs every request, and a request for what is not there as an error.
 func levelOf(e *logrus.Entry) slog.Level {
+	if e.Context != nil && excused(e.Context) {
+		return slog.LevelDebug
+	}
 	code, answered := e.Data["err.code"].(errcode.ErrorCode)
 	asked := answered && code.Descriptor().HTTPStatusCode < http.StatusInternalServerError
 	if e.Level <= logrus.ErrorLevel && !asked {

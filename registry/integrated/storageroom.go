@@ -2,13 +2,13 @@ package integrated
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 )
@@ -126,6 +126,9 @@ func (w *roomyWriter) dropIfFull(err error) error {
 type fullKey struct{}
 
 func told507(ctx context.Context, err error) error {
+	if isFull(err) {
+		excuse(ctx)
+	}
 	if full, ok := ctx.Value(fullKey{}).(*atomic.Bool); ok && isFull(err) {
 		full.Store(true)
 	}
@@ -133,7 +136,7 @@ func told507(ctx context.Context, err error) error {
 }
 
 // roomed answers 507 where distribution says 500 because the storage is full.
-func roomed(next http.Handler) http.Handler {
+func (r *Registry) roomed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodGet || req.Method == http.MethodHead {
 			next.ServeHTTP(w, req)
@@ -141,13 +144,14 @@ func roomed(next http.Handler) http.Handler {
 		}
 		full := new(atomic.Bool)
 		ctx := context.WithValue(req.Context(), fullKey{}, full)
-		next.ServeHTTP(&roomyResponse{ResponseWriter: w, full: full}, req.WithContext(ctx))
+		next.ServeHTTP(&roomyResponse{ResponseWriter: w, full: full, answer: r.writeFull}, req.WithContext(ctx))
 	})
 }
 
 type roomyResponse struct {
 	http.ResponseWriter
 	full     *atomic.Bool
+	answer   func(http.ResponseWriter)
 	answered bool // in place of what next says
 }
 
@@ -162,7 +166,7 @@ func (w *roomyResponse) WriteHeader(status int) {
 		return
 	}
 	w.answered = true
-	writeFull(w.ResponseWriter)
+	w.answer(w.ResponseWriter)
 }
 
 func (w *roomyResponse) Write(p []byte) (int, error) {
@@ -172,19 +176,47 @@ func (w *roomyResponse) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// writeFull is an answer in the form of distribution's errors.
-func writeFull(w http.ResponseWriter) {
-	body, err := json.Marshal(map[string]any{"errors": []any{map[string]any{
-		"code": "UNAVAILABLE",
-		"message": "the registry's storage is full, so nothing can be pushed to it; pulling goes on. " +
-			"Its operator can make room: `towpath prune`, or a larger volume",
-	}}})
-	if err != nil {
-		body = []byte("{}")
+// writeFull is an answer in the form of distribution's errors. The log says so once a minute.
+func (r *Registry) writeFull(w http.ResponseWriter) {
+	if r.said.first("full", time.Now()) {
+		r.tell.Warn("the registry's storage is full, so nothing can be pushed to it; pulling goes on", "fix", roomFix(r.keep))
 	}
 	w.Header().Del("Location")
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-	w.WriteHeader(http.StatusInsufficientStorage)
-	_, _ = w.Write(body) // who went away hears nothing
+	refuse(http.StatusInsufficientStorage, "UNAVAILABLE", fullText(r.keep)).write(w)
+}
+
+func fullText(keep int64) string {
+	return "the registry's storage is full, so nothing can be pushed to it; pulling goes on. Its operator can make room: " + roomFix(keep)
+}
+
+// roomFix is what an operator can do about a volume of which so many bytes are to stay free.
+func roomFix(keep int64) string {
+	fix := "towpath prune, or a larger volume"
+	if keep > 0 {
+		fix += "; " + sized(keep) + " of it stay free (keep-free below registry: limits:)"
+	}
+	return fix
+}
+
+// sized is a number of bytes as the operator's file has it.
+func sized(n int64) string {
+	for _, unit := range []struct {
+		name string
+		size int64
+	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= unit.size && n%unit.size == 0 {
+			return fmt.Sprint(n/unit.size, unit.name)
+		}
+	}
+	return fmt.Sprint(n, " bytes")
+}
+
+// warnOfRoom says at the start that nothing can be pushed: else only those hear of it who try.
+func (r *Registry) warnOfRoom() {
+	if r.room == nil {
+		return
+	}
+	if free, err := r.room.free(); err == nil && free < r.room.keep {
+		r.tell.Warn("the volume of the registry's storage has less free than it is to keep, so nothing can be pushed", "free", free, "keep-free", r.room.keep, "fix", roomFix(r.keep))
+	}
 }
