@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,6 +18,8 @@ type deliveries struct {
 	news    []delivery         // to be put on record
 	done    []registry.Arrival // on record, or overtaken
 	kept    []Awaiting         // that cannot be put on record now
+	again   []registry.Arrival // of those that are done: of the image that is on record
+	dropped []Dropped          // of those that are done: what comes to nothing, and why
 	cat     *Catalog           // with the streams that news bring
 }
 
@@ -55,7 +58,15 @@ func (r *Reconciler) arrivals(ctx context.Context, cat *Catalog, hints []Hint, n
 	if r.report.ArrivalsErr = err; err != nil {
 		waiting = r.left
 	}
-	p := cat.arrivals(waiting, now)
+	first := r.claims(ctx, cat, waiting, now)
+	p := cat.arrivals(waiting, first, nil, now)
+	over, err := r.undone(ctx, cat, p.news)
+	if err != nil {
+		return deliveries{}, err
+	}
+	if len(over) > 0 {
+		p = cat.arrivals(waiting, first, over, now)
+	}
 	p.fresh = !slices.EqualFunc(waiting, r.left, sameArrival)
 	return p, nil
 }
@@ -82,15 +93,18 @@ func sameArrival(a, b registry.Arrival) bool {
 //	another image, younger than the push    -                    nothing: a person's younger word stands
 //	another image, or nothing               -                    a new item, without a Source
 //	no stream of the name                   -                    a new stream, in the directory of its namespace
-//	anything                                of a tag that comes  nothing: it waits, a tag has one source
-//	                                        from elsewhere
+//	anything                                of a tag that comes  nothing: a tag has one source, which
+//	                                        from elsewhere       came after the push; it is told once
+//	anything                                that people undid    nothing: it is told once
 //	anything                                of a stream that     nothing: it waits
 //	                                        cannot be written
 //
-// An item is as old as its push, so that every pass plans the same.
-func (c *Catalog) arrivals(waiting []registry.Arrival, now time.Time) deliveries {
+// An item is as old as its push, so that every pass plans the same. Of new streams that would be in one
+// place those go first that are under review already.
+func (c *Catalog) arrivals(waiting []registry.Arrival, first map[imagestream.Name]bool, over map[imagestream.TagRef]*Refusal, now time.Time) deliveries {
 	p := deliveries{waiting: waiting, cat: c}
 	b := newBirths(c)
+	b.places(waiting, first, over)
 	for _, a := range waiting {
 		tag := tagOf(a)
 		if _, attached := registry.Attached(a.Tag); attached { // to an image, which alone is on record
@@ -102,10 +116,20 @@ func (c *Catalog) arrivals(waiting []registry.Arrival, now time.Time) deliveries
 			st = s.record(a.Tag)
 		}
 		if st != nil && len(st.Items) > 0 && settles(st.Items[0], a, now) {
-			p.done = append(p.done, a)
+			if p.done = append(p.done, a); st.Items[0].Image == a.Digest {
+				p.again = append(p.again, a)
+			}
+			continue
+		}
+		if why := over[tag]; why != nil {
+			p.letGo(a, why)
 			continue
 		}
 		s, why := b.takes(tag)
+		if why != nil && why.sourced {
+			p.letGo(a, why)
+			continue
+		}
 		if why == nil && !registry.ValidDigest(a.Digest) {
 			why = &Refusal{What: fmt.Sprintf("%s was pushed as %q, which is no digest", tag, a.Digest), Fix: "push it again"}
 		}
@@ -177,7 +201,7 @@ func (r *Reconciler) took(ctx context.Context, p deliveries, recorded *Recorded,
 		return
 	}
 	r.left = append([]registry.Arrival{}, p.waiting...)
-	taken := slices.Concat(p.done, p.ended(recorded, writes, outcome))
+	taken := slices.DeleteFunc(slices.Concat(p.done, p.ended(recorded, writes, outcome)), r.desk.stands)
 	if len(taken) > 0 && !r.Dry {
 		if err := r.Arrivals.Take(ctx, taken...); err != nil { // they are found again, and nothing comes of them twice
 			r.report.ArrivalsErr = err
@@ -186,7 +210,10 @@ func (r *Reconciler) took(ctx context.Context, p deliveries, recorded *Recorded,
 			return slices.ContainsFunc(taken, func(t registry.Arrival) bool { return sameArrival(a, t) })
 		})
 	}
-	r.report.Arrivals = p.awaiting(r.left)
+	r.report.Dropped = slices.DeleteFunc(slices.Clone(p.dropped), func(d Dropped) bool {
+		return slices.ContainsFunc(r.left, func(a registry.Arrival) bool { return sameArrival(a, d.Arrival) })
+	})
+	r.report.Arrivals = p.awaiting(r.left, r.mem.unwritten(r.report.Problems))
 }
 
 // ended is the news of which a pass made something.
@@ -208,20 +235,42 @@ func (p deliveries) ended(recorded *Recorded, writes Writes, outcome Outcome) (o
 	return over
 }
 
-// awaiting says of what is left why it waits.
-func (p deliveries) awaiting(left []registry.Arrival) (all []Awaiting) {
+// awaiting says of what is left why it waits; problems are edits that could not be made.
+func (p deliveries) awaiting(left []registry.Arrival, problems []imagestream.Problem) (all []Awaiting) {
 	all = slices.Clone(p.kept)
+	waits := func(a registry.Arrival) bool {
+		return slices.ContainsFunc(left, func(l registry.Arrival) bool { return sameArrival(l, a) })
+	}
 	for _, n := range p.news {
-		if slices.ContainsFunc(left, func(a registry.Arrival) bool { return sameArrival(a, n.Arrival) }) {
-			why := "it is not written yet"
-			if n.stream.Settings.Status == byProposal {
-				why = "it is for people to review"
-			}
-			all = append(all, Awaiting{Arrival: n.Arrival, Why: why})
+		if waits(n.Arrival) {
+			all = append(all, n.awaits(problems))
+		}
+	}
+	for _, a := range p.again {
+		if waits(a) {
+			all = append(all, Awaiting{Arrival: a, Why: "it is on record, and the proposal of another image is to be closed first"})
+		}
+	}
+	for _, d := range p.dropped {
+		if waits(d.Arrival) {
+			all = append(all, Awaiting(d))
 		}
 	}
 	slices.SortFunc(all, func(a, b Awaiting) int { return compareTags(tagOf(a.Arrival), tagOf(b.Arrival)) })
 	return all
+}
+
+// awaits is why something that was pushed is not on record.
+func (n delivery) awaits(problems []imagestream.Problem) Awaiting {
+	for _, p := range problems {
+		if p.Path == n.stream.Path {
+			return Awaiting{n.Arrival, fmt.Sprintf("%s:%d: %s", p.Path, p.Line, p.What), cmp.Or(p.Fix, "towpath validate says what to put right")}
+		}
+	}
+	if n.stream.Settings.Status == byProposal {
+		return Awaiting{Arrival: n.Arrival, Why: "it is for people to review"}
+	}
+	return Awaiting{Arrival: n.Arrival, Why: "it is not written yet"}
 }
 
 // paths are those of the files that news are for.

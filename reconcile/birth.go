@@ -1,20 +1,27 @@
 package reconcile
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
 	"github.com/towpath/towpath/yamledit"
 )
 
 // A Refusal is why something that was pushed cannot go on record, and whose move it is.
-type Refusal struct{ What, Fix string }
+type Refusal struct {
+	What, Fix string
+	sourced   bool // the tag comes from elsewhere: what was pushed was overtaken
+}
 
 func notTaken(fix, what string, args ...any) *Refusal {
 	return &Refusal{What: fmt.Sprintf(what, args...), Fix: fix}
@@ -32,6 +39,44 @@ func newBirths(c *Catalog) births {
 	return births{cat: c, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}}
 }
 
+// places gives new streams their places: those that go first, then those that were pushed first.
+func (b *births) places(waiting []registry.Arrival, first map[imagestream.Name]bool, over map[imagestream.TagRef]*Refusal) {
+	var born []registry.Arrival
+	for _, a := range waiting {
+		if tag := tagOf(a); b.cat.Stream(tag.Stream) == nil && over[tag] == nil {
+			born = append(born, a)
+		}
+	}
+	slices.SortStableFunc(born, func(x, y registry.Arrival) int {
+		return cmp.Or(falseFirst(!first[tagOf(x).Stream], !first[tagOf(y).Stream]), x.At.Compare(y.At))
+	})
+	for _, a := range born {
+		b.takes(tagOf(a))
+	}
+}
+
+// claims are the streams that proposals bring: they keep their places.
+func (r *Reconciler) claims(ctx context.Context, c *Catalog, waiting []registry.Arrival, now time.Time) map[imagestream.Name]bool {
+	d, first := r.desk, map[imagestream.Name]bool{}
+	if d == nil || len(waiting) == 0 {
+		return first
+	}
+	for branch := range d.heads {
+		if r.Forge == nil {
+			r.draw(ctx, c, branch, now)
+		}
+		for name, adds := range d.drawn[branch].adds {
+			first[name] = first[name] || adds && d.counts(branch) && !d.over(branch)
+		}
+	}
+	for branch, p := range d.open { // also right after the start
+		for _, m := range d.spoken(p.Body).Moves {
+			first[m.Tag.Stream] = first[m.Tag.Stream] || m.Site == "" && d.heads[branch] != ""
+		}
+	}
+	return first
+}
+
 // takes is the stream whose tag may be pushed, which may be a new one, or why it may not.
 func (b *births) takes(tag imagestream.TagRef) (*Stream, *Refusal) {
 	s, why := b.takesAny(tag.Stream)
@@ -41,7 +86,10 @@ func (b *births) takes(tag imagestream.TagRef) (*Stream, *Refusal) {
 	case slices.Contains(s.Spec.Broken, tag.Tag):
 		return nil, notTaken("towpath validate says what to put right", "the spec of %s (%s:%d) has a problem", tag, s.Path, s.Line)
 	}
-	return s, s.elsewhere(tag)
+	if why = s.elsewhere(tag); why != nil {
+		why.sourced = true
+	}
+	return s, why
 }
 
 // takesAny is the stream of which some tag may be pushed, as far as that is for all of them to

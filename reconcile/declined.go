@@ -89,10 +89,11 @@ func (r *Reconciler) declined(ctx context.Context, recorded *Recorded, held Held
 			continue
 		}
 		m := siteMove(c)
-		if e := no.closed(l, m, recorded.cat.lacks); e != nil {
+		pushed := recorded.pushedTo(c)
+		if e := no.closed(l, m, pushed, recorded.cat.lacks); e != nil {
 			all = append(all, Hold{Change: c, Why: Declined, URL: e.URL})
 			recorded.declines = append(recorded.declines, decline{m, e})
-		} else if e := no.leftOut(l, m, c.Since); e != nil {
+		} else if e := no.leftOut(l, m, c.Since); e != nil && !e.before(pushed) {
 			merges = append(merges, leftOut{c, e})
 		}
 	}
@@ -102,6 +103,19 @@ func (r *Reconciler) declined(ctx context.Context, recorded *Recorded, held Held
 		recorded.declines = append(recorded.declines, decline{siteMove(l.change), l.by})
 	}
 	return all, err
+}
+
+// pushedTo is when the image of a change was pushed; zero where it was not.
+func (r *Recorded) pushedTo(c SiteChange) time.Time {
+	s := r.cat.Stream(c.Site.Follows.Stream)
+	if s == nil {
+		return time.Time{}
+	}
+	st := r.tag(s, c.Site.Follows.Tag)
+	if st == nil || len(st.Items) == 0 || st.Items[0].Image != c.Image.Digest {
+		return time.Time{}
+	}
+	return r.pushedAt(c.Site.Follows, &st.Items[0])
 }
 
 // A leftOut is a change that a merge seems to have left out.

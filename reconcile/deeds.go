@@ -34,7 +34,7 @@ func (v *review) push(ctx context.Context, rev *Reviewed, p Proposal) error {
 		return err
 	}
 	v.mem.pushes = append(v.mem.pushes, v.now)
-	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{head: tip.Rev(), seals: p.seals(), pending: p.resolved(v.now), paths: p.paths()}
+	v.heads[p.Branch], v.drawn[p.Branch] = tip.Rev(), drawn{head: tip.Rev(), seals: p.seals(), pending: p.resolved(v.now), adds: p.adds(), paths: p.paths()}
 	delete(v.later, p.Branch)
 	delete(v.green, p.Branch)
 	delete(v.unchecked, p.Branch)
@@ -136,6 +136,11 @@ func (v *review) withdraw(ctx context.Context, rev *Reviewed) error {
 // nothingLeft is why a proposal has nothing left to say.
 func (v *review) nothingLeft(branch string) string {
 	moves := v.spoken(v.desk.open[branch].Body).Moves
+	for _, m := range moves {
+		if v.ended[m.Tag] {
+			return fmt.Sprintf("%s was pushed again as the image that %s has", m.Tag, v.Branch)
+		}
+	}
 	for _, other := range slices.Sorted(maps.Keys(v.desk.open)) {
 		p := v.desk.open[other]
 		if says := v.spoken(p.Body).moves; other != branch && slices.ContainsFunc(moves, says.speaks) {

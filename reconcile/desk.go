@@ -14,46 +14,49 @@ import (
 	"github.com/towpath/towpath/forge"
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/imagestream"
+	"github.com/towpath/towpath/registry"
 )
 
 // A desk is what a process knows of the proposals for the branch that is watched: what Git has of
 // their branches, what the forge says of them, and what was made of earlier ones. All of it
 // can be lost: it is read again.
 type desk struct {
-	prefix    string                           // of their names, as .towpath.yaml has it
-	dir       string                           // what the names of their branches begin with
-	looked    time.Time                        // when the branches were listed last; zero: list them now
-	heads     map[string]gitstore.Rev          // where the branches are
-	drawn     map[string]drawn                 // what they hold
-	tip       gitstore.Snapshot                // of the branch that is watched
-	trunk     map[gitstore.Rev]bool            // commits of the branch that is watched, as far as somebody wanted to know
-	kept      map[string]keep                  // what the last pass had resolved for them
-	lanes     map[string]lane                  // of branches
-	kin       map[string][]string              // of branches, sorted: those that they would be under another group
-	removed   map[string]time.Time             // branches that were, and when
-	edited    map[string]string                // the body that was last sent for a branch
-	armed     map[string]gitstore.Rev          // heads that the forge was asked to merge when it may
-	green     map[string]time.Time             // when the checks of a branch are asked for next
-	unchecked map[string]int                   // how often in a row nothing checked it
-	sure      map[imagestream.TagRef]told      // what registries themselves told this process
-	doubted   map[imagestream.TagRef]time.Time // when tags were asked for because of that
-	waits     map[string]string                // why proposals are not merged yet, by branch
-	doubts    []Hint                           // tags that are to be asked before they are merged
-	later     map[string]time.Time             // branches that could not be pushed: when it is tried again
-	broken    map[string]error                 // …and why
-	heard     bool                             // the forge has answered since the process began
-	asked     time.Time                        // when it was asked last; zero: ask now
-	open      map[string]forge.Proposal        // by branch
-	stray     []forge.Proposal                 // that are open under names with an earlier prefix
-	past      map[string][]forge.Proposal      // by branch, as far as somebody wanted to know
-	pastAt    map[string]time.Time             // …and when
-	said      map[string]*spoken               // by body: what proposals say
-	leftOuts  map[leftOutKey]bool              // what the log says of sites that merges seem to have left out
-	gone      map[string]time.Time             // when an open proposal was first seen without its branch
-	dirty     bool                             // there is news that no pass went through with yet
-	more      bool                             // branches are left of which that is still to be asked
-	seen      map[int]bool                     // proposals that were open, by number
-	err       error                            // the forge's last failure
+	prefix    string                                  // of their names, as .towpath.yaml has it
+	dir       string                                  // what the names of their branches begin with
+	looked    time.Time                               // when the branches were listed last; zero: list them now
+	heads     map[string]gitstore.Rev                 // where the branches are
+	drawn     map[string]drawn                        // what they hold
+	tip       gitstore.Snapshot                       // of the branch that is watched
+	trunk     map[gitstore.Rev]bool                   // commits of the branch that is watched, as far as somebody wanted to know
+	kept      map[string]keep                         // what the last pass had resolved for them
+	lanes     map[string]lane                         // of branches
+	kin       map[string][]string                     // of branches, sorted: those that they would be under another group
+	removed   map[string]time.Time                    // branches that were, and when
+	edited    map[string]string                       // the body that was last sent for a branch
+	armed     map[string]gitstore.Rev                 // heads that the forge was asked to merge when it may
+	green     map[string]time.Time                    // when the checks of a branch are asked for next
+	unchecked map[string]int                          // how often in a row nothing checked it
+	sure      map[imagestream.TagRef]told             // what registries themselves told this process
+	doubted   map[imagestream.TagRef]time.Time        // when tags were asked for because of that
+	ending    map[imagestream.TagRef]registry.Arrival // by tag: pushes of what is on record already, which end what waits for its review
+	ended     map[imagestream.TagRef]bool             // …that did so in this pass
+	waits     map[string]string                       // why proposals are not merged yet, by branch
+	doubts    []Hint                                  // tags that are to be asked before they are merged
+	later     map[string]time.Time                    // branches that could not be pushed: when it is tried again
+	broken    map[string]error                        // …and why
+	heard     bool                                    // the forge has answered since the process began
+	asked     time.Time                               // when it was asked last; zero: ask now
+	open      map[string]forge.Proposal               // by branch
+	stray     []forge.Proposal                        // that are open under names with an earlier prefix
+	past      map[string][]forge.Proposal             // by branch, as far as somebody wanted to know
+	pastAt    map[string]time.Time                    // …and when
+	said      map[string]*spoken                      // by body: what proposals say
+	leftOuts  map[leftOutKey]bool                     // what the log says of sites that merges seem to have left out
+	gone      map[string]time.Time                    // when an open proposal was first seen without its branch
+	dirty     bool                                    // there is news that no pass went through with yet
+	more      bool                                    // branches are left of which that is still to be asked
+	seen      map[int]bool                            // proposals that were open, by number
+	err       error                                   // the forge's last failure
 	fails     int
 	retry     time.Time // no question to the forge before
 }

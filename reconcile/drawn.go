@@ -20,10 +20,11 @@ type drawn struct {
 	below    gitstore.Snapshot // …and what they stand on; nil where there are none
 	beside   gitstore.Rev      // tip of the watched branch that does not hold that; empty where it does
 	pending  pending
-	paths    []string  // of the files that they change
-	err      error     // why it cannot be read
-	fails    int       // …how often in a row
-	again    time.Time // …and when it is tried again
+	adds     map[imagestream.Name]bool // streams of these that it brings, which the branch that is watched had not
+	paths    []string                  // of the files that they change
+	err      error                     // why it cannot be read
+	fails    int                       // …how often in a row
+	again    time.Time                 // …and when it is tried again
 }
 
 func (d drawn) ours() bool { return len(d.seals) > 0 && d.beside == "" }
@@ -51,7 +52,7 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (p
 			return nil, nil, ctx.Err()
 		}
 	}
-	c = d.borne(c)
+	c = d.borne(c, r.asksFor)
 	all, standing := pending{}, asItStands(c, now)
 	take := func(branch string, p pending) { // a branch speaks for the tags of its own lane alone, whoever made it
 		for tag, e := range p {
@@ -64,26 +65,47 @@ func (r *Reconciler) resolved(ctx context.Context, c *Catalog, now time.Time) (p
 		if got := d.drawn[branch]; d.counts(branch) && !d.over(branch) && d.kept[branch].head != got.head {
 			take(branch, got.pending)
 		}
+		if got := d.drawn[branch]; d.counts(branch) && d.over(branch) {
+			take(branch, r.wantedBack(c, got.pending))
+		}
 	}
 	for branch, k := range d.kept { // what was merged or declined of it meanwhile is left out by those who count it
 		if head := d.heads[branch]; head == "" || head == k.head && d.counts(branch) {
 			take(branch, k.pending)
 		}
 	}
+	d.end(all)
 	return all, c, nil
+}
+
+// wantedBack is what a person asks for of what was pushed and declined: this process need not be
+// the one that was pushed to.
+func (r *Reconciler) wantedBack(c *Catalog, declined pending) pending {
+	back := pending{}
+	for tag, e := range declined {
+		if r.asksFor(tag) && c.isPush(*e.Item, tag) {
+			back[tag] = e
+		}
+	}
+	return back
+}
+
+// asksFor reports whether a tag is what a command was told to import.
+func (r *Reconciler) asksFor(tag imagestream.TagRef) bool {
+	return slices.ContainsFunc(r.Targets, func(h Hint) bool { return h.Force && h.Stream == tag.Stream && h.Tag == tag.Tag })
 }
 
 // borne is the catalog with the streams that were pushed and whose files stand in branches alone: this
 // process need not be the one that was pushed to.
-func (d *desk) borne(c *Catalog) *Catalog {
+func (d *desk) borne(c *Catalog, asked func(imagestream.TagRef) bool) *Catalog {
 	b := newBirths(c)
 	for _, branch := range slices.Sorted(maps.Keys(d.drawn)) {
-		if d.heads[branch] == "" || !d.counts(branch) || d.over(branch) {
+		if d.heads[branch] == "" || !d.counts(branch) {
 			continue
 		}
 		p := d.drawn[branch].pending
 		for _, tag := range slices.SortedFunc(maps.Keys(p), compareTags) {
-			if c.Stream(tag.Stream) == nil && c.isPush(*p[tag].Item, tag) {
+			if (!d.over(branch) || asked(tag)) && c.Stream(tag.Stream) == nil && d.drawn[branch].adds[tag.Stream] && c.isPush(*p[tag].Item, tag) {
 				b.takes(tag)
 			}
 		}
@@ -239,18 +261,19 @@ func (c *Catalog) readChain(ctx context.Context, head gitstore.Snapshot) (drawn,
 	slices.Reverse(d.seals)
 	slices.Reverse(d.messages)
 	d.below = tip
-	found, err := c.recordsBetween(ctx, tip, head)
-	d.pending = found
+	var err error
+	d.pending, d.adds, err = c.recordsBetween(ctx, tip, head)
 	return d, err
 }
 
-// recordsBetween is what a later commit has on record that an earlier one has not.
-func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot) (pending, error) {
+// recordsBetween is what a later commit has on record that an earlier one has not, and the streams that
+// the earlier has not.
+func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot) (found pending, adds map[imagestream.Name]bool, err error) {
 	changes, err := to.Changes(ctx, from)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	found := pending{}
+	found, adds = pending{}, map[imagestream.Name]bool{}
 	for _, ch := range changes {
 		if ch.New == nil || !c.reads(ch.Path) {
 			continue
@@ -258,12 +281,12 @@ func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot
 		l, was := c.lens(ch.Path), nothing
 		if ch.Old != nil {
 			if was, err = read(ctx, from, ch.Old.Blob, l); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		is, err := read(ctx, to, ch.New.Blob, l)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		before := map[imagestream.TagRef]*imagestream.TagStatus{}
 		for i := range was.docs {
@@ -272,6 +295,8 @@ func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot
 			}
 		}
 		for _, doc := range is.docs {
+			name := c.tagOf(ch.Path, doc, "").Stream
+			adds[name] = c.streamIn(was, ch.Path, name) == nil
 			for _, st := range doc.Status.Tags {
 				if tag := c.tagOf(ch.Path, doc, st.Tag); len(st.Items) > 0 && !sameRecord(before[tag], &st) {
 					found[tag] = imagestream.Event{Tag: st.Tag, Item: &st.Items[0], Source: st.Source, At: learned(st), Clear: true}
@@ -279,7 +304,7 @@ func (c *Catalog) recordsBetween(ctx context.Context, from, to gitstore.Snapshot
 			}
 		}
 	}
-	return found, nil
+	return found, adds, nil
 }
 
 // learned is when the newest image of a tag, or where it came from, went on record.

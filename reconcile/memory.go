@@ -254,6 +254,11 @@ func (m *Memory) rememberRefused(c *Catalog, plan Plan, writes Writes) []imagest
 	})
 }
 
+// unwritten are those problems that are edits which could not be made.
+func (m *Memory) unwritten(all []imagestream.Problem) []imagestream.Problem {
+	return slices.DeleteFunc(slices.Clone(all), func(p imagestream.Problem) bool { _, is := m.refused[p]; return !is })
+}
+
 const (
 	passingFirst, passingMost = time.Second, 5 * time.Minute
 	lastingFirst, lastingMost = time.Hour, 24 * time.Hour

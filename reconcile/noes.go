@@ -95,10 +95,13 @@ func (s moveSet) speaks(m Move) bool {
 }
 
 // closed is the proposal that people closed without a merge, and that would have made a move; nil where
-// none did.
-func (n noes) closed(l lane, m Move, gone func(path string) bool) *ended {
-	return n.find(l, m, func(e *ended, _ bool) bool { return !e.merged && e.names(m, gone) })
+// none did. What was pushed after that asks anew.
+func (n noes) closed(l lane, m Move, pushed time.Time, gone func(path string) bool) *ended {
+	return n.find(l, m, func(e *ended, _ bool) bool { return !e.merged && !e.before(pushed) && e.names(m, gone) })
 }
+
+// before reports whether a proposal came to its end before something was pushed; zero is nothing.
+func (e *ended) before(pushed time.Time) bool { return !e.Ended.IsZero() && pushed.After(e.Ended) }
 
 // leftOut is the newest proposal that people merged of those that speak of a place, if it had a
 // move and the place was then as it still is; since is when what it rests on went on record: what
@@ -138,14 +141,38 @@ func (r *Recorded) declined(s *Stream, e imagestream.Event) *ended {
 		return nil
 	}
 	m := recordMove(s, e)
-	if by := r.noes.closed(l, m, r.cat.lacks); by != nil {
+	pushed := r.pushedAt(tag, e.Item)
+	if by := r.noes.closed(l, m, pushed, r.cat.lacks); by != nil {
 		return by
 	}
 	st := s.record(e.Tag)
 	if st == nil || len(st.Items) == 0 || identity(st.Items[0].Image, st.Items[0].Reference) == m.Image {
 		return nil // the merge brought it; what is new is where it comes from, or the whole stream
 	}
-	return r.noes.leftOut(l, m, st.Items[0].Created)
+	if by := r.noes.leftOut(l, m, st.Items[0].Created); by != nil && !by.before(pushed) {
+		return by
+	}
+	return nil
+}
+
+// pushedAt is when an image of a tag, or of the tag that it follows, was pushed; zero where it was not.
+func (r *Recorded) pushedAt(tag imagestream.TagRef, item *imagestream.Item) time.Time {
+	of := r.origin(tag)
+	if of != tag {
+		s, image := r.cat.Stream(of.Stream), item.Image
+		if s == nil {
+			return time.Time{}
+		}
+		st := r.tag(s, of.Tag)
+		if st == nil || len(st.Items) == 0 || st.Items[0].Image != image {
+			return time.Time{}
+		}
+		item = &st.Items[0]
+	}
+	if !r.cat.isPush(*item, of) {
+		return time.Time{}
+	}
+	return item.Created
 }
 
 // forced reports whether a person asks for a tag now, whatever people declined before.

@@ -56,8 +56,9 @@ type Reconciler struct {
 	inbox inbox     // hints that wait
 	gitAt time.Time // when Git is looked at because somebody said that it moved; zero: nobody did
 
-	left  []registry.Arrival    // pushes that waited after the last pass; nil: nothing was read yet
-	shelf atomic.Pointer[Shelf] // what a registry is told
+	left   []registry.Arrival    // pushes that waited after the last pass; nil: nothing was read yet
+	vigils vigils                // …and how far the log was looked through for them
+	shelf  atomic.Pointer[Shelf] // what a registry is told
 }
 
 // Walk is how far a pass goes.
@@ -95,14 +96,15 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	}
 	r.inbox.know(cat)
 	r.shelve(cat, nil)
-	pushed, err := r.arrivals(ctx, cat, hints, now) // what was pushed
-	if err != nil {
-		return Report{}, err
-	}
 	news, err := r.glance(ctx, cat, now) // what is under review
 	if err != nil {
 		return Report{}, err
 	}
+	pushed, err := r.arrivals(ctx, cat, hints, now) // what was pushed
+	if err != nil {
+		return Report{}, err
+	}
+	r.desk.ends(pushed)
 	hints = append(asking(hints), r.desk.doubtful()...)
 	if !news && !pushed.fresh && !r.desk.unread() && r.nothingNew(snap, hints, now) {
 		return r.report.again(now), nil
@@ -319,7 +321,7 @@ func (r *Reconciler) apply(ctx context.Context, snap gitstore.Snapshot, ws []Wri
 func (r *Reconciler) failed(err error) Report {
 	rep := r.report
 	rep.At, rep.Idle, rep.Cut, rep.Err = time.Now(), false, true, err
-	rep.Answers, rep.Planned, rep.Commits = nil, nil, nil
+	rep.Answers, rep.Planned, rep.Commits, rep.Dropped = nil, nil, nil, nil
 	r.polled = time.Time{}
 	return rep
 }

@@ -123,6 +123,17 @@ func (p Proposal) paths() (paths []string) {
 	return paths
 }
 
+// adds are the streams to whose files a proposal gives their first text.
+func (p Proposal) adds() map[imagestream.Name]bool {
+	adds := map[imagestream.Name]bool{}
+	for _, w := range p.Chain {
+		for _, c := range w.Streams {
+			adds[c.Stream.Name] = c.Stream.seed != nil
+		}
+	}
+	return adds
+}
+
 // seals are those of a proposal's commits: what they change, and nothing else.
 func (p Proposal) seals() []string {
 	var seals []string

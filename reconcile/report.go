@@ -24,6 +24,7 @@ type Report struct {
 	Failing              []Failing
 	Settling             []Settling // by tag: images that must stand unchanged first
 	Arrivals             []Awaiting // by tag: pushes that are not on record yet, and why
+	Dropped              []Dropped  // by tag: pushes that this pass let go of although they are not on record, and why
 	ArrivalsErr          error      // why what was pushed could not be read; nil when it can
 	Held                 Held
 	Deferred             []Deferred // sites that move later
@@ -67,7 +68,7 @@ type Deferred struct {
 // again is the last report, of a pass that found nothing new.
 func (r Report) again(now time.Time) Report {
 	r.At, r.Idle, r.Took = now, true, time.Since(now)
-	r.Answers, r.Planned, r.Commits, r.Heard, r.Err, r.acts = nil, nil, nil, nil, nil, 0
+	r.Answers, r.Planned, r.Commits, r.Heard, r.Dropped, r.Err, r.acts = nil, nil, nil, nil, nil, nil, 0
 	r.Proposals = undone(r.Proposals)
 	return r
 }

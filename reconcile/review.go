@@ -143,7 +143,7 @@ func (v *review) situation(branch string, p *Proposal, kept string) situation {
 	isOpen = isOpen && !slices.ContainsFunc(v.past[branch], func(p forge.Proposal) bool { return p.Number == open.Number }) // the list is older
 	d, head := v.drawn[branch], v.heads[branch]
 	s := situation{
-		wanted: p != nil, again: p != nil && len(p.resumed) > 0, kept: kept != "", forge: v.Forge != nil, room: len(v.desk.open)-v.left < v.most(),
+		wanted: p != nil, again: p != nil && (len(p.resumed) > 0 || slices.ContainsFunc(p.Moves, func(m Move) bool { return v.asksFor(m.Tag) })), kept: kept != "", forge: v.Forge != nil, room: len(v.desk.open)-v.left < v.most(),
 		branch: head != "", unread: head != "" && d.head == head && d.err != nil, ours: d.head == head && d.ours(), open: isOpen,
 	}
 	if !s.forge {

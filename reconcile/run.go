@@ -154,6 +154,7 @@ func (r *Reconciler) Settle(ctx context.Context, hints ...Hint) (Report, error) 
 		rep.Commits = append(all.Commits, rep.Commits...)
 		rep.Proposals = joined(all.Proposals, rep.Proposals)
 		rep.Answers = append(all.Answers, rep.Answers...)
+		rep.Dropped = append(all.Dropped, rep.Dropped...)
 		rep.Planned = append(all.Planned, rep.Planned...)
 		all = rep
 		switch {
