@@ -58,16 +58,15 @@ func (r *Reconciler) arrivals(ctx context.Context, cat *Catalog, hints []Hint, n
 	if r.report.ArrivalsErr = err; err != nil {
 		waiting = r.left
 	}
-	first := r.claims(ctx, cat, waiting, now)
-	p := cat.arrivals(waiting, first, nil, now)
-	over, err := r.undone(ctx, cat, p.news)
-	if err != nil {
+	in := circumstances{first: r.claims(ctx, cat, waiting, now), read: r.polled, now: now}
+	p := cat.arrivals(waiting, in)
+	if in.over, err = r.undone(ctx, cat, p.news); err != nil {
 		return deliveries{}, err
 	}
-	if len(over) > 0 {
-		p = cat.arrivals(waiting, first, over, now)
+	if len(in.over) > 0 {
+		p = cat.arrivals(waiting, in)
 	}
-	p.fresh = !slices.EqualFunc(waiting, r.left, sameArrival)
+	p.fresh = len(p.dropped) > 0 || !slices.EqualFunc(waiting, r.left, sameArrival)
 	return p, nil
 }
 
@@ -83,6 +82,14 @@ func (r *Reconciler) recall(ctx context.Context, hints []Hint) {
 
 func sameArrival(a, b registry.Arrival) bool {
 	return tagOf(a) == tagOf(b) && a.Digest == b.Digest && a.At.Equal(b.At)
+}
+
+// circumstances are what else decides about arrivals.
+type circumstances struct {
+	first map[imagestream.Name]bool       // new streams that keep their places
+	over  map[imagestream.TagRef]*Refusal // what people undid, and how
+	read  time.Time                       // when the branch was read
+	now   time.Time
 }
 
 // arrivals sorts what was pushed. It decides by the record alone:
@@ -101,10 +108,10 @@ func sameArrival(a, b registry.Arrival) bool {
 //
 // An item is as old as its push, so that every pass plans the same. Of new streams that would be in one
 // place those go first that are under review already.
-func (c *Catalog) arrivals(waiting []registry.Arrival, first map[imagestream.Name]bool, over map[imagestream.TagRef]*Refusal, now time.Time) deliveries {
+func (c *Catalog) arrivals(waiting []registry.Arrival, in circumstances) deliveries {
 	p := deliveries{waiting: waiting, cat: c}
 	b := newBirths(c)
-	b.places(waiting, first, over)
+	b.places(waiting, in)
 	for _, a := range waiting {
 		tag := tagOf(a)
 		if _, attached := registry.Attached(a.Tag); attached { // to an image, which alone is on record
@@ -115,18 +122,18 @@ func (c *Catalog) arrivals(waiting []registry.Arrival, first map[imagestream.Nam
 		if s := c.Stream(tag.Stream); s != nil && !s.Malformed {
 			st = s.record(a.Tag)
 		}
-		if st != nil && len(st.Items) > 0 && settles(st.Items[0], a, now) {
+		if st != nil && len(st.Items) > 0 && settles(st.Items[0], a, in.now) {
 			if p.done = append(p.done, a); st.Items[0].Image == a.Digest {
 				p.again = append(p.again, a)
 			}
 			continue
 		}
-		if why := over[tag]; why != nil {
+		if why := in.over[tag]; why != nil {
 			p.letGo(a, why)
 			continue
 		}
 		s, why := b.takes(tag)
-		if why != nil && why.sourced {
+		if why != nil && why.sourced && !in.read.Before(earliest(a.At, in.now)) { // else the source may be gone by now
 			p.letGo(a, why)
 			continue
 		}
@@ -138,8 +145,8 @@ func (c *Catalog) arrivals(waiting []registry.Arrival, first map[imagestream.Nam
 			continue
 		}
 		created := a.At
-		if created.After(now) {
-			created = now
+		if created.After(in.now) {
+			created = in.now
 		}
 		item := imagestream.Item{Created: created.UTC().Truncate(time.Second), Reference: c.own(s.Name) + "@" + a.Digest, Image: a.Digest}
 		p.news = append(p.news, delivery{a, s, imagestream.Event{Tag: a.Tag, Item: &item, Clear: true}})

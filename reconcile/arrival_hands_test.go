@@ -324,6 +324,23 @@ func TestSourceOvertakesAPush(t *testing.T) {
 	})
 }
 
+// Who removes a source and pushes before Git is looked at again is not told that there is one.
+func TestPushAfterItsSourceWasRemovedUnseen(t *testing.T) {
+	text := strings.Replace(appStream, "metadata", "spec: {tags: [{name: v1, from: {kind: DockerImage, name: \"quay.io/team1/web:1.4\"}}]}\nmetadata", 1)
+	atDock(t, map[string]string{"team1/app.yaml": text}, func(d *dock) {
+		d.after(10*time.Minute + 5*time.Second)
+		was := d.store.Tree("main")["team1/app.yaml"].Content
+		at, end := strings.Index(was, "spec:"), strings.Index(was, "metadata")
+		d.store.Write("main", "no source", map[string]string{"team1/app.yaml": was[:at] + was[end:]})
+		time.Sleep(time.Second)
+		d.push("team1/app:v1", "two")
+		d.after(5 * time.Minute)
+		if got := records(t, d.store)["team1/app:v1"]; got != atHost("team1/app:v1", "two") {
+			t.Errorf("on record is %q, waiting %v", got, d.waits())
+		}
+	})
+}
+
 // What was declined is proposed again when it is pushed after that, with what follows it, and declined again for good.
 func TestPushAfterADeclineAsksAnew(t *testing.T) {
 	atLock(t, pushConfig+"defaults: {status: proposal, triggers: proposal}\n", func(l *lock) {

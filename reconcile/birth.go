@@ -40,15 +40,16 @@ func newBirths(c *Catalog) births {
 }
 
 // places gives new streams their places: those that go first, then those that were pushed first.
-func (b *births) places(waiting []registry.Arrival, first map[imagestream.Name]bool, over map[imagestream.TagRef]*Refusal) {
+func (b *births) places(waiting []registry.Arrival, in circumstances) {
 	var born []registry.Arrival
 	for _, a := range waiting {
-		if tag := tagOf(a); b.cat.Stream(tag.Stream) == nil && over[tag] == nil {
+		_, attached := registry.Attached(a.Tag)
+		if tag := tagOf(a); !attached && b.cat.Stream(tag.Stream) == nil && in.over[tag] == nil {
 			born = append(born, a)
 		}
 	}
 	slices.SortStableFunc(born, func(x, y registry.Arrival) int {
-		return cmp.Or(falseFirst(!first[tagOf(x).Stream], !first[tagOf(y).Stream]), x.At.Compare(y.At))
+		return cmp.Or(falseFirst(!in.first[tagOf(x).Stream], !in.first[tagOf(y).Stream]), x.At.Compare(y.At))
 	})
 	for _, a := range born {
 		b.takes(tagOf(a))

@@ -208,6 +208,12 @@ func (s *story) tell(before gitstore.Rev, rep reconcile.Report, err error) {
 			fmt.Fprintf(&s.out, "  fix: %s\n", a.Fix)
 		}
 	}
+	for _, d := range rep.Dropped {
+		fmt.Fprintf(&s.out, "drops: %s/%s:%s: %s\n", d.Namespace, d.Name, d.Tag, d.Why)
+		if d.Fix != "" {
+			fmt.Fprintf(&s.out, "  fix: %s\n", d.Fix)
+		}
+	}
 	for _, f := range rep.Failing {
 		fmt.Fprintf(&s.out, "failing: %s: %s: %s\n", f.Tag, f.Err.Kind, f.Err.Message)
 	}

@@ -60,6 +60,10 @@ func (n *narrator) arrivals(rep reconcile.Report, tell func(level slog.Level, ke
 		}
 		tell(level, w.Tag+w.Image+w.Why, "a push is not on record", withFix(w.Fix, "tag", w.Tag, "image", w.Image, "why", w.Why)...)
 	}
+	for _, d := range rep.Dropped { // the client heard that all is well: it is told once that it is not
+		tag := imagestream.TagRef{Stream: imagestream.Name{Namespace: d.Namespace, Name: d.Name}, Tag: d.Tag}.String()
+		tell(slog.LevelWarn, "dropped "+tag+d.Digest+d.At.String(), "a push was let go of: it does not go on record", withFix(d.Fix, "tag", tag, "image", d.Digest, "why", d.Why)...)
+	}
 	if why := registryWords(rep); why != "" {
 		tell(slog.LevelWarn, why, "what was pushed cannot be read", "err", why, "fix", "see that the storage of the registry can be read and written")
 	}
