@@ -17,7 +17,9 @@ func fieldsOf(t reflect.Type, into map[string]bool) {
 		fieldsOf(t.Elem(), into)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+			if t.Field(i).Anonymous {
+				fieldsOf(t.Field(i).Type, into)
+			} else if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
 				into[name] = true
 				fieldsOf(t.Field(i).Type, into)
 			}
@@ -35,10 +37,11 @@ func TestDocumentedFields(t *testing.T) {
 	plan, rest, _ := strings.Cut(text, "\n`towpath validate -o json`")
 	check, rest, _ := strings.Cut(rest, "\n`towpath status -o json`:\n")
 	status, served, _ := strings.Cut(rest, "\n## /status.json\n")
+	status, prune, _ := strings.Cut(status, "\n`towpath prune -o json`")
 	problems := regexp.MustCompile("(?m)^\\| `problems\\[\\]`.*").FindString(plan)
 	sites := status[strings.LastIndex(status, "\nA site: "):]
 	// Words of the document that are no fields: values, keys of files, and what is said in passing.
-	other := regexp.MustCompile(`^(annotation|deploymentconfig|buildconfig|marker|ref|digest|tag@digest|taken back|left out|changed since|flip-flop|too long|declined|min-age|windows|status|spec|spec\.dockerImageRepository|trigger|towpath .*|\.towpath\.yaml|now|interval|retry|follow|never|recorded|adopted|not asked|no spec|unusable|malformed|--.*|\?stream.*|waiting)$`)
+	other := regexp.MustCompile(`^(annotation|deploymentconfig|buildconfig|marker|ref|digest|tag@digest|taken back|left out|changed since|flip-flop|too long|declined|min-age|windows|status|spec|spec\.dockerImageRepository|trigger|towpath .*|\.towpath\.yaml|now|interval|retry|follow|never|recorded|adopted|not asked|no spec|unusable|malformed|pushed|--.*|\?stream.*|waiting|current|revision|named|young|part|about|none|POST /prune)$`)
 	for name, c := range map[string]struct {
 		text  string
 		shape any
@@ -47,6 +50,7 @@ func TestDocumentedFields(t *testing.T) {
 		"validate":     {problems + check, findings{}},
 		"status":       {plan + status, statusJSON{}},
 		"/status.json": {served, web.Report{}},
+		"prune":        {prune, pruneAnswer{}},
 	} {
 		want, got := map[string]bool{}, map[string]bool{}
 		fieldsOf(reflect.TypeOf(c.shape), want)
