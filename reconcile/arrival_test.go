@@ -459,7 +459,7 @@ func TestShelf(t *testing.T) {
 				}
 			}
 			for word, n := range map[string]int{"aaa": 1, "bbb": 2, "ccc": 1, "zzz": 0} {
-				uses, err := shelf.Uses(t.Context(), web, registrymemory.Digest(word))
+				uses, err := shelf.Uses(t.Context(), registrymemory.Digest(word))
 				if err != nil || len(uses) != n {
 					t.Errorf("%s is used by %v, %v", word, uses, err)
 				}

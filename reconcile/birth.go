@@ -268,6 +268,7 @@ func (b *births) catalog() *Catalog {
 		return b.cat
 	}
 	c := *b.cat
+	c.mentions = &mentions{}
 	c.Streams, c.byName, c.files = slices.Clone(c.Streams), maps.Clone(c.byName), maps.Clone(c.files)
 	for name, s := range b.streams {
 		c.Streams, c.byName[name] = append(c.Streams, s), s

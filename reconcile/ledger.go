@@ -28,13 +28,17 @@ type Unsure struct{ What, Fix string }
 
 func (u *Unsure) Error() string { return u.What }
 
+func newLedger() *Ledger {
+	return &Ledger{map[imagestream.TagRef][]string{}, map[string][]imagestream.TagRef{}, map[string][]string{}}
+}
+
 // Ledger reads all histories. The error is an *Unsure where a file may name images and cannot be
 // read, or it is the store's.
 func (s *Shelf) Ledger(ctx context.Context) (*Ledger, error) {
 	if why := s.cat.unsureOfImages(); why != nil {
 		return nil, why
 	}
-	l := &Ledger{map[imagestream.TagRef][]string{}, map[string][]imagestream.TagRef{}, map[string][]string{}}
+	l := newLedger()
 	for _, site := range s.cat.Sites {
 		if digest := site.Digest(); digest != "" {
 			l.places[digest] = append(l.places[digest], fmt.Sprintf("%s:%d", site.Path, site.Line))

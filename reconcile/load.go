@@ -42,6 +42,7 @@ type Catalog struct {
 	hidden   map[imagestream.Name]string  // of streams that stand in patches alone: who says so
 	obscured bool                         // there is a file that cannot be read at all: it may hold streams
 	starts   map[unit]*Site               // by unit that is still to be written as a whole: the first of its sites
+	mentions *mentions                    // of digests, for who asks what uses an image
 
 	base     *Catalog  // nil but where this one counts what waits for its review as on record
 	overlaid []*Stream // of which something does
@@ -107,7 +108,7 @@ func Load(ctx context.Context, snap gitstore.Snapshot, prev *Catalog, progress f
 	} else if prev.Rev == snap.Rev() {
 		return prev, nil
 	}
-	c := &Catalog{Rev: snap.Rev(), snap: snap, Config: prev.Config, config: prev.config}
+	c := &Catalog{Rev: snap.Rev(), snap: snap, Config: prev.Config, config: prev.config, mentions: &mentions{}}
 	if err := c.compare(ctx, prev); err != nil {
 		return nil, err
 	}

@@ -173,40 +173,44 @@ func falseFirst(a, b bool) int {
 	return 1
 }
 
-// A Use is what names an image, and the namespace that this is of.
+// A Use is what names an image, and the namespace that this is of; empty where nobody knows that.
 type Use struct{ Namespace, Where string }
 
-// Uses says what names an image: places that hold it, tags that are it now, and tags of the stream
-// that were.
-func (s *Shelf) Uses(ctx context.Context, name imagestream.Name, digest string) ([]Use, error) {
+// Uses says what names an image: places that hold it, and tags of any stream that are it, or were,
+// in all of every history. The error is an *Unsure where nobody can tell, or it is the store's. It
+// is what the ledger says of one image, and reads the files alone whose text has its digest.
+func (s *Shelf) Uses(ctx context.Context, digest string) ([]Use, error) {
+	if why := s.cat.unsureOfImages(); why != nil {
+		return nil, why
+	}
+	files, err := s.cat.mentioning(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	l := newLedger()
+	for _, f := range files {
+		if err := s.cat.enter(ctx, l, f, map[imagestream.Name][]imagestream.Event{}); err != nil {
+			return nil, err
+		}
+	}
+	for tag, item := range s.landed {
+		l.enter(tag, []imagestream.Item{item})
+	}
 	var uses []Use
 	for _, site := range s.cat.Sites {
 		if site.Digest() == digest {
 			uses = append(uses, Use{s.cat.namespace(site.Path, site.ID.Namespace), fmt.Sprintf("%s:%d", site.Path, site.Line)})
 		}
 	}
-	use := func(stream *Stream, st *imagestream.TagStatus) {
-		if slices.ContainsFunc(st.Items, func(item imagestream.Item) bool { return item.Image == digest }) {
-			uses = append(uses, Use{stream.Name.Namespace, fmt.Sprintf("%s:%d (%s:%s)", stream.Path, stream.Line, stream.Name, st.Tag)})
-		}
+	for _, file := range l.places[digest] {
+		uses = append(uses, Use{"", file})
 	}
-	for _, stream := range s.cat.Streams {
-		status := stream.Status
-		if stream.Name == name && !stream.Malformed {
-			past, err := s.status(ctx, stream)
-			if err != nil {
-				return nil, err
-			}
-			status = past
+	for _, tag := range l.had[digest] {
+		where := tag.String()
+		if stream := s.cat.Stream(tag.Stream); stream != nil {
+			where = fmt.Sprintf("%s:%d (%s)", stream.Path, stream.Line, tag)
 		}
-		for i := range status.Tags {
-			use(stream, &status.Tags[i])
-		}
-	}
-	for tag, item := range s.landed {
-		if item.Image == digest && (tag.Stream != name || s.cat.Stream(name) == nil) {
-			uses = append(uses, Use{tag.Stream.Namespace, tag.String()})
-		}
+		uses = append(uses, Use{tag.Stream.Namespace, where})
 	}
 	slices.SortFunc(uses, func(a, b Use) int {
 		return cmp.Or(cmp.Compare(a.Where, b.Where), cmp.Compare(a.Namespace, b.Namespace))

@@ -5,6 +5,7 @@ package counter
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/towpath/towpath/imagestream"
@@ -83,12 +84,17 @@ func (g Guide) Repositories(context.Context) ([]string, error) {
 	return all, nil
 }
 
-func (g Guide) Uses(ctx context.Context, repository, digest string) ([]integrated.Use, error) {
+// Uses are those of all streams: images of one may have been copied to another. Where nobody can
+// tell, nothing is to be deleted; what cannot be read may be of others than who asks, and is not named.
+func (g Guide) Uses(ctx context.Context, _, digest string) ([]integrated.Use, error) {
 	s, err := g.shelf()
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Uses(ctx, StreamOf(repository), digest)
+	found, err := s.Uses(ctx, digest)
+	if why := (*reconcile.Unsure)(nil); errors.As(err, &why) {
+		return nil, &integrated.Refusal{What: "nobody can tell whether the image is in use: something in the Git repository cannot be read", Fix: "towpath validate says what; delete the image when that is put right"}
+	}
 	var uses []integrated.Use
 	for _, u := range found {
 		uses = append(uses, integrated.Use(u))
