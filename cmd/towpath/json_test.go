@@ -19,7 +19,7 @@ func fieldsOf(t reflect.Type, into map[string]bool) {
 		for i := range t.NumField() {
 			if t.Field(i).Anonymous {
 				fieldsOf(t.Field(i).Type, into)
-			} else if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+			} else if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
 				into[name] = true
 				fieldsOf(t.Field(i).Type, into)
 			}
