@@ -237,7 +237,7 @@ func (d *directory) Delete(_ context.Context, p string) error {
 }
 
 // Writer is what distribution writes uploads with.
-func (d *directory) Writer(_ context.Context, p string, appending bool) (storagedriver.FileWriter, error) {
+func (d *directory) Writer(ctx context.Context, p string, appending bool) (storagedriver.FileWriter, error) {
 	if err := d.check(p); err != nil {
 		return nil, err
 	}
@@ -252,7 +252,27 @@ func (d *directory) Writer(_ context.Context, p string, appending bool) (storage
 	if err != nil && w.file != nil {
 		w.file.Close()
 	}
+	if left, ok := ctx.Value(leftOpen{}).(*[]io.Closer); ok && err == nil {
+		*left = append(*left, w)
+	}
 	return w, err
+}
+
+// leftOpen is what a request opens, to be closed when it ends: distribution leaves an upload open
+// where it refuses a chunk.
+type leftOpen struct{}
+
+// closing closes what the handler leaves open.
+func closing(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var left []io.Closer
+		defer func() {
+			for _, c := range left {
+				_ = c.Close() // twice does nothing
+			}
+		}()
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leftOpen{}, &left)))
+	})
 }
 
 type writer struct {

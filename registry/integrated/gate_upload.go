@@ -170,8 +170,9 @@ func (g *gate) mounts(ctx context.Context, a ask) int64 {
 		return 0
 	}
 	at := route{kind: toBlob, repository: from, digest: digest}
-	size, err := strconv.ParseInt(g.look(ctx, http.MethodHead, at, nil).header.Get("Content-Length"), 10, 64)
-	if err != nil {
+	answer := g.look(ctx, http.MethodHead, at, nil)
+	size, err := strconv.ParseInt(answer.header.Get("Content-Length"), 10, 64)
+	if err != nil || answer.status != http.StatusOK {
 		return 0 // it is not there, and an upload begins
 	}
 	return size

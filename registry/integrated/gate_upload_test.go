@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -266,6 +268,29 @@ func TestQuota(t *testing.T) {
 	}
 	d.blob(t, "alice", "team1/web", strings.Repeat("z", 1000))
 	check("room again")
+}
+
+// Chunks that are refused leave no file open.
+func TestRefusedChunksCloseFiles(t *testing.T) {
+	d := doorIn(t, t.TempDir(), nil)
+	at := d.begin(t, "alice", "team1/web")
+	d.want(t, 202, "alice", "PATCH", at, "a layer")
+	for range 100 {
+		d.want(t, 416, "alice", "PATCH", at, "a layer")
+	}
+	open, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uploads := 0
+	for _, fd := range open {
+		if to, _ := os.Readlink(fd); strings.Contains(to, "/_uploads/") && strings.Contains(to, t.Name()) {
+			uploads++
+		}
+	}
+	if uploads > 0 {
+		t.Errorf("%d files of uploads are open", uploads)
+	}
 }
 
 // A blob that is mounted counts before it is linked.

@@ -104,7 +104,7 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 		}
 	}()
 	r.app = handlers.NewApp(logged{ctx, r.log}, configured(s.StorageDriver))
-	r.driver, r.stored = s.StorageDriver, r.roomed(r.app)
+	r.driver, r.stored = s.StorageDriver, closing(r.roomed(r.app))
 	if err := r.beside(logged{ctx, r.log}, o); err != nil {
 		return nil, fmt.Errorf("registry storage: %w", err)
 	}
