@@ -25,6 +25,8 @@ func TestPushRefusedEarly(t *testing.T) {
 			t.Errorf("got %s", got.body)
 		}
 	}
+	guide.refuses["team1/new"] = &Refusal{What: "nothing was read yet", Fix: "try again", Starting: true}
+	d.want(t, 202, "alice", "POST", "/v2/team1/new/blobs/uploads/", "")
 	m := d.image(t, "alice", "team1/web", "one") // for another tag
 	for _, reference := range []string{"2.0", digestOf(m)} {
 		d.want(t, 403, "alice", "PUT", "/v2/team1/paused/manifests/"+reference, m, "Content-Type", imageType)

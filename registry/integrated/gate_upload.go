@@ -114,7 +114,8 @@ func (s *sessions) lessOf(owner string) {
 
 // serveBegin begins an upload, or links a blob of another repository.
 func (g *gate) serveBegin(w http.ResponseWriter, r *http.Request, a ask) {
-	if bad := g.admits(r.Context(), a); bad != nil {
+	// While nothing was read yet layers may come: the manifest, which comes last, is asked about again.
+	if bad := g.admits(r.Context(), a); bad != nil && bad.status != http.StatusServiceUnavailable {
 		g.refusePush(w, a, bad)
 		return
 	}

@@ -114,6 +114,7 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 			return nil, errors.Join(err, r.app.Shutdown())
 		}
 		r.gate.keep = o.KeepFree
+		r.gate.remark()
 		if r.arrivals != nil {
 			r.gate.waiting = r.Waiting
 		}

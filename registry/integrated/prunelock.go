@@ -21,7 +21,7 @@ func lockStorage(dir string) (unlock func(), err error) {
 	}
 	if err := flock(f); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("registry storage %s: %w: end it first, or name another directory; what nothing needs it deletes itself: towpath prune --server URL --token-file FILE", dir, ErrStorageInUse)
+		return nil, fmt.Errorf("registry storage %s: %w", dir, ErrStorageInUse)
 	}
 	return func() { f.Close() }, nil
 }
