@@ -83,6 +83,11 @@ func bits(token string) float64 {
 	return float64(len(token)) * math.Log2(max(letters, 1))
 }
 
+// unreadable is the error of a file that may be readable later.
+type unreadable struct{ error }
+
+func (u *unreadable) Unwrap() error { return u.error }
+
 // secrets are those of now, as far as they can be used: a token that holds, and keys that
 // are not empty.
 func (r *Receiver) secrets() (Secrets, error) {
@@ -91,7 +96,7 @@ func (r *Receiver) secrets() (Secrets, error) {
 	}
 	s, err := r.Secrets()
 	if err != nil {
-		return Secrets{}, err
+		return Secrets{}, &unreadable{err}
 	}
 	if err := checkToken(s.Token); err != nil {
 		return Secrets{}, err

@@ -53,6 +53,8 @@ type Handler struct {
 	keys      *Keys
 	bodies    chan struct{}
 
+	closed []error // by receivers whose files could not be read at the start
+
 	mu     sync.Mutex
 	counts map[Count]int64 // by kind and outcome; N is 0
 	told   map[*receiver]map[string]time.Time
@@ -75,7 +77,9 @@ func Kinds() []string {
 }
 
 // New makes the handler of the receivers, and refuses what is configured wrongly: an unknown
-// kind, a path token that is weak or used twice, a kind that signs without a secret.
+// kind, a path token that is weak or used twice, a kind that signs without a secret, and a secret
+// for one that does not. A receiver whose files cannot be read is closed until they can: that is no
+// reason for the others not to hear.
 func New(o Options) (*Handler, error) {
 	h := &Handler{look: o.Look, log: o.Log, trusted: o.TrustedProxies, keys: o.Keys, bodies: make(chan struct{}, maxBodies), counts: map[Count]int64{}, told: map[*receiver]map[string]time.Time{}}
 	if h.log == nil {
@@ -100,8 +104,14 @@ func New(o Options) (*Handler, error) {
 		}
 		rec := &receiver{Receiver: r, vendor: v}
 		s, err := rec.secrets()
-		if err != nil {
+		if e := (*unreadable)(nil); errors.As(err, &e) {
+			h.closed = append(h.closed, fmt.Errorf("hook %s: %w", r.Name, err))
+			h.log.Warn("a receiver of webhooks is closed until its files can be read", "hook", r.Name, "kind", r.Kind, "why", err, "fix", "write one made by openssl rand -hex 32 to the file; no restart is needed")
+			s.Keys = [][]byte{nil} // nobody knows whether there is one
+		} else if err != nil {
 			return nil, fmt.Errorf("hook %s: %w", r.Name, err)
+		} else if v.signed == nil && len(s.Keys) > 0 {
+			return nil, fmt.Errorf("hook %s: %s signs nothing, and this kind has no use for a secret; remove secret-files", r.Name, v.title)
 		}
 		if v.signed != nil && v.vouched == nil && len(s.Keys) == 0 {
 			return nil, fmt.Errorf("hook %s: %s needs a secret, and its file is empty or not named; write one made by `openssl rand -hex 32` to it", r.Name, v.title)
@@ -114,7 +124,7 @@ func New(o Options) (*Handler, error) {
 				return nil, fmt.Errorf("hook %s: %w", r.Name, err)
 			}
 		}
-		if other, ok := tokens[s.Token]; ok {
+		if other, ok := tokens[s.Token]; ok && s.Token != "" {
 			return nil, fmt.Errorf("hook %s has the path token of hook %s; write one of its own", r.Name, other)
 		}
 		tokens[s.Token] = r.Name
@@ -122,6 +132,9 @@ func New(o Options) (*Handler, error) {
 	}
 	return h, nil
 }
+
+// Closed says why receivers were closed at the start.
+func (h *Handler) Closed() []error { return h.closed }
 
 // An outcome is how a delivery ended. The names are labels of a metric: no other is ever
 // made, whatever is posted.

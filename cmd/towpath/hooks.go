@@ -37,9 +37,27 @@ the sender's side. The secret part of a URL is shown with --show-tokens alone.`,
 			return usage("%w", hint{errors.New("no receiver is configured"),
 				"add to --config FILE: hooks: [{name: NAME, kind: KIND, path-token-file: FILE}]; towpath hooks --kinds lists the kinds, docs/webhooks.md says the rest"})
 		}
-		return a.printHooks(op, tokens)
+		if err := a.printHooks(op, tokens); err != nil {
+			return err
+		}
+		return a.checkHooks(op)
 	}
 	return c
+}
+
+// checkHooks says what towpath run would not take, or close.
+func (a *app) checkHooks(op *config.Operator) error {
+	h, err := hooks.New(hooks.Options{Receivers: receiversOf(op)})
+	if err != nil {
+		return failed(hint{err, "correct hooks: in --config FILE, or the file that this is about; towpath run does not start so"})
+	}
+	for _, why := range h.Closed() {
+		fmt.Fprintf(a.stderr, "%s: %v\n", "closed until the file can be read", why)
+	}
+	if len(h.Closed()) > 0 {
+		return &exit{code: exitProblems}
+	}
+	return nil
 }
 
 func (a *app) printKinds() {

@@ -50,9 +50,13 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 	}
 	reg, err := integrated.New(ctx, options)
 	if err != nil {
-		return nil, failed(err)
+		return nil, failed(hint{err, registryFix(op.Registry, err)})
 	}
-	ln, err := listenOn("--registry-listen", string(op.Registry.Listen))
+	flag := "--registry-listen"
+	if r == nil {
+		flag = "--listen"
+	}
+	ln, err := listenOn(flag, string(op.Registry.Listen))
 	if err != nil {
 		return nil, errors.Join(err, reg.Close())
 	}
@@ -66,7 +70,23 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 	if scheme == "http" && !isLoopback(ln.Addr()) && (op.Registry.UsersFile != "" || len(op.Registry.Tokens) > 0) {
 		a.log.Warn("passwords and tokens come to the registry in the clear", "fix", "name cert-file and key-file below registry: in --config FILE, or let a proxy in front of it speak TLS")
 	}
+	if !isLoopback(ln.Addr()) && op.Registry.UsersFile == "" && len(op.Registry.Tokens) == 0 && len(op.Registry.AnonymousPull) == 0 {
+		a.log.Warn("other machines reach the registry, and are refused: it has no users", "fix", "write below registry: users-file: FILE (made by htpasswd -B -c FILE NAME) and access:, or listen on 127.0.0.1 in --config FILE")
+	}
 	return &dock{reg, ln}, nil
+}
+
+// registryFix is what to do about a registry that does not open.
+func registryFix(s config.Served, err error) string {
+	switch _, missing := os.Stat(string(s.UsersFile)); {
+	case errors.Is(err, integrated.ErrStorageInUse):
+		return "end it first, or name another directory; to have it delete what nothing needs: towpath prune --server URL --token-file FILE"
+	case s.UsersFile != "" && missing != nil:
+		return "make the file with htpasswd -B -c " + string(s.UsersFile) + " NAME, or correct users-file: below registry: in --config FILE"
+	case s.StorageDriver.Name != "":
+		return "correct storage-driver: below registry: in --config FILE (its parameters are those of Docker Distribution), and see that this machine reaches the storage"
+	}
+	return "correct registry: in --config FILE, or the file that this is about"
 }
 
 // serve answers until the context ends; then what is under way may finish, for a while.
