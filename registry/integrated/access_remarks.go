@@ -41,7 +41,7 @@ func (r Rules) remarks(users map[string][]byte) []remark {
 
 // remark says them in the log.
 func (g *gate) remark() {
-	users, _ := g.people.userTable(g.now())
+	users := g.people.userTable(g.now()).hashes
 	for _, r := range g.rules.remarks(users) {
 		g.log.Warn(r.what, "fix", r.fix)
 	}
