@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -21,6 +22,8 @@ type deliveries struct {
 	again   []registry.Arrival // of those that are done: of the image that is on record
 	dropped []Dropped          // of those that are done: what comes to nothing, and why
 	cat     *Catalog           // with the streams that news bring
+	of      *Catalog           // that they were sorted by, and
+	first   map[imagestream.Name]bool
 }
 
 // A delivery is an arrival that is news, with what it says of its tag.
@@ -43,41 +46,55 @@ func tagOf(a registry.Arrival) imagestream.TagRef {
 	return imagestream.TagRef{Stream: imagestream.Name{Namespace: a.Namespace, Name: a.Name}, Tag: a.Tag}
 }
 
-// arrivals reads what waits, and sorts it. That it cannot be read keeps nothing else from
-// working: what waited before waits on. Only where nothing was ever read the pass cannot go on,
-// as proposals of pushes would look as if nobody wanted them.
-func (r *Reconciler) arrivals(ctx context.Context, cat *Catalog, hints []Hint, now time.Time) (deliveries, error) {
+// arrivals sorts what waits, once for what waits and what Git says.
+func (r *Reconciler) arrivals(ctx context.Context, cat *Catalog, waiting []registry.Arrival, hints []Hint, now time.Time) (deliveries, error) {
 	if r.Arrivals == nil {
 		return deliveries{cat: cat}, nil
 	}
-	r.recall(ctx, hints)
-	waiting, err := r.Arrivals.Waiting(ctx)
-	if err != nil && (r.left == nil || ctx.Err() != nil) {
-		return deliveries{}, fmt.Errorf("reading what was pushed: %w", err)
+	if r.recall(ctx, cat, hints) {
+		var err error
+		if waiting, err = r.waiting(ctx); err != nil {
+			return deliveries{}, err
+		}
 	}
-	if r.report.ArrivalsErr = err; err != nil {
-		waiting = r.left
+	fresh := !slices.EqualFunc(waiting, r.left, sameArrival)
+	in := circumstances{first: r.claims(ctx, cat, waiting, now), now: now}
+	if was := r.sorted; was.of == cat && slices.EqualFunc(waiting, was.waiting, sameArrival) && maps.Equal(in.first, was.first) {
+		was.fresh = fresh || len(was.dropped) > 0
+		return was, nil
 	}
-	in := circumstances{first: r.claims(ctx, cat, waiting, now), read: r.polled, now: now}
+	r.sights = r.sights.of(cat, waiting)
+	in.seen = r.sights
 	p := cat.arrivals(waiting, in)
+	var err error
 	if in.over, err = r.undone(ctx, cat, p.news); err != nil {
 		return deliveries{}, err
 	}
 	if len(in.over) > 0 {
 		p = cat.arrivals(waiting, in)
 	}
-	p.fresh = len(p.dropped) > 0 || !slices.EqualFunc(waiting, r.left, sameArrival)
+	p.fresh, p.of, p.first = fresh || len(p.dropped) > 0, cat, in.first
+	r.sorted = p
 	return p, nil
 }
 
-// recall has tags wait once more that a person asks for by name.
-func (r *Reconciler) recall(ctx context.Context, hints []Hint) {
+// recall has tags wait once more that a person asks for by name, and reports whether any does.
+func (r *Reconciler) recall(ctx context.Context, cat *Catalog, hints []Hint) (does bool) {
 	again, ok := r.Arrivals.(registry.Recalls)
+	if !ok || r.Dry {
+		return false
+	}
+	b := newBirths(cat)
 	for _, h := range hints {
-		if ok && h.Force && h.Tag != "" && h.Stream.Name != "" {
-			again.Again(ctx, h.Stream.Namespace, h.Stream.Name, h.Tag) // who asks sees that nothing comes, and asks again
+		if !h.recalls() {
+			continue
+		}
+		if _, why := b.takes(imagestream.TagRef{Stream: h.Stream, Tag: h.Tag}); why == nil {
+			there, _ := again.Again(ctx, h.Stream.Namespace, h.Stream.Name, h.Tag) // who asks sees that nothing comes, and asks again
+			does = does || there
 		}
 	}
+	return does
 }
 
 func sameArrival(a, b registry.Arrival) bool {
@@ -88,7 +105,7 @@ func sameArrival(a, b registry.Arrival) bool {
 type circumstances struct {
 	first map[imagestream.Name]bool       // new streams that keep their places
 	over  map[imagestream.TagRef]*Refusal // what people undid, and how
-	read  time.Time                       // when the branch was read
+	seen  sights
 	now   time.Time
 }
 
@@ -96,8 +113,11 @@ type circumstances struct {
 //
 //	record of the tag                       arrival              becomes
 //	anything                                of a signature's tag nothing: it is done
-//	the same image                          -                    nothing: it is done
+//	the same image, pushed                  -                    nothing: it is done
+//	the same image, from elsewhere          -                    its reference is replaced
 //	another image, younger than the push    -                    nothing: a person's younger word stands
+//	another that was pushed, and was there  -                    a new item: in which order pushes came
+//	before this one was seen                                     the registry knows, whatever the clock
 //	another image, or nothing               -                    a new item, without a Source
 //	no stream of the name                   -                    a new stream, in the directory of its namespace
 //	anything                                of a tag that comes  nothing: a tag has one source, which
@@ -118,12 +138,8 @@ func (c *Catalog) arrivals(waiting []registry.Arrival, in circumstances) deliver
 			p.done = append(p.done, a)
 			continue
 		}
-		var st *imagestream.TagStatus
-		if s := c.Stream(tag.Stream); s != nil && !s.Malformed {
-			st = s.record(a.Tag)
-		}
-		if st != nil && len(st.Items) > 0 && settles(st.Items[0], a, in.now) {
-			if p.done = append(p.done, a); st.Items[0].Image == a.Digest {
+		if c.settles(a, in.seen, in.now) {
+			if p.done = append(p.done, a); c.recordOf(tag).Image == a.Digest {
 				p.again = append(p.again, a)
 			}
 			continue
@@ -133,7 +149,7 @@ func (c *Catalog) arrivals(waiting []registry.Arrival, in circumstances) deliver
 			continue
 		}
 		s, why := b.takes(tag)
-		if why != nil && why.sourced && !in.read.Before(earliest(a.At, in.now)) { // else the source may be gone by now
+		if why != nil && why.sourced {
 			p.letGo(a, why)
 			continue
 		}
@@ -153,11 +169,6 @@ func (c *Catalog) arrivals(waiting []registry.Arrival, in circumstances) deliver
 	}
 	p.cat = b.catalog()
 	return p
-}
-
-// settles reports whether a record leaves nothing to do about an arrival.
-func settles(is imagestream.Item, a registry.Arrival, now time.Time) bool {
-	return is.Image == a.Digest || a.At.Before(is.Created) && !is.Created.After(now) // a clock that is wrong says nothing
 }
 
 // own is the repository of a stream in the registry of .towpath.yaml; empty where there is none.

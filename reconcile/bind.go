@@ -39,6 +39,7 @@ func (c *Catalog) bind(files []*file, problems []imagestream.Problem) {
 	c.byName, c.twice, c.Problems = make(map[imagestream.Name]*Stream, len(c.files)), map[imagestream.Name]bool{}, problems
 	var streams, patches []*Stream
 	patched, beyond := c.patched(files)
+	c.patches = patched
 	for _, f := range files {
 		if !f.bound {
 			c.bindFile(f)

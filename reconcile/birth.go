@@ -8,7 +8,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
@@ -33,10 +33,11 @@ type births struct {
 	cat     *Catalog
 	streams map[imagestream.Name]*Stream
 	paths   map[string]imagestream.Name
+	dirs    map[string]bool // of those paths
 }
 
 func newBirths(c *Catalog) births {
-	return births{cat: c, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}}
+	return births{cat: c, streams: map[imagestream.Name]*Stream{}, paths: map[string]imagestream.Name{}, dirs: map[string]bool{}}
 }
 
 // places gives new streams their places: those that go first, then those that were pushed first.
@@ -159,6 +160,10 @@ func (b *births) born(name imagestream.Name) (*Stream, *Refusal) {
 		return nil, notTaken(fmt.Sprintf("name another directory in %s:%d, or add the stream in a file of another name", ConfigPath, line),
 			"image stream %s would be added as %s, by %s:%d; %s", name, file, ConfigPath, line, why)
 	}
+	if by := c.patches[file]; by != "" {
+		return nil, notTaken(fmt.Sprintf("take it out of the patches there, or name another directory in %s:%d", ConfigPath, line),
+			"image stream %s would be added as %s, by %s:%d; %s names that file as a patch", name, file, ConfigPath, line, by)
+	}
 	if fix := c.unread(file); fix != "" {
 		return nil, notTaken(fix, "image stream %s would be added as %s, by %s:%d; the config has that file left alone", name, file, ConfigPath, line)
 	}
@@ -166,6 +171,7 @@ func (b *births) born(name imagestream.Name) (*Stream, *Refusal) {
 		return nil, notTaken("take  paused: true  out of what is for "+file, "image stream %s would be added as %s, which is paused by %s", name, file, ConfigPath)
 	}
 	b.streams[name], b.paths[file] = s, name
+	above(file, b.dirs)
 	return s, nil
 }
 
@@ -228,20 +234,29 @@ func (b *births) blocked(file string) string {
 			return dir + " is a file"
 		}
 	}
-	below := func(other string) bool {
-		return strings.HasPrefix(other, file) && strings.HasPrefix(other[len(file):], "/")
-	}
-	for other := range files {
-		if below(other) {
-			return "that is a directory"
-		}
-	}
-	for other := range b.paths {
-		if below(other) {
-			return "that is a directory"
-		}
+	if b.dirs[file] || b.cat.dirs()[file] {
+		return "that is a directory"
 	}
 	return ""
+}
+
+// above adds the directories that a file is in.
+func above(file string, dirs map[string]bool) {
+	for dir := path.Dir(file); dir != "." && !dirs[dir]; dir = path.Dir(dir) {
+		dirs[dir] = true
+	}
+}
+
+// index has the directories of a catalog's files found when somebody first wants to know.
+func (c *Catalog) index() {
+	files := c.files
+	c.dirs = sync.OnceValue(func() map[string]bool {
+		dirs := map[string]bool{}
+		for file := range files {
+			above(file, dirs)
+		}
+		return dirs
+	})
 }
 
 // seedOf is the file of a stream of which nothing is on record yet.
@@ -275,5 +290,6 @@ func (b *births) catalog() *Catalog {
 		c.files[s.Path] = &file{File: gitstore.File{Path: s.Path}, included: true, bound: true, lens: c.lens(s.Path), streams: []*Stream{s}}
 	}
 	slices.SortFunc(c.Streams, func(a, b *Stream) int { return compareNames(a.Name, b.Name) })
+	c.index()
 	return &c
 }

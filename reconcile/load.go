@@ -40,6 +40,8 @@ type Catalog struct {
 	aliases  []alias                      // sources first
 	recalls  map[past]map[string]recalled // by what aliases call an image: what texts have said of it
 	hidden   map[imagestream.Name]string  // of streams that stand in patches alone: who says so
+	patches  map[string]string            // by file that a kustomization names as a patch: that kustomization
+	dirs     func() map[string]bool       // that files are in
 	obscured bool                         // there is a file that cannot be read at all: it may hold streams
 	starts   map[unit]*Site               // by unit that is still to be written as a whole: the first of its sites
 	mentions *mentions                    // of digests, for who asks what uses an image
@@ -124,6 +126,7 @@ func Load(ctx context.Context, snap gitstore.Snapshot, prev *Catalog, progress f
 		return nil, err
 	}
 	c.bind(files, problems)
+	c.index()
 	return c, c.fix(ctx, prev)
 }
 

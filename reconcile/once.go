@@ -57,6 +57,8 @@ type Reconciler struct {
 	gitAt time.Time // when Git is looked at because somebody said that it moved; zero: nobody did
 
 	left   []registry.Arrival    // pushes that waited after the last pass; nil: nothing was read yet
+	sights sights                // …what their tags were before that
+	sorted deliveries            // …what was made of them
 	vigils vigils                // …and how far the log was looked through for them
 	shelf  atomic.Pointer[Shelf] // what a registry is told
 }
@@ -82,11 +84,16 @@ func (r *Reconciler) Once(ctx context.Context, hints ...Hint) (Report, error) {
 	return rep, rep.Err
 }
 
-// walk is the line. The order is the point: what Git says, what was pushed, what to ask, what
+// walk is the line. The order is the point: what was pushed, what Git says, what to ask, what
 // registries say, what is then on record, and only from that record what follows it.
 func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Report, error) {
 	hints = r.gitSaid(hints, now)
-	snap, err := r.look(ctx, now) // what Git says
+	waiting, err := r.waiting(ctx) // what was pushed
+	if err != nil {
+		return Report{}, err
+	}
+	r.mistrust(waiting, hints, now)
+	snap, err := r.look(ctx, now) // what Git says after that
 	if err != nil {
 		return Report{}, err
 	}
@@ -100,7 +107,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err != nil {
 		return Report{}, err
 	}
-	pushed, err := r.arrivals(ctx, cat, hints, now) // what was pushed
+	pushed, err := r.arrivals(ctx, cat, waiting, hints, now) // what becomes of what was pushed
 	if err != nil {
 		return Report{}, err
 	}
@@ -123,7 +130,7 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	if err := r.consent(cat, filesOf(ask)); err != nil {
 		return Report{}, err
 	}
-	fresh := r.exchange(ctx, ask, next, len(pushed.news) > 0)                // what registries have said
+	fresh := r.exchange(ctx, ask, next, r.hurries(pushed, now))              // what registries have said
 	answers := mem.owing()                                                   // and all that was not written yet
 	recorded, wanted, err := r.decided(ctx, over, answers, pushed.news, now) // the record as it will stand, and the sites that differ
 	if err != nil {
@@ -193,8 +200,8 @@ func (r *Reconciler) memory(now time.Time) *Memory {
 
 // exchange hands new questions over and takes back the answers that came in;
 // they are owed until something became of them. When the next tag is due, or a hint
-// comes, it takes none: the next pass goes on with them. Nor does it wait for them where
-// something else is to be written now.
+// comes, it takes none: the next pass goes on with them. Where something else is to be
+// written now, it takes those that are there: left, they would have the next pass begin at once.
 func (r *Reconciler) exchange(ctx context.Context, ask []Question, next time.Time, atOnce bool) []Answer {
 	r.asker.Progress, r.asker.OneShot = r.Progress, r.Wait
 	if r.asker.Reader == nil { // once: answers may be under way
@@ -208,6 +215,9 @@ func (r *Reconciler) exchange(ctx context.Context, ask []Question, next time.Tim
 		bell = rung
 	}
 	fresh := r.asker.exchange(ctx, ask, next, bell)
+	if atOnce && fresh == nil {
+		fresh = r.asker.take()
+	}
 	r.mem.owe(fresh)
 	return fresh
 }
