@@ -31,7 +31,7 @@ import (
 // the later one stands, and what the tag is in storage decides, as ever.
 type arrivals struct {
 	driver storagedriver.StorageDriver
-	alone  bool // links that were read hold until this process changes them
+	alone  bool // links that were read hold until this process changes them; else for linkHolds
 
 	// writing is held, by the tag, while the object of a mark is written or removed.
 	writing [64]sync.Mutex
@@ -47,6 +47,13 @@ const marksDir = "/towpath/arrivals"
 // that is of a push that broke off, or of a tag that was deleted.
 const linkWait = 10 * time.Minute
 
+// linkHolds is how long a link that was read is taken for what the tag is, where another process
+// may change it unseen: what waits long is not read in every pass.
+const (
+	linkHolds = 30 * time.Second
+	forever   = 100 * 365 * 24 * time.Hour
+)
+
 type tagName struct{ repository, tag string }
 
 // path is by a sum: it has no trouble with lengths, nor with a tag that looks like a directory.
@@ -59,15 +66,21 @@ func (n tagName) link() string {
 	return path.Join(repositories, n.repository, "_manifests/tags", n.tag, "current/link")
 }
 
+// valid reports whether there can be such a tag.
+func (n tagName) valid() bool {
+	return storagedriver.PathRegexp.MatchString(n.link()) &&
+		strings.HasPrefix(n.link(), repositories+"/"+n.repository+"/_manifests/tags/"+n.tag+"/current/")
+}
+
 // A mark says that a push of a digest began.
 type mark struct {
 	digest string
 	at     time.Time
 	old    bool // of a process before this one: no push of it is under way
 
-	link string // what storage said last that the tag is
-	read bool   // whether link still holds
-	turn int    // counts what made link doubtful
+	link string    // what storage said last that the tag is
+	read time.Time // until when link holds; zero: it is to be read
+	turn int       // counts what made link doubtful
 }
 
 // written is a mark as it lies in storage.
@@ -84,8 +97,7 @@ func readMark(src []byte) (tagName, *mark, error) {
 		return tagName{}, nil, err
 	}
 	name := tagName{w.Repository, w.Tag}
-	if w.Digest == "" || w.At.IsZero() || !storagedriver.PathRegexp.MatchString(name.link()) ||
-		!strings.HasPrefix(name.link(), repositories+"/"+w.Repository+"/_manifests/tags/"+w.Tag+"/current/") {
+	if w.Digest == "" || w.At.IsZero() || !name.valid() {
 		return tagName{}, nil, errors.New("it is no mark of a push")
 	}
 	return name, &mark{digest: w.Digest, at: w.At}, nil
@@ -209,7 +221,7 @@ func (a *arrivals) doubtBelow(p string) {
 
 func (m *mark) doubt() {
 	if m != nil {
-		m.read = false
+		m.read = time.Time{}
 		m.turn++
 	}
 }
@@ -241,13 +253,13 @@ func (a *arrivals) one(ctx context.Context, name tagName, now time.Time) (regist
 	if !ok {
 		return registry.Arrival{}, false, nil
 	}
-	if !m.read {
+	if !now.Before(m.read) {
 		link, err := a.driver.GetContent(ctx, name.link())
 		if unlessGone(err) != nil {
 			return registry.Arrival{}, false, err
 		}
 		m.link = string(link)
-		a.learn(name, m)
+		a.learn(name, m, now)
 	}
 	over := m.old || now.Sub(m.at) > linkWait
 	switch {
@@ -263,11 +275,15 @@ func (a *arrivals) one(ctx context.Context, name tagName, now time.Time) (regist
 }
 
 // learn keeps a link that was read, unless it changed meanwhile.
-func (a *arrivals) learn(name tagName, seen mark) {
+func (a *arrivals) learn(name tagName, seen mark, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if m, ok := a.marks[name]; ok && a.alone && m.at.Equal(seen.at) && m.turn == seen.turn {
-		m.link, m.read = seen.link, true
+	holds := linkHolds
+	if a.alone {
+		holds = forever
+	}
+	if m, ok := a.marks[name]; ok && m.at.Equal(seen.at) && m.turn == seen.turn {
+		m.link, m.read = seen.link, now.Add(holds)
 	}
 }
 
@@ -307,7 +323,30 @@ func (r *Registry) mark(ctx context.Context, repository, tag, digest string) err
 	return r.arrivals.mark(ctx, tagName{repository, tag}, digest, time.Now())
 }
 
-var _ registry.Arrivals = (*Registry)(nil)
+// again makes a mark of what a tag is, as if it were pushed now; false where it is nothing.
+func (a *arrivals) again(ctx context.Context, name tagName, now time.Time) (bool, error) {
+	if !name.valid() {
+		return false, nil
+	}
+	lock := a.lock(name)
+	lock.Lock()
+	defer lock.Unlock()
+	link, err := a.driver.GetContent(ctx, name.link())
+	if unlessGone(err) != nil || len(link) == 0 {
+		return false, unlessGone(err)
+	}
+	return true, a.write(ctx, name, string(link), now)
+}
+
+var _ registry.Recalls = (*Registry)(nil)
+
+// Again is registry.Recalls'; false, too, where the registry has no Guide.
+func (r *Registry) Again(ctx context.Context, namespace, name, tag string) (bool, error) {
+	if r.arrivals == nil {
+		return false, nil
+	}
+	return r.arrivals.again(ctx, tagName{namespace + "/" + name, tag}, time.Now())
+}
 
 // Waiting are the pushes that wait to be recorded; none where the registry has no Guide.
 func (r *Registry) Waiting(ctx context.Context) ([]registry.Arrival, error) {

@@ -1,6 +1,7 @@
 package integrated
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -286,6 +287,84 @@ func TestTakeKeepsWhatCameMeanwhile(t *testing.T) {
 	if _, ok := a.get(name); !ok {
 		t.Error("the second push was taken with the first")
 	}
+}
+
+// What was taken waits again when somebody asks for it by name, as what its tag is by now.
+func TestArrivalsAskedForAgain(t *testing.T) {
+	for storage, again := range storages(t) {
+		t.Run(storage, func(t *testing.T) {
+			r := opens(t, again())
+			ns := "again-" + storage
+			one, two := newPicture("one", 10), newPicture("two", 10)
+			for _, p := range []picture{one, two} {
+				if err := p.push(r, ns+"/web", "1"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			was := arrived(t, r, ns)
+			if err := r.Take(t.Context(), was...); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []struct{ stream, tag string }{{"web", "2"}, {"api", "1"}, {"..", "../x"}, {"web", ""}, {"", "1"}, {"web", "1/../2"}} {
+				if there, err := r.Again(t.Context(), ns, name.stream, name.tag); there || err != nil {
+					t.Errorf("%+v: %v, %v", name, there, err)
+				}
+			}
+			if got := arrived(t, r, ns); len(got) > 0 {
+				t.Errorf("waiting are %v", got)
+			}
+			if there, err := r.Again(t.Context(), ns, "web", "1"); !there || err != nil {
+				t.Errorf("%v, %v", there, err)
+			}
+			r.Close()
+			r = opens(t, again()) // it is as durable as a push
+			defer r.Close()
+			want := []registry.Arrival{{Namespace: ns, Name: "web", Tag: "1", Digest: two.digest()}}
+			got := arrived(t, r, ns)
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(registry.Arrival{}, "At")); diff != "" {
+				t.Fatalf("waiting (-want +got):\n%s", diff)
+			}
+			if !got[0].At.After(was[0].At) {
+				t.Errorf("it came at %s, and before that at %s", got[0].At, was[0].At)
+			}
+			if err := r.Take(t.Context(), got...); err != nil || len(arrived(t, r, ns)) > 0 {
+				t.Errorf("it cannot be taken: %v", err)
+			}
+		})
+	}
+}
+
+// Where several processes share a storage, what others make of a tag is seen after a while, and
+// what this one does at once.
+func TestArrivalsOfSharedStorage(t *testing.T) {
+	d, now := inmemory.New(), time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
+	a, _, err := openArrivals(t.Context(), d, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := tagName{"team1/web", "1"}
+	is := func(after time.Duration, want string) {
+		t.Helper()
+		got, err := a.waiting(t.Context(), now.Add(after))
+		if err != nil || len(got) != 1 || got[0].Digest != want {
+			t.Errorf("after %s: %v, %v; want %s", after, got, err, want)
+		}
+	}
+	put := func(d interface {
+		PutContent(context.Context, string, []byte) error
+	}, digest string) {
+		t.Helper()
+		if err := d.PutContent(t.Context(), name.link(), []byte(digest)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(marking{d, a}, "sha256:1")
+	is(0, "sha256:1")
+	put(d, "sha256:2") // another process
+	is(linkHolds-1, "sha256:1")
+	is(linkHolds, "sha256:2")
+	put(marking{d, a}, "sha256:3")
+	is(linkHolds, "sha256:3")
 }
 
 // A mark that cannot be read keeps nobody from opening.
