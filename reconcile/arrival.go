@@ -63,7 +63,7 @@ func (r *Reconciler) arrivals(ctx context.Context, cat *Catalog, waiting []regis
 		was.fresh = fresh || len(was.dropped) > 0
 		return was, nil
 	}
-	r.sights = r.sights.of(cat, waiting)
+	r.sights = r.sights.of(cat.recordOf, waiting)
 	in.seen = r.sights
 	p := cat.arrivals(waiting, in)
 	var err error
@@ -116,7 +116,7 @@ type circumstances struct {
 //	the same image, pushed                  -                    nothing: it is done
 //	the same image, from elsewhere          -                    its reference is replaced
 //	another image, younger than the push    -                    nothing: a person's younger word stands
-//	another that was pushed, and was there  -                    a new item: in which order pushes came
+//	another that was pushed, as was known   -                    a new item: in which order pushes came
 //	before this one was seen                                     the registry knows, whatever the clock
 //	another image, or nothing               -                    a new item, without a Source
 //	no stream of the name                   -                    a new stream, in the directory of its namespace

@@ -35,6 +35,7 @@ func (r *Reconciler) mistrust(waiting []registry.Arrival, hints []Hint, now time
 	if r.Arrivals == nil || r.cat == nil {
 		return
 	}
+	r.sights = r.sights.of(r.known, waiting)
 	doubtful := slices.ContainsFunc(hints, Hint.recalls)
 	for _, a := range waiting {
 		if !doubtful && !slices.ContainsFunc(r.left, func(l registry.Arrival) bool { return sameArrival(a, l) }) {
@@ -58,7 +59,18 @@ func (r *Reconciler) hurries(p deliveries, now time.Time) bool {
 	return len(p.news) > 0 && (p.fresh || r.mem.waits != nil) && !now.Before(r.mem.pushAfter)
 }
 
-// sights are what tags were on record when this process first saw what was pushed to them.
+// known is what a tag is on record as, by what was read last and what went there since by ourselves.
+func (r *Reconciler) known(tag imagestream.TagRef) *imagestream.Item {
+	if s := r.shelf.Load(); s != nil {
+		if item, ok := s.landed[tag]; ok {
+			return &item
+		}
+	}
+	return r.cat.recordOf(tag)
+}
+
+// sights are what tags were on record, as far as this process knew, before it first saw what was
+// pushed to them.
 type sights map[imagestream.TagRef]sight
 
 type sight struct {
@@ -67,14 +79,14 @@ type sight struct {
 }
 
 // of are the sights of what waits now.
-func (was sights) of(c *Catalog, waiting []registry.Arrival) sights {
+func (was sights) of(recordOf func(imagestream.TagRef) *imagestream.Item, waiting []registry.Arrival) sights {
 	all := make(sights, len(waiting))
 	for _, a := range waiting {
 		tag := tagOf(a)
 		s, ok := was[tag]
 		if !ok || !sameArrival(s.of, a) {
 			s = sight{of: a}
-			if is := c.recordOf(tag); is != nil {
+			if is := recordOf(tag); is != nil {
 				s.is = *is
 			}
 		}
@@ -110,7 +122,7 @@ func (c *Catalog) settles(a registry.Arrival, seen sights, now time.Time) bool {
 		return false
 	}
 	// Of two pushes the registry knows the later: it is the one that waits, unless the other came
-	// on record while this one did.
+	// on record after what this process knew before it saw this one.
 	s, ok := seen[tag]
-	return !pushed || ok && sameArrival(s.of, a) && s.is != *is
+	return !pushed || ok && sameArrival(s.of, a) && (s.is.Image != is.Image || s.is.Reference != is.Reference)
 }
