@@ -184,7 +184,7 @@ func TestStreamThatIsGoneDoesNotComeBack(t *testing.T) {
 }
 
 func TestStreamThatIsGoneIsNotProposed(t *testing.T) {
-	atLock(t, underReview, func(l *lock) {
+	atLock(t, pushConfig+"defaults: {status: proposal, group: stream}\n", func(l *lock) {
 		l.store.Write("main", "a stream", map[string]string{"team1/app.yaml": appStream})
 		l.push("team1/app:v1", "one")
 		l.one()
