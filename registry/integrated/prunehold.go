@@ -27,6 +27,7 @@ type pushHold struct {
 const (
 	holdAll  = math.MaxInt64
 	pushWait = 10 * time.Second // for a push; then its client comes again
+	lastWait = time.Minute      // for one all of whose bytes came
 	holdTry  = 2 * time.Second  // for who collects; pushes behind it wait no longer
 	holdRest = 3 * time.Second  // between two tries
 	holdFor  = time.Minute      // all tries
@@ -47,8 +48,10 @@ func (e *pushesHeld) answer(w http.ResponseWriter) {
 
 // share waits until something may be linked, but not for long; then the error is a *pushesHeld.
 // After it leave is called.
-func (h *pushHold) share(ctx context.Context) error {
-	waiting, cancel := context.WithTimeout(ctx, pushWait)
+func (h *pushHold) share(ctx context.Context) error { return h.shareWithin(ctx, pushWait) }
+
+func (h *pushHold) shareWithin(ctx context.Context, time time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, time)
 	defer cancel()
 	if err := h.room.Acquire(waiting, 1); err != nil {
 		if ctx.Err() != nil {

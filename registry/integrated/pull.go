@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -68,7 +70,7 @@ func newPuller(ctx context.Context, driver storagedriver.StorageDriver, o pullOp
 	if o.Quota == nil {
 		o.Quota = newQuota(0)
 	}
-	return &puller{pullOptions: o, store: store}, nil
+	return &puller{pullOptions: o, store: store, flights: pullFlights{wait: flightWait, grace: flightGrace}}, nil
 }
 
 // Close ends what is being fetched.
@@ -236,31 +238,79 @@ func (p *puller) origins(ctx context.Context, repository string, dgst digest.Dig
 	if err != nil {
 		return nil, err
 	}
-	return p.originsOf(ctx, repository, named, maxNested)
-}
-
-// maxNested is how deep a list on record is looked into: lists of lists of images.
-const maxNested = 3
-
-// originsOf are those of the images that name a thing.
-func (p *puller) originsOf(ctx context.Context, repository string, named pullName, deep int) ([]registry.Origin, error) {
-	for _, by := range named.by {
-		origins, err := p.Guide.Origins(ctx, repository, string(by))
-		if err != nil || len(origins) > 0 {
-			return origins, err
-		}
-		if deep == 0 {
-			continue
-		}
-		above, err := p.names.of(ctx, p, repository, by)
+	var all []registry.Origin
+	for from, err := range p.sources(ctx, repository, named) {
 		if err != nil {
 			return nil, err
 		}
-		if origins, err = p.originsOf(ctx, repository, above, deep-1); err != nil || len(origins) > 0 {
-			return origins, err
+		if !slices.Contains(all, from.Origin) {
+			all = append(all, from.Origin)
 		}
 	}
-	return nil, nil
+	return all, nil
+}
+
+// maxNested is how deep a list on record is looked into: lists of lists of images. maxSources is how
+// many places are asked for one thing, and maxNamers how many manifests that name it are looked up.
+const (
+	maxNested  = 3
+	maxSources = 8
+	maxNamers  = 200
+)
+
+// A pullSource is where a thing can be fetched, and what the manifest from there says of it.
+type pullSource struct {
+	registry.Origin
+	pullName
+}
+
+// sources are those of the images that name a thing, in order. A manifest speaks for its own
+// origins alone. They are looked up as they are wanted: the first mostly has it.
+func (p *puller) sources(ctx context.Context, repository string, named []pullName) iter.Seq2[pullSource, error] {
+	return func(yield func(pullSource, error) bool) {
+		var told []pullSource
+		looked := 0
+		var walk func(named []pullName, below *pullName, deep int) bool
+		walk = func(named []pullName, below *pullName, deep int) bool {
+			for _, name := range named {
+				if looked++; looked > maxNamers {
+					return false
+				}
+				says := name
+				if below != nil {
+					says = *below
+				}
+				origins, err := p.Guide.Origins(ctx, repository, string(name.by))
+				if err != nil {
+					yield(pullSource{}, err)
+					return false
+				}
+				for _, from := range origins {
+					s := pullSource{from, says}
+					same := func(t pullSource) bool { return t.Origin == s.Origin && t.size == s.size }
+					if slices.ContainsFunc(told, same) {
+						continue
+					}
+					if told = append(told, s); len(told) > maxSources || !yield(s, nil) {
+						return false
+					}
+				}
+				if len(origins) > 0 || deep == 0 {
+					continue
+				}
+				above, err := p.names.of(ctx, p, repository, name.by)
+				if err != nil {
+					yield(pullSource{}, err)
+					return false
+				}
+				if !walk(above, &says, deep-1) {
+					return false
+				}
+			}
+			return true
+		}
+		walk(named, nil, maxNested)
+	}
 }
 
 func (p *puller) repository(ctx context.Context, name string) (distribution.Repository, error) {

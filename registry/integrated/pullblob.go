@@ -31,17 +31,17 @@ func (p *puller) serveBlob(w http.ResponseWriter, req *http.Request, repository,
 func (p *puller) blobOf(w http.ResponseWriter, req *http.Request, repository, ref string) {
 	ctx, of := req.Context(), pullOf{repository, ref, "BLOB_UNKNOWN"}
 	dgst := digest.Digest(ref)
-	named, origins, err := p.wanted(ctx, repository, dgst)
+	first, err := p.wanted(ctx, repository, dgst)
 	switch {
 	case err != nil:
 		p.refuse(w, of, err)
-	case len(origins) == 0:
+	case first == nil:
 		p.passBlob(w, req, of)
 	case req.Method == http.MethodHead:
-		blobHeader(w, dgst, named)
+		blobHeader(w, dgst, first.size)
 		w.WriteHeader(http.StatusOK)
 	default:
-		p.stream(w, req, of, dgst, named, origins)
+		p.stream(w, req, of, dgst, *first)
 	}
 }
 
@@ -59,26 +59,28 @@ func (p *puller) passBlob(w http.ResponseWriter, req *http.Request, of pullOf) {
 	p.pass(w, req, of.repository, "blobs/"+of.ref)
 }
 
-// wanted is a blob that is to be fetched: on record, and not in storage. There are no origins
+// wanted is where a blob is to be fetched first that is on record, and not in storage; nil
 // where it is either there or none of ours. That another repository has it makes no
 // difference: a manifest can name any digest, so naming one gives no right to it.
-func (p *puller) wanted(ctx context.Context, repository string, dgst digest.Digest) (pullName, []registry.Origin, error) {
+func (p *puller) wanted(ctx context.Context, repository string, dgst digest.Digest) (*pullSource, error) {
 	if p.Guide == nil || p.Fetcher == nil || dgst.Validate() != nil || dgst.Algorithm() != digest.SHA256 {
-		return pullName{}, nil, nil
+		return nil, nil
 	}
 	r, err := p.repository(ctx, repository)
 	if err != nil {
-		return pullName{}, nil, err
+		return nil, err
 	}
 	if held, err := holdsBlob(ctx, r, dgst); held || err != nil {
-		return pullName{}, nil, err
+		return nil, err
 	}
 	named, err := p.names.of(ctx, p, repository, dgst)
-	if err != nil || len(named.by) == 0 {
-		return pullName{}, nil, err
+	if err != nil {
+		return nil, err
 	}
-	origins, err := p.originsOf(ctx, repository, named, maxNested)
-	return named, origins, err
+	for from, err := range p.sources(ctx, repository, named) {
+		return &from, err
+	}
+	return nil, nil
 }
 
 func holdsBlob(ctx context.Context, r distribution.Repository, dgst digest.Digest) (bool, error) {
@@ -89,19 +91,19 @@ func holdsBlob(ctx context.Context, r distribution.Repository, dgst digest.Diges
 	return err == nil, err
 }
 
-func blobHeader(w http.ResponseWriter, dgst digest.Digest, named pullName) {
+func blobHeader(w http.ResponseWriter, dgst digest.Digest, size int64) {
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Length", strconv.FormatInt(named.size, 10))
+	h.Set("Content-Length", strconv.FormatInt(size, 10))
 	h.Set("Docker-Content-Digest", string(dgst))
 	h.Set("Etag", `"`+string(dgst)+`"`)
 	h.Set("Cache-Control", "max-age=31536000")
 }
 
 // stream serves a blob while it is being stored.
-func (p *puller) stream(w http.ResponseWriter, req *http.Request, of pullOf, dgst digest.Digest, named pullName, origins []registry.Origin) {
+func (p *puller) stream(w http.ResponseWriter, req *http.Request, of pullOf, dgst digest.Digest, first pullSource) {
 	ctx := req.Context()
-	flight, err := p.fly(ctx, of.repository, dgst, named, origins)
+	flight, err := p.fly(ctx, of.repository, dgst, first)
 	if errors.Is(err, errTooManyPulls) || errors.Is(err, errPullsClosed) {
 		w.Header().Set("Retry-After", "5")
 		writePullError(w, http.StatusServiceUnavailable, "UNAVAILABLE", err.Error()+": pull again in a moment")
@@ -112,8 +114,8 @@ func (p *puller) stream(w http.ResponseWriter, req *http.Request, of pullOf, dgs
 		return
 	}
 	defer flight.leave()
-	started, err := flight.copyTo(ctx, w, func() {
-		blobHeader(w, dgst, named)
+	started, err := flight.copyTo(ctx, w, func(size int64) {
+		blobHeader(w, dgst, size)
 		w.WriteHeader(http.StatusOK)
 	})
 	switch {
@@ -126,12 +128,11 @@ func (p *puller) stream(w http.ResponseWriter, req *http.Request, of pullOf, dgs
 }
 
 // fly joins the flight of a blob.
-func (p *puller) fly(ctx context.Context, repository string, dgst digest.Digest, named pullName, origins []registry.Origin) (*pullFlight, error) {
-	if named.size < 0 || p.MaxBlob > 0 && named.size > p.MaxBlob {
-		return nil, &registry.Error{Kind: registry.Forbidden, Ref: repository, Message: "the blob is larger than limits.blob-size allows"}
-	}
-	return p.flights.join(ctx, repository+"@"+string(dgst), p.Spool, named.size, func(ctx context.Context, w io.Writer) error {
-		err := p.fetchBlob(ctx, repository, v1.Descriptor{Digest: dgst, Size: named.size, MediaType: named.mediaType}, origins, spared{w, p.Room})
+func (p *puller) fly(ctx context.Context, repository string, dgst digest.Digest, first pullSource) (*pullFlight, error) {
+	namespace, _, _ := strings.Cut(repository, "/")
+	key := flightKey{repository + "@" + string(dgst), first.Repo.Host, namespace}
+	return p.flights.join(ctx, key, p.Spool, func(ctx context.Context, f *pullFlight) error {
+		err := p.fetchBlob(ctx, repository, dgst, f)
 		if err != nil {
 			p.Log.WarnContext(ctx, "a blob was not fetched", "repository", repository, "digest", dgst, "err", err)
 		}
@@ -153,22 +154,56 @@ func (s spared) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// fetchBlob stores a blob, and writes it to w meanwhile. It asks one origin after another until
-// one has it; what breaks off has broken off.
-func (p *puller) fetchBlob(ctx context.Context, repository string, d v1.Descriptor, origins []registry.Origin, w io.Writer) error {
+// fetchBlob stores a blob, and writes it into a flight meanwhile. It asks one source after another
+// until one has it; what breaks off has broken off.
+func (p *puller) fetchBlob(ctx context.Context, repository string, dgst digest.Digest, f *pullFlight) error {
+	named, err := p.names.of(ctx, p, repository, dgst)
+	if err != nil {
+		return err
+	}
 	var failed error
-	for _, from := range origins {
-		content, size, err := p.Fetcher.Blob(ctx, from, string(d.Digest))
+	for from, err := range p.sources(ctx, repository, named) {
+		if err != nil {
+			return err
+		}
+		content, err := p.openBlob(ctx, repository, dgst, from)
 		if err == nil {
 			defer content.Close()
-			if size >= 0 && size != d.Size {
-				return &registry.Error{Kind: registry.Invalid, Ref: from.String(), Message: "the blob is not of the size that its manifest says"}
-			}
-			return p.keepBlob(ctx, repository, d, io.LimitReader(content, d.Size+1), w)
+			f.begin(from.size)
+			d := v1.Descriptor{Digest: dgst, Size: from.size, MediaType: from.mediaType}
+			err := p.keepBlob(ctx, repository, d, io.LimitReader(content, d.Size+1), spared{f, p.Room})
+			return p.believe(err, repository, dgst, from)
 		}
-		failed = worse(failed, err)
+		failed = worse(failed, p.believe(err, repository, dgst, from))
+	}
+	if failed == nil { // its record went just now
+		failed = &registry.Error{Kind: registry.NotFound, Ref: repository, Message: "the blob is on no record any more"}
 	}
 	return failed
+}
+
+// believe puts a source last whose blob is not what it says.
+func (p *puller) believe(err error, repository string, dgst digest.Digest, from pullSource) error {
+	if e := (*registry.Error)(nil); errors.As(err, &e) && e.Kind == registry.Invalid {
+		p.names.doubt(repository, dgst, from.pullName)
+	}
+	return err
+}
+
+// openBlob asks one source.
+func (p *puller) openBlob(ctx context.Context, repository string, dgst digest.Digest, from pullSource) (io.ReadCloser, error) {
+	if from.size < 0 || p.MaxBlob > 0 && from.size > p.MaxBlob {
+		return nil, &registry.Error{Kind: registry.Forbidden, Ref: repository, Message: "the blob is larger than limits.blob-size allows"}
+	}
+	content, size, err := p.Fetcher.Blob(ctx, from.Origin, string(dgst))
+	if err != nil {
+		return nil, err
+	}
+	if size >= 0 && size != from.size {
+		content.Close()
+		return nil, &registry.Error{Kind: registry.Invalid, Ref: from.String(), Message: "the blob is not of the size that its manifest says"}
+	}
+	return content, nil
 }
 
 // keepBlob stores what is read as a blob of a repository, or nothing at all. Where the namespace

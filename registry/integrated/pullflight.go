@@ -4,62 +4,133 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"sync"
+	"time"
 )
 
-// maxFlights is how many blobs are fetched at once.
-const maxFlights = 64
+// How many blobs are fetched at once: of all, of one registry and for one namespace. So a registry
+// that is slow, or a namespace that wants much, leaves the others theirs.
+const (
+	maxFlights          = 64
+	maxHostFlights      = 16
+	maxNamespaceFlights = 32
+)
+
+const (
+	flightWait  = 20 * time.Second // for a place; then the client comes again
+	flightGrace = 10 * time.Second // of a flight that nobody waits for
+)
 
 // pullFlights are the blobs on their way into storage, each once, however many clients want it.
 type pullFlights struct {
+	wait, grace time.Duration
+
 	mu     sync.Mutex
 	open   map[string]*pullFlight
+	freed  chan struct{} // closed when a flight ends
 	closed bool
 	group  sync.WaitGroup
 }
 
 var (
 	errPullsClosed  = errors.New("the registry is closing")
-	errTooManyPulls = errors.New("as many blobs are fetched as may be")
+	errTooManyPulls = errors.New("as many blobs are fetched from there as may be")
 )
 
-// join is the flight of a key, started if there is none: fetch writes the blob into a flight and
-// stores it. A flight ends when it has landed, not when those who wanted it go away: they
-// are likely to come back. The caller leaves it.
-func (f *pullFlights) join(ctx context.Context, key, spool string, size int64, fetch func(context.Context, io.Writer) error) (*pullFlight, error) {
+// A flightKey is what a flight is of, and whom it counts for.
+type flightKey struct{ blob, host, namespace string }
+
+// join is the flight of a key, started if there is none and as soon as there is a place: fetch
+// writes the blob into a flight and stores it. The caller leaves it.
+func (f *pullFlights) join(ctx context.Context, key flightKey, spool string, fetch func(context.Context, *pullFlight) error) (*pullFlight, error) {
+	late := time.NewTimer(f.wait)
+	defer late.Stop()
+	for {
+		flight, freed, err := f.tryJoin(ctx, key, spool, fetch)
+		if err != nil || flight != nil {
+			return flight, err
+		}
+		select {
+		case <-freed:
+		case <-late.C:
+			return nil, errTooManyPulls
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// tryJoin is join where there is a place; else what tells of the next one.
+func (f *pullFlights) tryJoin(ctx context.Context, key flightKey, spool string, fetch func(context.Context, *pullFlight) error) (*pullFlight, <-chan struct{}, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if flight := f.open[key]; flight != nil {
+	if flight := f.open[key.blob]; flight != nil {
 		flight.enter()
-		return flight, nil
+		return flight, nil, nil
 	}
 	if f.closed {
-		return nil, errPullsClosed
-	}
-	if len(f.open) >= maxFlights {
-		return nil, errTooManyPulls
-	}
-	flight, err := newPullFlight(spool, size)
-	if err != nil {
-		return nil, err
+		return nil, nil, errPullsClosed
 	}
 	if f.open == nil {
-		f.open = map[string]*pullFlight{}
+		f.open, f.freed = map[string]*pullFlight{}, make(chan struct{})
 	}
-	f.open[key] = flight
+	if !f.place(key) {
+		return nil, f.freed, nil
+	}
+	flight, err := newPullFlight(key, spool)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.open[key.blob] = flight
 	ctx, flight.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	flight.forsaken = func() { time.AfterFunc(f.grace, func() { f.end(flight) }) }
 	flight.enter()
 	f.group.Go(func() {
 		err := fetch(ctx, flight)
 		flight.cancel()
 		f.mu.Lock()
-		delete(f.open, key)
+		f.drop(flight)
 		f.mu.Unlock()
 		flight.land(err)
 		flight.leave()
 	})
-	return flight, nil
+	return flight, nil, nil
+}
+
+// place reports whether one more may be fetched.
+func (f *pullFlights) place(key flightKey) bool {
+	ofHost, ofNamespace := 0, 0
+	for _, flight := range f.open {
+		if flight.key.host == key.host {
+			ofHost++
+		}
+		if flight.key.namespace == key.namespace {
+			ofNamespace++
+		}
+	}
+	return len(f.open) < maxFlights && ofHost < maxHostFlights && ofNamespace < maxNamespaceFlights
+}
+
+// end ends a flight that nobody came back to, unless most of it came.
+func (f *pullFlights) end(flight *pullFlight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if flight.wanted() {
+		return
+	}
+	f.drop(flight) // who comes now begins again
+	flight.cancel()
+}
+
+// drop makes place for another.
+func (f *pullFlights) drop(flight *pullFlight) {
+	if f.open[flight.key.blob] == flight {
+		delete(f.open, flight.key.blob)
+		close(f.freed)
+		f.freed = make(chan struct{})
+	}
 }
 
 func (f *pullFlights) close() {
@@ -76,11 +147,13 @@ func (f *pullFlights) close() {
 // every client reads at its own pace, from the start, and nothing is left of a
 // process that is killed.
 type pullFlight struct {
-	spool  *os.File
-	size   int64
-	cancel context.CancelFunc
+	key      flightKey
+	spool    *os.File
+	cancel   context.CancelFunc
+	forsaken func() // is called when nobody waits for it any more
 
 	mu    sync.Mutex
+	size  int64 // before the first byte comes it is known
 	users int
 	came  int64
 	more  chan struct{} // closed when came grows, or the flight lands
@@ -88,7 +161,7 @@ type pullFlight struct {
 	err   error // of a flight that is over
 }
 
-func newPullFlight(dir string, size int64) (*pullFlight, error) {
+func newPullFlight(key flightKey, dir string) (*pullFlight, error) {
 	file, err := os.CreateTemp(dir, "towpath-pull-")
 	if err != nil {
 		return nil, err
@@ -97,7 +170,7 @@ func newPullFlight(dir string, size int64) (*pullFlight, error) {
 		file.Close()
 		return nil, err
 	}
-	return &pullFlight{spool: file, size: size, users: 1, more: make(chan struct{})}, nil
+	return &pullFlight{key: key, spool: file, users: 1, more: make(chan struct{})}, nil
 }
 
 func (f *pullFlight) enter() {
@@ -110,9 +183,27 @@ func (f *pullFlight) enter() {
 func (f *pullFlight) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.users--; f.users == 0 {
+	f.users--
+	switch {
+	case f.users == 0:
 		f.spool.Close()
+	case f.users == 1 && !f.over:
+		f.forsaken()
 	}
+}
+
+// wanted reports whether somebody waits for a flight, or it is worth its end in any case.
+func (f *pullFlight) wanted() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.users > 1 || f.over || f.came > f.size/10*9
+}
+
+// begin says of what size the blob is that comes.
+func (f *pullFlight) begin(size int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.size = size
 }
 
 // Write is for who fetches.
@@ -133,50 +224,50 @@ func (f *pullFlight) land(err error) {
 	close(f.more)
 }
 
-// upTo waits until there are bytes beyond an offset, and says where they end. The last byte
+// upTo waits until there are bytes beyond an offset, and says where they end and the whole. The last byte
 // is there only when the blob is in storage, as it should be: no client takes for
 // whole what is not. The error is that of the flight, or of the context.
-func (f *pullFlight) upTo(ctx context.Context, offset int64) (int64, error) {
+func (f *pullFlight) upTo(ctx context.Context, offset int64) (end, size int64, err error) {
 	for {
 		f.mu.Lock()
-		end, more, over, err := f.came, f.more, f.over, f.err
+		end, size, more, over, err := f.came, f.size, f.more, f.over, f.err
 		f.mu.Unlock()
 		switch {
 		case over && err != nil:
-			return 0, err
+			return 0, 0, err
 		case over:
-			return f.size, nil
+			return size, size, nil
 		}
-		if end = min(end, f.size-1); end > offset {
-			return end, nil
+		if end = min(end, size-1); end > offset {
+			return end, size, nil
 		}
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return 0, context.Cause(ctx)
+			return 0, 0, context.Cause(ctx)
 		}
 	}
 }
 
 // landed waits for the end.
 func (f *pullFlight) landed(ctx context.Context) error {
-	_, err := f.upTo(ctx, f.size)
+	_, _, err := f.upTo(ctx, math.MaxInt64)
 	return err
 }
 
 // copyTo writes the blob as it comes. Ready is called before the first byte.
-func (f *pullFlight) copyTo(ctx context.Context, w io.Writer, ready func()) (started bool, err error) {
+func (f *pullFlight) copyTo(ctx context.Context, w io.Writer, ready func(size int64)) (started bool, err error) {
 	for offset := int64(0); ; {
-		end, err := f.upTo(ctx, offset)
+		end, size, err := f.upTo(ctx, offset)
 		if err != nil {
 			return started, err
 		}
 		if !started {
 			started = true
-			ready()
+			ready(size)
 		}
 		n, err := io.Copy(w, io.NewSectionReader(f.spool, offset, end-offset))
-		if offset += n; err != nil || offset == f.size {
+		if offset += n; err != nil || offset == size {
 			return started, err
 		}
 	}

@@ -23,9 +23,9 @@ type pullNames struct {
 // storage when they are wanted again.
 const maxNamedRepositories = 1000
 
-// A pullName is a blob or a manifest that manifests name.
+// A pullName is that a manifest names a blob or another manifest, and what it says of that.
 type pullName struct {
-	by        []digest.Digest
+	by        digest.Digest
 	size      int64
 	mediaType string
 }
@@ -33,7 +33,7 @@ type pullName struct {
 type repositoryNames struct {
 	mu    sync.Mutex
 	read  bool // all manifests of the repository are, as they were then
-	of    map[digest.Digest]pullName
+	of    map[digest.Digest][]pullName
 	known map[digest.Digest]bool // manifests
 }
 
@@ -45,14 +45,14 @@ func (n *pullNames) repository(name string) *repositoryNames {
 		if n.repos == nil || len(n.repos) >= maxNamedRepositories {
 			n.repos = map[string]*repositoryNames{}
 		}
-		r = &repositoryNames{of: map[digest.Digest]pullName{}, known: map[digest.Digest]bool{}}
+		r = &repositoryNames{of: map[digest.Digest][]pullName{}, known: map[digest.Digest]bool{}}
 		n.repos[name] = r
 	}
 	return r
 }
 
-// of is a thing that manifests of a repository name.
-func (n *pullNames) of(ctx context.Context, p *puller, repository string, dgst digest.Digest) (pullName, error) {
+// of is who names a thing in a repository. It is not to be changed.
+func (n *pullNames) of(ctx context.Context, p *puller, repository string, dgst digest.Digest) ([]pullName, error) {
 	r := n.repository(repository)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,7 +60,7 @@ func (n *pullNames) of(ctx context.Context, p *puller, repository string, dgst d
 		return named, nil
 	}
 	if err := r.readAll(ctx, p, repository); err != nil {
-		return pullName{}, err
+		return nil, err
 	}
 	return r.of[dgst], nil
 }
@@ -88,12 +88,21 @@ func (n *pullNames) add(ctx context.Context, p *puller, repository string, by di
 func (r *repositoryNames) add(by digest.Digest, m distribution.Manifest) {
 	r.known[by] = true
 	for _, d := range m.References() {
-		named := r.of[d.Digest]
-		if !slices.Contains(named.by, by) {
-			named.by = append(named.by, by)
+		same := func(n pullName) bool { return n.by == by }
+		if !slices.ContainsFunc(r.of[d.Digest], same) {
+			r.of[d.Digest] = append(r.of[d.Digest], pullName{by, d.Size, d.MediaType})
 		}
-		named.size, named.mediaType = d.Size, d.MediaType
-		r.of[d.Digest] = named
+	}
+}
+
+// doubt puts a name last that turned out wrong: others are believed first from now on.
+func (n *pullNames) doubt(repository string, dgst digest.Digest, wrong pullName) {
+	r := n.repository(repository)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	same := func(n pullName) bool { return n.by == wrong.by }
+	if slices.ContainsFunc(r.of[dgst], same) {
+		r.of[dgst] = append(slices.DeleteFunc(slices.Clone(r.of[dgst]), same), wrong)
 	}
 }
 

@@ -92,11 +92,11 @@ func (p *puller) completeBlob(ctx context.Context, repository string, d v1.Descr
 
 // land fetches a blob that is to be fetched, and waits until it is stored.
 func (p *puller) land(ctx context.Context, repository string, dgst digest.Digest) error {
-	named, origins, err := p.wanted(ctx, repository, dgst)
-	if err != nil || len(origins) == 0 {
+	first, err := p.wanted(ctx, repository, dgst)
+	if err != nil || first == nil {
 		return err
 	}
-	flight, err := p.fly(ctx, repository, dgst, named, origins)
+	flight, err := p.fly(ctx, repository, dgst, *first)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package integrated
 
 import (
+	"io"
 	"net/http"
 	"strings"
 )
@@ -31,7 +32,58 @@ func (r *Registry) link(w http.ResponseWriter, req *http.Request) {
 		r.pulls.refuse(w, pullOf{req.URL.Path, req.Method, "MANIFEST_BLOB_UNKNOWN"}, err)
 		return
 	}
+	if _, kind, _ := namedBy(req); req.Method == http.MethodPut && kind == "" {
+		r.land(w, req)
+		return
+	}
 	r.change(w, req)
+}
+
+// land answers the end of an upload. Its bytes may take hours, and link nothing: the hold is taken
+// when the last has come, before distribution hears of it, and so before it commits.
+func (r *Registry) land(w http.ResponseWriter, req *http.Request) {
+	if err := r.hold.share(req.Context()); err != nil { // better now than after all the bytes
+		r.pulls.refuse(w, pullOf{req.URL.Path, req.Method, ""}, err)
+		return
+	}
+	r.hold.leave()
+	body := &landing{ReadCloser: req.Body, share: func() error { return r.hold.shareWithin(req.Context(), lastWait) }}
+	req = req.WithContext(req.Context())
+	req.Body = body
+	answer := &kept{header: http.Header{}}
+	defer func() {
+		if body.held {
+			r.hold.leave()
+		}
+	}()
+	r.stored.ServeHTTP(answer, req)
+	if body.failed != nil {
+		r.pulls.refuse(w, pullOf{req.URL.Path, req.Method, ""}, body.failed)
+		return
+	}
+	answer.send(w)
+}
+
+// A landing body takes the hold when it ends.
+type landing struct {
+	io.ReadCloser
+	share  func() error
+	held   bool
+	failed error
+}
+
+func (l *landing) Read(b []byte) (int, error) {
+	if l.failed != nil {
+		return 0, l.failed
+	}
+	n, err := l.ReadCloser.Read(b)
+	if err == io.EOF && !l.held {
+		if l.failed = l.share(); l.failed != nil {
+			return n, l.failed
+		}
+		l.held = true
+	}
+	return n, err
 }
 
 // change answers what links or deletes something. In a repository, manifests are pushed and
