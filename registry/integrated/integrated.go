@@ -52,6 +52,7 @@ type Registry struct {
 	tell     *slog.Logger
 	said     *seldom
 	unlock   func() // of the storage
+	loop     string // what our own fetches call themselves; empty: nothing
 	log      *logrus.Entry
 	cleaning func() // ends what goes on in the background, and waits for it
 }
@@ -130,6 +131,9 @@ func (r *Registry) beside(ctx context.Context, o Options) (err error) {
 	if o.Rules != nil {
 		pulls.MaxBlob = o.Rules.Limits.orDefault().BlobSize
 	}
+	if f, ok := o.Fetcher.(interface{ LoopID() string }); ok {
+		r.loop = f.LoopID()
+	}
 	if o.Storage != "" {
 		pulls.Spool = filepath.Join(o.Storage, scratch)
 	}
@@ -176,6 +180,10 @@ func (r *Registry) clean(s storage, before time.Time) (end func()) {
 
 // ServeHTTP answers one request of the distribution API.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if isLoop(req.Header, r.loop) {
+		refuse(http.StatusLoopDetected, "UNAVAILABLE", "this registry asked itself, under another name; write registry: host: in .towpath.yaml as streams name it").write(w)
+		return
+	}
 	if r.gate != nil {
 		r.gate.ServeHTTP(w, req)
 		return

@@ -391,6 +391,9 @@ type pullAnswer struct {
 //	the others                    502
 func pullAnswerTo(e *registry.Error, of pullOf) pullAnswer {
 	what := of.repository + "@" + of.ref + " is on record, and "
+	if errors.Is(e, registry.ErrLoop) {
+		return pullAnswer{http.StatusLoopDetected, "UNAVAILABLE", what + "it is said to be from this registry itself, by another name than its own: write registry: host: in .towpath.yaml as streams name it, and push the image"}
+	}
 	switch e.Kind {
 	case registry.NotFound:
 		return pullAnswer{http.StatusNotFound, of.unknown, what + "the registry that it is from has it no more: import the tag again, or push the image there"}

@@ -139,6 +139,9 @@ func refusal(resp *http.Response, body []byte) *failure {
 		f.retryAfter, _ = askedToWait(resp, readQuota(resp.Header, time.Now()), time.Now())
 	case s == http.StatusNotModified: // no question says what it has: a cache on the way is broken
 		f.kind, f.message = registry.InternalError, "answered that nothing has changed, which was not asked"
+	case s == http.StatusLoopDetected:
+		f.kind, f.message = registry.Invalid, "the registry says that it would ask itself"
+		f.cause = errors.Join(registry.ErrLoop, f.cause)
 	case s == http.StatusRequestTimeout || s >= 500:
 		f.kind, f.message = registry.InternalError, fmt.Sprintf("the registry failed with status %d", s)
 		f.retryAfter, _ = retryAfter(resp.Header, time.Now())

@@ -26,6 +26,7 @@ func (r *Reader) Manifest(ctx context.Context, from registry.Origin, digest stri
 	}
 	ref := registry.Ref{Repo: from.Repo, Digest: digest}
 	m, _, err := through(ctx, r, from.On, ref, ref.String, func(q *question, there registry.Ref) (m manifest, err error) {
+		q.fetches = true
 		m.mediaType, m.content, err = q.manifest(ctx, there)
 		return m, err
 	})
@@ -54,6 +55,7 @@ func (q *question) manifest(ctx context.Context, ref registry.Ref) (mediaType st
 func (r *Reader) Blob(ctx context.Context, from registry.Origin, digest string) (content io.ReadCloser, size int64, err error) {
 	ref := registry.Ref{Repo: from.Repo, Digest: digest}
 	b, _, err := through(ctx, r, from.On, ref, ref.String, func(q *question, there registry.Ref) (*blob, error) {
+		q.fetches = true
 		return q.blob(ctx, there.Digest, ref.String())
 	})
 	if err != nil {

@@ -31,6 +31,7 @@ type question struct {
 	limit    int  // bytes of an answer
 	watch    watch
 	flows    bool // a blob is asked for: the answer is not kept in memory
+	fetches  bool // on behalf of who pulls from our own registry, which must not be asked itself
 
 	crowd     *crowd // nil for a listed registry
 	namespace string // of the stream
@@ -102,6 +103,9 @@ func (q *question) address(req *http.Request, home origin, shown string) *http.R
 	out.Header = http.Header{"User-Agent": {q.reader.agent}}
 	if accept := req.Header["Accept"]; len(accept) > 0 {
 		out.Header["Accept"] = accept
+	}
+	if q.fetches {
+		out.Header.Set(registry.LoopHeader, q.reader.loop)
 	}
 	if shown != "" {
 		out.Header["Authorization"] = []string{shown}

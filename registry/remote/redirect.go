@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/towpath/towpath/registry"
 )
 
 const maxRedirects = 5
@@ -57,7 +59,7 @@ func (t follow) onward(req *http.Request, resp *http.Response) (*http.Request, e
 // strangerHeader is what an origin may see that we were only led to.
 func strangerHeader(h http.Header) http.Header {
 	kept := http.Header{}
-	for _, name := range []string{"Accept", "User-Agent"} {
+	for _, name := range []string{"Accept", "User-Agent", registry.LoopHeader} {
 		if v := h.Values(name); len(v) > 0 {
 			kept[name] = v
 		}

@@ -16,6 +16,7 @@ package remote
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net"
@@ -94,6 +95,7 @@ type Reader struct {
 	others *lane // of the hosts that nothing is said of
 	keys   *keyring
 	agent  string
+	loop   string // tells our own fetches from those of others, see LoopID
 	log    *slog.Logger
 
 	mirrors mirrors
@@ -118,6 +120,7 @@ func New(o Options) (*Reader, error) {
 		hosts: map[string]Host{},
 		lanes: map[string]*lane{},
 		agent: cmp.Or(o.UserAgent, "towpath"),
+		loop:  "towpath-" + rand.Text(),
 		log:   o.Logger,
 
 		answers: semaphore.NewWeighted(maxAnswers),
@@ -203,6 +206,10 @@ func (r *Reader) direct() (hosts []string) {
 	slices.Sort(hosts)
 	return hosts
 }
+
+// LoopID is what the Reader's fetches say in registry.LoopHeader. Who serves what it fetches, and
+// is asked by it, would wait for itself.
+func (r *Reader) LoopID() string { return r.loop }
 
 // Close closes the connections that are idle. A Reader may be used after it.
 func (r *Reader) Close() {

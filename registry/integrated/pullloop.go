@@ -1,0 +1,26 @@
+package integrated
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/towpath/towpath/registry"
+)
+
+// A stream may call this registry by a name that nobody told us is ours. What it has on record
+// would be fetched from ourselves, and that request would wait for the one that makes it.
+
+// isLoop reports whether a request was made by who has a token.
+func isLoop(h http.Header, token string) bool {
+	if token == "" {
+		return false
+	}
+	for _, line := range h.Values(registry.LoopHeader) {
+		for one := range strings.SplitSeq(line, ",") {
+			if id, _, _ := strings.Cut(one, ";"); strings.TrimSpace(id) == token {
+				return true
+			}
+		}
+	}
+	return false
+}
