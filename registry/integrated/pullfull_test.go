@@ -1,0 +1,35 @@
+package integrated
+
+import (
+	"math"
+	"net/http/httptest"
+	"testing"
+)
+
+// Where the volume is full a pull says so, be it of a manifest or of a layer.
+func TestPullToAFullVolume(t *testing.T) {
+	guide, origin := &guided{}, newFarAway()
+	m, other := image("{}", "a layer"), image("{}", "another")
+	origin.add(m, other, "{}", "a layer")
+	guide.record("team1/web", "stable", sum(m))
+	guide.record("team1/web", "next", sum(other))
+	r, err := New(t.Context(), Options{Storage: t.TempDir(), KeepFree: 1, Guide: guide, Fetcher: origin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, c := range []struct {
+		path   string
+		free   int64
+		status int
+	}{{"manifests/stable", math.MaxInt64, 200}, {"manifests/next", 1, 507}, {"blobs/" + sum("a layer"), 1, 507}} {
+		r.room.free = func() (int64, error) { return c.free, nil }
+		w := httptest.NewRecorder()
+		req := httptest.NewRequest("GET", "/v2/team1/web/"+c.path, nil)
+		req.Header.Set("Accept", ociManifest)
+		r.ServeHTTP(w, req)
+		if w.Code != c.status {
+			t.Errorf("%s with %d bytes free: %d %s", c.path, c.free, w.Code, w.Body)
+		}
+	}
+}
