@@ -1,9 +1,14 @@
 package integrated
 
 import (
+	"fmt"
+	"io/fs"
 	"math"
 	"net/http/httptest"
+	"syscall"
 	"testing"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 )
 
 // Where the volume is full a pull says so, be it of a manifest or of a layer.
@@ -31,5 +36,20 @@ func TestPullToAFullVolume(t *testing.T) {
 		if w.Code != c.status {
 			t.Errorf("%s with %d bytes free: %d %s", c.path, c.free, w.Code, w.Body)
 		}
+	}
+}
+
+// What distribution's drivers say of a full volume does not unwrap.
+func TestIsFull(t *testing.T) {
+	for _, err := range []error{
+		syscall.ENOSPC, storagedriver.Error{DriverName: "filesystem", Detail: &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}},
+		fmt.Errorf("writing: %w", storagedriver.Error{Detail: syscall.EDQUOT}),
+	} {
+		if !isFull(err) {
+			t.Errorf("%v is no word of a full volume", err)
+		}
+	}
+	if isFull(nil) || isFull(storagedriver.Error{Detail: syscall.EIO}) {
+		t.Error("anything is")
 	}
 }

@@ -17,6 +17,10 @@ import (
 var errNoRoom = errors.New("the volume of the registry's storage is full")
 
 func isFull(err error) bool {
+	var told storagedriver.Error // which does not unwrap
+	if errors.As(err, &told) && isFull(told.Detail) {
+		return true
+	}
 	return errors.Is(err, errNoRoom) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
