@@ -57,6 +57,7 @@ func (r *Reconciler) arrivals(ctx context.Context, cat *Catalog, waiting []regis
 			return deliveries{}, err
 		}
 	}
+	r.vigils.see(cat.Rev, r.polled, now)
 	fresh := !slices.EqualFunc(waiting, r.left, sameArrival)
 	in := circumstances{first: r.claims(ctx, cat, waiting, now), now: now}
 	if was := r.sorted; was.of == cat && slices.EqualFunc(waiting, was.waiting, sameArrival) && maps.Equal(in.first, was.first) {

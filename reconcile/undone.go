@@ -85,7 +85,6 @@ type doubted struct {
 // the commits are looked at that came since they were looked at last.
 func (r *Reconciler) undone(ctx context.Context, cat *Catalog, news []delivery) (map[imagestream.TagRef]*Refusal, error) {
 	v := &r.vigils
-	v.see(cat.Rev, r.polled, time.Now())
 	h := cat.history(ctx)
 	var all []*doubted
 	for _, n := range news {
