@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/towpath/towpath/registry"
 )
 
 // PruneRules say what may go.
@@ -27,6 +29,26 @@ type StoredImage struct {
 	Stored     time.Time `json:"stored"`            // when it was last pushed or fetched
 	Subject    string    `json:"subject,omitempty"` // digest of the image that it is about, such as a signature
 	Names      []string  `json:"-"`                 // digests: children, configuration, layers
+}
+
+// subjects are the images that it is about: its manifest says so, or a tag such as sha256-HEX.sig.
+func (s StoredImage) subjects() (all []string) {
+	if s.Subject != "" {
+		all = append(all, s.Subject)
+	}
+	for _, tag := range s.Tags {
+		if subject, ok := s.attached(tag); ok {
+			all = append(all, subject)
+		}
+	}
+	return all
+}
+
+// attached is the other image that a tag of this one is about. An image that is tagged with its own
+// digest is about nothing.
+func (s StoredImage) attached(tag string) (subject string, ok bool) {
+	subject, ok = registry.Attached(tag)
+	return subject, ok && subject != s.Digest
 }
 
 // RepositoryRecord is what is said of the images of a repository.
@@ -70,11 +92,22 @@ const (
 //	anything else                      goes
 func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRules, now time.Time) []Verdict {
 	verdicts := make([]Verdict, len(have))
-	at := map[[2]string]int{} // by repository and digest
+	at := map[[2]string]int{}    // by repository and digest
+	copies := map[string][]int{} // by digest
 	for i, image := range have {
 		at[[2]string{image.Repository, image.Digest}] = i
+		copies[image.Digest] = append(copies[image.Digest], i)
 		rule, why := reasonToStay(image, record[image.Repository], rules, now)
 		verdicts[i] = Verdict{StoredImage: image, Goes: why == "", Rule: rule, Why: why}
+	}
+	// An image that is not stored in the repository may be on record, and fetched when somebody pulls
+	// it; or it lies in another repository, where clients were told to keep signatures apart.
+	stays := func(repository, digest string) bool {
+		if i, ok := at[[2]string{repository, digest}]; ok {
+			return !verdicts[i].Goes
+		}
+		_, why := reasonToStay(StoredImage{Digest: digest}, record[repository], rules, now)
+		return why != "" || slices.ContainsFunc(copies[digest], func(i int) bool { return !verdicts[i].Goes })
 	}
 	for changed := true; changed; { // what stays keeps what it names, and what is about it
 		changed = false
@@ -87,8 +120,8 @@ func judge(have []StoredImage, record map[string]RepositoryRecord, rules PruneRu
 				}
 				continue
 			}
-			if j, ok := at[[2]string{image.Repository, image.Subject}]; ok && !verdicts[j].Goes {
-				changed = verdicts[i].stay(isAbout, "about "+image.Subject) || changed
+			for _, subject := range image.subjects() {
+				changed = stays(image.Repository, subject) && verdicts[i].stay(isAbout, "about "+subject) || changed
 			}
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,14 +74,79 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// onRecord is a PruneRecord of streams.
+// What is attached to an image by a tag, such as its signature, stays while the image does.
+func TestJudgeAttached(t *testing.T) {
+	now := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
+	of := func(repository, digest string, tags ...string) StoredImage {
+		return StoredImage{Repository: repository, Digest: digest, Tags: tags, Stored: now.Add(-2 * time.Hour)}
+	}
+	current, past, unknown, remote, nowhere := sum("current"), sum("past"), sum("unknown"), sum("remote"), sum("nowhere")
+	about := func(digest, kind string) string { return strings.Replace(digest, ":", "-", 1) + kind }
+	signature, list, self := sum("signature"), sum("list"), sum("self")
+	index := of("team1/web", list, about(current, ""))
+	index.Names = []string{"listed"}
+	young := of("team1/web", "young", about(unknown, ".att"))
+	young.Stored = now.Add(-time.Minute)
+	have := []StoredImage{
+		of("team1/web", current, "stable"), of("team1/web", past), of("team1/web", unknown, "lost"),
+		of("team1/web", signature, about(current, ".sig")), of("team1/web", "its signature", about(signature, ".sig")),
+		of("team1/web", "of the past", about(past, ".sig")), of("team1/web", "of what is not known", about(unknown, ".sbom")), young,
+		of("team1/web", "of two", about(past, ".sbom"), about(current, ".sbom")), of("team1/web", "also a version", "lost2", about(current, ".att")),
+		of("team1/web", "of what is not fetched", about(remote, ".sig")), of("team1/web", "of nothing", about(nowhere, ".sig")),
+		index, of("team1/web", "listed"), of("team1/web", self, about(self, "")),
+		of("team1/signatures", "kept apart", about(current, ".sig")), of("team1/signatures", "kept apart, of the past", about(past, ".sig")),
+	}
+	records := map[string]RepositoryRecord{"team1/web": {
+		Tags: map[string][]string{"stable": {current, "b", "c", past}}, Uses: map[string][]string{remote: {"deploy/web.yaml:12"}},
+	}}
+	got := map[string]string{}
+	for _, v := range judge(have, records, DefaultPruneRules, now) {
+		verdict := "stays: "
+		if v.Goes {
+			verdict = "goes: "
+		}
+		got[v.Repository+" "+v.Digest] = verdict + v.Why
+	}
+	want := map[string]string{
+		"team1/web " + current:                     "stays: current image of tag stable",
+		"team1/web " + past:                        "goes: revision 4 of tag stable, 3 are kept",
+		"team1/web " + unknown:                     "goes: on no record",
+		"team1/web " + signature:                   "stays: about " + current,
+		"team1/web its signature":                  "stays: about " + signature,
+		"team1/web of the past":                    "goes: on no record",
+		"team1/web of what is not known":           "goes: on no record",
+		"team1/web young":                          "stays: younger than 1h",
+		"team1/web of two":                         "stays: about " + current,
+		"team1/web also a version":                 "stays: about " + current,
+		"team1/web of what is not fetched":         "stays: about " + remote,
+		"team1/web of nothing":                     "goes: on no record",
+		"team1/web " + list:                        "stays: about " + current,
+		"team1/web listed":                         "stays: part of " + list,
+		"team1/web " + self:                        "goes: on no record",
+		"team1/signatures kept apart":              "stays: about " + current,
+		"team1/signatures kept apart, of the past": "goes: on no record",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+}
+
+// onRecord is a PruneRecord of streams, which says something of those digests alone that it is asked for.
 type onRecord map[string]RepositoryRecord
 
-func (r onRecord) Records(context.Context, map[string][]string) (map[string]RepositoryRecord, error) {
+func (r onRecord) Records(_ context.Context, digests map[string][]string) (map[string]RepositoryRecord, error) {
 	if r == nil {
 		return nil, errors.New("streams/web.yaml:3 is not well formed")
 	}
-	return r, nil
+	said := map[string]RepositoryRecord{}
+	for repository, of := range digests {
+		tags := maps.Clone(r[repository].Tags)
+		maps.DeleteFunc(tags, func(_ string, history []string) bool {
+			return !slices.ContainsFunc(history, func(dgst string) bool { return slices.Contains(of, dgst) })
+		})
+		said[repository] = RepositoryRecord{Tags: tags, Uses: r[repository].Uses}
+	}
+	return said, nil
 }
 
 func (w *pullWorld) pruner(t *testing.T) *pruner {
@@ -200,6 +267,66 @@ func TestPruneAlone(t *testing.T) {
 		w.answers(t, want, "", "GET", "web/manifests/"+dgst)
 	}
 	w.answers(t, 200, "", "GET", "web/manifests/latest")
+}
+
+// Signatures, and what else is attached to an image by a tag, go with the image and not before, beside
+// streams and alone.
+func TestPruneAttached(t *testing.T) {
+	remote := sum("on record, and not fetched yet")
+	for name, alone := range map[string]bool{"beside streams": false, "alone": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newPullWorld(t)
+			w.guide.tags = nil
+			about := func(digest, kind string) string { return strings.Replace(digest, ":", "-", 1) + kind }
+			attach := func(digest, kind, layer string) string {
+				return w.pushImage(t, "team1/web", about(digest, kind), "config", layer)
+			}
+			v1 := w.pushImage(t, "team1/web", "stable", "config 1")
+			v2 := w.pushImage(t, "team1/web", "stable", "config 2")
+			attach(v1, ".sig", "signature of 1")
+			first := attach(v2, ".sig", "a first signature of 2")
+			second := attach(v2, ".sig", "a second signature of 2")
+			itself := attach(second, ".att", "of the signature")
+			ofRemote := attach(remote, ".sig", "signature of remote")
+			w.age(t)
+			young := attach(v1, ".sbom", "what is in 1")
+			streams := onRecord{"team1/web": {Tags: map[string][]string{"stable": {v2, v1}, "other": {remote}}}}
+			prune := func() {
+				t.Helper()
+				var record PruneRecord = streams
+				if alone {
+					record = nil
+				}
+				rules := DefaultPruneRules
+				rules.KeepTagRevisions = 1
+				if _, err := w.pruner(t).prune(logged{t.Context(), newEntry(nil)}, record, rules, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			prune()
+			for ref, stays := range map[string]bool{
+				v2: true, about(v2, ".sig"): true, second: true, about(second, ".att"): true, young: true,
+				v1: false, about(v1, ".sig"): false, first: false, ofRemote: !alone,
+			} {
+				want := 404
+				if stays {
+					want = 200
+				}
+				w.answers(t, want, "", "GET", "team1/web/manifests/"+ref)
+			}
+			w.answers(t, 200, "of the signature", "GET", "team1/web/blobs/"+sum("of the signature"))
+			w.answers(t, 404, "", "GET", "team1/web/blobs/"+sum("signature of 1"))
+
+			v3 := w.pushImage(t, "team1/web", "stable", "config 3")
+			streams["team1/web"].Tags["stable"] = []string{v3, v2}
+			w.age(t)
+			prune()
+			for _, ref := range []string{v2, second, about(v2, ".sig"), itself, young} {
+				w.answers(t, 404, "", "GET", "team1/web/manifests/"+ref)
+			}
+			w.answers(t, 200, "", "GET", "team1/web/manifests/stable")
+		})
+	}
 }
 
 // An arrival keeps its image.

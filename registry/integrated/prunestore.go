@@ -22,8 +22,8 @@ import (
 )
 
 // A PruneRecord says what is said of the images in storage, by repository: it is given the digests
-// of each. It must know all streams and sites: where some could not be read it gives an error, and nothing is
-// deleted. Nil: the registry stands alone, and its own tags say what stays.
+// of each, and of what they are about. It must know all streams and sites: where some could not be read it gives
+// an error, and nothing is deleted. Nil: the registry stands alone, and its own tags say what stays.
 type PruneRecord interface {
 	Records(ctx context.Context, digests map[string][]string) (map[string]RepositoryRecord, error)
 }
@@ -250,7 +250,11 @@ func (p *pruner) records(ctx context.Context, record PruneRecord, have []StoredI
 	}
 	digests := map[string][]string{}
 	for _, image := range have {
-		digests[image.Repository] = append(digests[image.Repository], image.Digest)
+		digests[image.Repository] = append(append(digests[image.Repository], image.Digest), image.subjects()...)
+	}
+	for repository, of := range digests {
+		slices.Sort(of)
+		digests[repository] = slices.Compact(of)
 	}
 	said, err := p.said(ctx, record, digests, have)
 	if err != nil {
@@ -287,7 +291,8 @@ func (p *pruner) said(ctx context.Context, record PruneRecord, digests map[strin
 }
 
 // history is what the tags of a repository that nobody records are and were: storage keeps
-// each image that a tag was, and the order is that of their pushes.
+// each image that a tag was, and the order is that of their pushes. A tag that is attached to another image
+// has none: it goes with that.
 func (p *pruner) history(ctx context.Context, repository string, have []StoredImage) (map[string][]string, error) {
 	named, err := reference.WithName(repository)
 	if err != nil {
@@ -305,6 +310,9 @@ func (p *pruner) history(ctx context.Context, repository string, have []StoredIm
 		}
 		stored[image.Digest] = image.Stored
 		for _, tag := range image.Tags {
+			if _, attached := image.attached(tag); attached {
+				continue
+			}
 			histories[tag] = []string{image.Digest}
 		}
 	}
