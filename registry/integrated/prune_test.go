@@ -281,6 +281,7 @@ func TestPruneAttached(t *testing.T) {
 			attach := func(digest, kind, layer string) string {
 				return w.pushImage(t, "team1/web", about(digest, kind), "config", layer)
 			}
+			self := attach(sum(image("config", "tagged with its own digest")), "", "tagged with its own digest")
 			v1 := w.pushImage(t, "team1/web", "stable", "config 1")
 			v2 := w.pushImage(t, "team1/web", "stable", "config 2")
 			attach(v1, ".sig", "signature of 1")
@@ -306,7 +307,7 @@ func TestPruneAttached(t *testing.T) {
 			prune()
 			for ref, stays := range map[string]bool{
 				v2: true, about(v2, ".sig"): true, second: true, about(second, ".att"): true, young: true,
-				v1: false, about(v1, ".sig"): false, first: false, ofRemote: !alone,
+				v1: false, about(v1, ".sig"): false, first: false, ofRemote: !alone, self: alone,
 			} {
 				want := 404
 				if stays {
