@@ -29,12 +29,12 @@ test-forge: tools ## Run the forge's tests against a real Gitea, and record its 
 # The server is built once, into the user's cache.
 test-s3: ## Run the integrated registry's tests against a real S3 server
 	@server=$$(GO="$(GO)" registry/integrated/testdata/s3server/build.sh) && \
-	  TOWPATH_S3SERVER="$$server" $(GO) test -count=1 -timeout 5m -run TestS3 ./registry/integrated
+	  TOWPATH_S3SERVER="$$server" $(GO) test -count=1 -tags s3 -timeout 5m -run TestS3 ./registry/integrated
 
 conformance: ## Run the OCI conformance suite, from a checkout of distribution-spec: DIR=PATH
 	@test -f "$(DIR)/conformance/go.mod" || { echo "fix: make conformance DIR=path/to/distribution-spec" >&2; exit 1; }
 	@suite=$$(mktemp -d) && trap 'rm -r "$$suite"' EXIT && (cd "$(DIR)/conformance" && $(GO) build -o "$$suite/conformance" .) && \
-	  TOWPATH_CONFORMANCE="$$suite/conformance" $(GO) test -count=1 -v -run TestConformance ./registry/integrated
+	  TOWPATH_CONFORMANCE="$$suite/conformance" $(GO) test -count=1 -tags conformance -v -run TestConformance ./registry/integrated
 
 check: fmt vet lint tidy static race ## All that a change must pass, race tests last
 
@@ -48,6 +48,7 @@ fmt:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags gitea ./cmd/towpath
+	$(GO) vet -tags s3,conformance ./registry/integrated
 
 lint:
 	$(GO) run $(STATICCHECK) ./...

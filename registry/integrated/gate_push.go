@@ -225,7 +225,7 @@ func keysOf(content []byte) (map[string]json.RawMessage, error) {
 			return nil, errors.New("it cannot be read")
 		}
 		lower := strings.ToLower(key)
-		for _, r := range "ſK" { // letters that Go takes for s and k
+		for _, r := range "\u017f\u212a" { // letters that Go takes for s and k
 			if strings.ContainsRune(key, r) {
 				return nil, errors.New("a key is not plain")
 			}

@@ -97,6 +97,7 @@ func TestManifestsThatAreRefused(t *testing.T) {
 		"a key twice":              {imageType, with(`"layers":[]`), 400},
 		"a key twice, other case":  {imageType, with(`"LAYERS":[]`), 400},
 		"letters like letters":     {imageType, with(`"manifestſ":[]`), 400},
+		"a Kelvin sign":            {imageType, with("\"\u212aey\":[]"), 400},
 		"an image said an index":   {indexType, whole, 400},
 		"an index said an image":   {imageType, index, 400},
 		"OCI said Docker":          {"application/vnd.docker.distribution.manifest.v2+json", whole, 400},
@@ -314,6 +315,15 @@ func TestPullInParts(t *testing.T) {
 		t.Errorf("got %q", got.body)
 	}
 	d.want(t, 304, "alice", "GET", "/v2/team1/web/manifests/1.0", "", "Accept", imageType, "If-None-Match", `"`+digest+`"`)
+}
+
+// What tools add of their own is taken, in whatever letters.
+func TestManifestsWithMore(t *testing.T) {
+	d := doorTo(t, nil)
+	m := d.image(t, "alice", "team1/web", "one")
+	for i, more := range []string{`"org.KEYS/KsS":"a"`, `"ключ":{"K":[1]}`, `"annotations":{"org.example.K":"S"}`} {
+		d.want(t, http.StatusCreated, "alice", "PUT", fmt.Sprint("/v2/team1/web/manifests/1.", i), strings.TrimSuffix(m, "}")+","+more+"}", "Content-Type", imageType)
+	}
 }
 
 // A key is read as Go's readers read it, and whatever is taken is one object.

@@ -1,3 +1,5 @@
+//go:build s3
+
 package integrated
 
 import (
@@ -17,10 +19,7 @@ import (
 // TestS3 keeps a registry in a real S3 server: push, pull, list, delete, what waits, and all
 // that again for the process after this one.
 func TestS3(t *testing.T) {
-	program := os.Getenv("TOWPATH_S3SERVER")
-	if program == "" {
-		t.Skip("no S3 server is built; this does it: make test-s3")
-	}
+	program := os.Getenv("TOWPATH_S3SERVER") // that make test-s3 builds
 	driver := startS3(t, program)
 	opens := func() *Registry {
 		r, err := New(t.Context(), Options{Driver: &driver, Guide: noGuide{}})
