@@ -120,17 +120,43 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // hooksTotal is the metric of webhooks. It has two labels, and only lines of what came.
 var hooksTotal = prometheus.NewDesc("towpath_hooks_total", "Webhooks, by kind and by what became of them.", []string{"kind", "outcome"}, nil)
 
-// A hookCollector turns counts into samples.
-type hookCollector func() []HookCount
+// registryTotal is the metric of the integrated registry.
+var registryTotal = prometheus.NewDesc("towpath_registry_requests_total", "Requests to towpath's own registry, by what they are for and by what became of them.", []string{"what", "outcome"}, nil)
+
+// A tally turns counts that others keep into samples of a metric, at the moment that it is asked.
+type tally struct {
+	desc  *prometheus.Desc
+	count func(put func(n int64, labels ...string))
+}
 
 // Describe implements prometheus.Collector.
-func (c hookCollector) Describe(ch chan<- *prometheus.Desc) { ch <- hooksTotal }
+func (t tally) Describe(ch chan<- *prometheus.Desc) { ch <- t.desc }
 
 // Collect implements prometheus.Collector.
-func (c hookCollector) Collect(ch chan<- prometheus.Metric) {
-	for _, n := range c() {
-		ch <- prometheus.MustNewConstMetric(hooksTotal, prometheus.CounterValue, float64(n.N), n.Kind, n.Outcome)
+func (t tally) Collect(ch chan<- prometheus.Metric) {
+	t.count(func(n int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(t.desc, prometheus.CounterValue, float64(n), labels...)
+	})
+}
+
+// tallies are those that the options have.
+func (o Options) tallies() []prometheus.Collector {
+	var all []prometheus.Collector
+	if o.Hooks != nil {
+		all = append(all, tally{hooksTotal, func(put func(int64, ...string)) {
+			for _, c := range o.Hooks() {
+				put(c.N, c.Kind, c.Outcome)
+			}
+		}})
 	}
+	if o.Registry != nil {
+		all = append(all, tally{registryTotal, func(put func(int64, ...string)) {
+			for _, c := range o.Registry() {
+				put(c.N, c.What, c.Outcome)
+			}
+		}})
+	}
+	return all
 }
 
 func bit(b bool) float64 {

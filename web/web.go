@@ -24,11 +24,19 @@ type Options struct {
 	Poll    time.Duration // between two looks at the repository
 	// Hooks, if set, are the webhooks that came so far. Kinds and outcomes are from fixed sets.
 	Hooks func() []HookCount
+	// Registry, if set, are the requests to towpath's own registry so far, likewise.
+	Registry func() []RegistryCount
 }
 
 // A HookCount is how many webhooks of a kind ended so.
 type HookCount struct {
 	Kind, Outcome string
+	N             int64
+}
+
+// A RegistryCount is how many requests for something ended so.
+type RegistryCount struct {
+	What, Outcome string
 	N             int64
 }
 
@@ -59,9 +67,7 @@ func New(o Options) *Handler {
 			ConstLabels: prometheus.Labels{"version": o.Version},
 		}, func() float64 { return 1 }),
 	)
-	if o.Hooks != nil {
-		r.MustRegister(hookCollector(o.Hooks))
-	}
+	r.MustRegister(o.tallies()...)
 	h.mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
 	h.mux.HandleFunc("GET /healthz", h.healthz)
 	h.mux.HandleFunc("GET /readyz", h.readyz)

@@ -251,6 +251,21 @@ func TestNotifications(t *testing.T) {
 	}
 }
 
+// Requests to the registry are counted live, not as they were at the last pass.
+func TestRegistryCounts(t *testing.T) {
+	n := int64(0)
+	h := New(Options{Registry: func() []RegistryCount { return []RegistryCount{{"pull", "done", n}, {"push", "refused", 0}} }})
+	for n = range 2 {
+		want := fmt.Sprintf("towpath_registry_requests_total{outcome=\"done\",what=\"pull\"} %d\ntowpath_registry_requests_total{outcome=\"refused\",what=\"push\"} 0\n", n)
+		if got := samples(h); !strings.Contains(got, want) {
+			t.Errorf("%d pulls:\n%s", n, got)
+		}
+	}
+	if got := samples(New(Options{})); strings.Contains(got, "towpath_registry_requests_total") {
+		t.Errorf("without a registry:\n%s", got)
+	}
+}
+
 // samples are towpath's own lines of /metrics.
 func samples(h http.Handler) string {
 	var own strings.Builder
@@ -287,7 +302,7 @@ func TestDocument(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `(towpath_[a-z_]+)(?:\\{([a-z,]+)\\})?` \\| ([a-z]+) \\|").FindAllStringSubmatch(string(doc), -1) {
 		documented = append(documented, strings.Join(m[1:], " "))
 	}
-	want := []string{passTime + "  summary", buildInfo + " version gauge", "towpath_hooks_total kind,outcome counter"}
+	want := []string{passTime + "  summary", buildInfo + " version gauge", "towpath_hooks_total kind,outcome counter", "towpath_registry_requests_total what,outcome counter"}
 	for _, m := range metrics {
 		kind := "gauge"
 		if m.counter {

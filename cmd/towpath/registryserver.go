@@ -23,6 +23,7 @@ import (
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
+	"github.com/towpath/towpath/web"
 )
 
 // A dock is the registry that a process serves, where it listens.
@@ -107,6 +108,15 @@ func (d *dock) serve(ctx context.Context, ln net.Listener) error {
 	}
 	<-ended
 	return d.registry.Close()
+}
+
+// answered is what became of requests, for the metrics.
+func (d *dock) answered() []web.RegistryCount {
+	var counts []web.RegistryCount
+	for _, c := range d.registry.Counts() {
+		counts = append(counts, web.RegistryCount(c))
+	}
+	return counts
 }
 
 // dockGrace is how long pushes and pulls may go on after a signal.

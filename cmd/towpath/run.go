@@ -150,6 +150,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 			return err
 		}
 		r.Arrivals = d.registry
+		options.Registry = d.answered
 		if prunes != nil {
 			prunes.over(d.registry, r)
 		}

@@ -51,6 +51,7 @@ type Registry struct {
 	keep     int64 // bytes of it that stay free
 	tell     *slog.Logger
 	said     *seldom
+	counts   counts
 	unlock   func() // of the storage
 	loop     string // what our own fetches call themselves; empty: nothing
 	log      *logrus.Entry
@@ -180,6 +181,11 @@ func (r *Registry) clean(s storage, before time.Time) (end func()) {
 
 // ServeHTTP answers one request of the distribution API.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.counts.counted(w, req, r.enter)
+}
+
+// enter is where a request comes in.
+func (r *Registry) enter(w http.ResponseWriter, req *http.Request) {
 	if isLoop(req.Header, r.loop) {
 		refuse(http.StatusLoopDetected, "UNAVAILABLE", "this registry asked itself, under another name; write registry: host: in .towpath.yaml as streams name it").write(w)
 		return
