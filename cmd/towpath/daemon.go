@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
@@ -24,16 +27,46 @@ type told struct {
 	settles map[string]web.Settling
 }
 
-// checkServer refuses a --server that cannot be asked.
-func checkServer(server string) error {
+// checkServer refuses a --server that cannot be asked. The flag is the one of towpath run at
+// whose address such things are answered.
+func checkServer(server, flag string) error {
 	if server == "" {
 		return nil
 	}
-	u, err := url.Parse(server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return usage("%w", hint{fmt.Errorf("--server is no address of a daemon"), "write http://HOST:PORT, as towpath run --listen HOST:PORT serves it, without a user"})
+	if _, ok := serverURL(server); !ok {
+		return usage("%w", hint{fmt.Errorf("--server is no address of a daemon"), "write http://HOST:PORT, as towpath run " + flag + " HOST:PORT serves it, without a user"})
 	}
 	return nil
+}
+
+// checkTokenServer is checkServer of a daemon that is sent its token: by https, or on this machine.
+func checkTokenServer(server string) error {
+	if err := checkServer(server, "--hooks-listen"); err != nil {
+		return err
+	}
+	if u, _ := serverURL(server); isOpen(u) {
+		return usage("%w", hint{fmt.Errorf("--server is plain http, which would show the token to everybody on the way"),
+			"write https://HOST, where a proxy speaks TLS before --hooks-listen, or ask on the machine of the daemon: --server " + onThisMachine(u)})
+	}
+	return nil
+}
+
+// serverURL is an address of a daemon; false where it is none.
+func serverURL(server string) (*url.URL, bool) {
+	u, err := url.Parse(server)
+	ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+	return u, ok
+}
+
+// isOpen reports whether others on the way can read what is sent.
+func isOpen(u *url.URL) bool {
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "http" && !strings.EqualFold(u.Hostname(), "localhost") && (err != nil || !addr.Unmap().IsLoopback())
+}
+
+// onThisMachine is where a server is asked by who sits at it.
+func onThisMachine(u *url.URL) string {
+	return "http://127.0.0.1:" + cmp.Or(u.Port(), "PORT")
 }
 
 // ask asks the daemon that server names, or that listens on this machine as the

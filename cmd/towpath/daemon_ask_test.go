@@ -98,7 +98,7 @@ func TestStatusAsksTheDaemon(t *testing.T) {
 		t.Errorf("one that merely is not there:\n%s", out)
 	}
 	for _, bad := range []string{"127.0.0.1:8080", "ftp://127.0.0.1", "http://me:fake@127.0.0.1", "http://"} {
-		if out := run(2, "--server", bad); strings.Contains(out, "fake") || !strings.Contains(out, "fix: write http://HOST:PORT") {
+		if out := run(2, "--server", bad); strings.Contains(out, "fake") || !strings.Contains(out, "fix: write http://HOST:PORT, as towpath run --listen HOST:PORT") {
 			t.Errorf("--server %s:\n%s", bad, out)
 		}
 	}

@@ -159,6 +159,8 @@ func TestPruneRefuses(t *testing.T) {
 		"fix: give --server URL, too":          {"--storage", s.dir, "--token-file", "x"},
 		"fix: give --token-file FILE":          {"--server", "http://127.0.0.1:1"},
 		"--server is no address of a daemon":   {"--server", "ftp://127.0.0.1:1"},
+		"towpath run --hooks-listen HOST:PORT": {"--server", "127.0.0.1:8081"},
+		"which would show the token":           {"--server", "http://towpath.example:8081", "--token-file", "x"},
 		"-o yaml: say text or json":            {"-o", "yaml"},
 	} {
 		if _, err := s.prune(exitUsage, args...); !strings.Contains(err, says) {

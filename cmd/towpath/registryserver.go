@@ -57,7 +57,7 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 	if r == nil {
 		flag = "--listen"
 	}
-	ln, err := listenOn(flag, string(op.Registry.Listen))
+	ln, err := listenOn(flag, string(op.Registry.Listen), "127.0.0.1:5001")
 	if err != nil {
 		return nil, errors.Join(err, reg.Close())
 	}

@@ -129,7 +129,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 		if err != nil {
 			return err
 		}
-		ln, err := listenOn("--hooks-listen", string(op.HooksListen))
+		ln, err := listenOn("--hooks-listen", string(op.HooksListen), "127.0.0.1:8081")
 		if err != nil {
 			return err
 		}
@@ -157,7 +157,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 		servers = append(servers, server{d.Listener, d.serve})
 	}
 	if op.Listen != "" {
-		ln, err := listenOn("--listen", string(op.Listen))
+		ln, err := listenOn("--listen", string(op.Listen), "127.0.0.1:8080")
 		if err != nil {
 			closeAll(servers)
 			return err
@@ -176,10 +176,11 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 	return failed(runBeside(ctx, r.Run, servers))
 }
 
-func listenOn(flag, address string) (net.Listener, error) {
+// listenOn listens at an address. Where that cannot be, the error names one like it.
+func listenOn(flag, address, like string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, failed(hint{fmt.Errorf("%s: %w", flag, err), "give host:port of this machine that is free, such as 127.0.0.1:8080"})
+		return nil, failed(hint{fmt.Errorf("%s: %w", flag, err), "give host:port of this machine that is free, such as " + like})
 	}
 	return ln, nil
 }

@@ -48,7 +48,7 @@ func (a *app) importAt(ctx context.Context, server, tokenFile string, args []str
 
 // tokenFor is the token that a person gives a daemon.
 func tokenFor(server, tokenFile string) (string, error) {
-	if err := checkServer(server); err != nil {
+	if err := checkTokenServer(server); err != nil {
 		return "", err
 	}
 	if tokenFile == "" {
@@ -63,7 +63,7 @@ func tokenFor(server, tokenFile string) (string, error) {
 
 // unheard is the error where no daemon answered.
 func unheard(server string, err error) error {
-	return failed(hint{fmt.Errorf("the daemon at %s was not heard: %w", server, err), "name the address that its log says it serves webhooks at, and see that it runs"})
+	return failed(hint{fmt.Errorf("the daemon at %s was not heard: %w", server, err), "name its --hooks-listen address, at which its log says that it is serving webhooks (--listen has another, for metrics and towpath status), and see that it runs"})
 }
 
 func firstOf(text, other string) string {

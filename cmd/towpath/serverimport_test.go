@@ -17,6 +17,7 @@ import (
 	"github.com/towpath/towpath/gitstore/memory"
 	"github.com/towpath/towpath/reconcile"
 	registrymemory "github.com/towpath/towpath/registry/memory"
+	"github.com/towpath/towpath/web"
 )
 
 const importedStream = `apiVersion: image.openshift.io/v1
@@ -218,5 +219,51 @@ func TestSecretFile(t *testing.T) {
 	}
 	if got, err := f.read(); got != "" || err == nil {
 		t.Errorf("a file that is gone is read as %q, %v", got, err)
+	}
+}
+
+// Where a token may be sent: by https, or on this machine. The refusal says how.
+func TestTokenServer(t *testing.T) {
+	for server, want := range map[string]string{
+		"https://hooks.example.com": "", "https://192.0.2.1:8081": "", "http://127.0.0.1:8081": "", "http://localhost:8081": "", "http://[::1]:8081/": "", "http://127.7.7.7": "",
+		"http://towpath:8081":             "plain http, which would show the token",
+		"http://192.0.2.1:8081":           "plain http, which would show the token",
+		"http://localhost.example:8081":   "plain http, which would show the token",
+		"http://127.0.0.1.example.com":    "plain http, which would show the token",
+		"http://0.0.0.0:8081":             "plain http, which would show the token",
+		"127.0.0.1:8081":                  "no address of a daemon",
+		"localhost:8081":                  "no address of a daemon",
+		"http://:8081":                    "no address of a daemon",
+		"http://me:fake@127.0.0.1:8081":   "no address of a daemon",
+		"http://127.0.0.1:8081?token=foo": "no address of a daemon",
+	} {
+		err := checkTokenServer(server)
+		if got := fmt.Sprint(err); (err == nil) != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: got %v, want %q", server, err, want)
+		}
+		if err != nil && !strings.Contains(fixOf(err), "--hooks-listen") {
+			t.Errorf("%s: fix: %s", server, fixOf(err))
+		}
+	}
+	if fix := fixOf(checkTokenServer("http://towpath:8181")); !strings.Contains(fix, "https://HOST") || !strings.HasSuffix(fix, "--server http://127.0.0.1:8181") {
+		t.Errorf("fix: %s", fix)
+	}
+	if err := checkServer("http://towpath:8080", "--listen"); err != nil {
+		t.Errorf("without a token: %v", err)
+	}
+}
+
+// Who asks at the address of the page is told which one it is.
+func TestImportAtThePage(t *testing.T) {
+	page := httptest.NewServer(web.New(web.Options{}))
+	defer page.Close()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(strings.Repeat("not-a-secret-", 3)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	code := Main(t.Context(), []string{"import", "web", "--server", page.URL, "--token-file", token}, &said, &said, func(string) string { return "" })
+	if code != exitFailed || !strings.Contains(said.String(), "none of a daemon that imports\nfix: name its --hooks-listen address") {
+		t.Errorf("exit code %d: %s", code, said.String())
 	}
 }

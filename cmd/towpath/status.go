@@ -44,7 +44,7 @@ listens on this machine, or --server names one, it is asked, too.`,
 		if err := oneOf("-o", o.output, "text", "json"); err != nil {
 			return err
 		}
-		if err := checkServer(o.server); err != nil {
+		if err := checkServer(o.server, "--listen"); err != nil {
 			return err
 		}
 		return a.status(c.Context(), o, args)
