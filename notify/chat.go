@@ -37,6 +37,14 @@ func (c *Chat) Send(ctx context.Context, e Event) error {
 	return c.post(ctx, c.client, to, body, http.Header{"Content-Type": {"application/json"}})
 }
 
+// Unready is all that keeps events from being sent, as its file is now.
+func (c *Chat) Unready() []error {
+	if _, err := c.address(); err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
 // Line is an event for people in a chat. Texts of strangers in it neither call anybody nor lead
 // anywhere.
 func Line(e Event) string {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,13 +67,25 @@ func (c *CloudEvents) Send(ctx context.Context, e Event) error {
 	return c.post(ctx, c.client, to, body, header, hidden...)
 }
 
+// Unready is all that keeps events from being sent, as its files are now.
+func (c *CloudEvents) Unready() []error {
+	to, err := c.address()
+	faults := []error{err}
+	if err == nil && c.TokenFile != "" {
+		faults = append(faults, closed(to))
+	}
+	_, err = c.token()
+	_, _, unsigned := c.key()
+	return slices.DeleteFunc(append(faults, err, unsigned), func(err error) bool { return err == nil })
+}
+
 // authorize puts into a header what proves who sends, and returns what of it nobody may read.
 func (c *CloudEvents) authorize(h http.Header, to *url.URL, id string, body []byte, now time.Time) (hidden []string, err error) {
 	if c.TokenFile != "" {
-		if isOpen(to) {
-			return nil, &Error{What: "the URL is plain http, which would show the token to everybody on the way", Fix: "write https://, or use secret-file instead of token-file", Final: true}
+		if err := closed(to); err != nil {
+			return nil, err
 		}
-		token, err := readSecret(c.TokenFile)
+		token, err := c.token()
 		if err != nil {
 			return nil, err
 		}
@@ -80,11 +93,7 @@ func (c *CloudEvents) authorize(h http.Header, to *url.URL, id string, body []by
 		h.Set("Authorization", "Bearer "+token)
 	}
 	if c.SecretFile != "" {
-		text, err := readSecret(c.SecretFile)
-		if err != nil {
-			return nil, err
-		}
-		key, err := keyOf(text)
+		text, key, err := c.key()
 		if err != nil {
 			return nil, err
 		}
@@ -95,6 +104,33 @@ func (c *CloudEvents) authorize(h http.Header, to *url.URL, id string, body []by
 		h.Set("Webhook-Signature", sign(key, id, stamp, body))
 	}
 	return hidden, nil
+}
+
+// closed is an error where a token would be seen on the way.
+func closed(to *url.URL) error {
+	if !isOpen(to) {
+		return nil
+	}
+	return &Error{What: "the URL is plain http, which would show the token to everybody on the way", Fix: "write https://, or use secret-file instead of token-file", Final: true}
+}
+
+// token is empty where there is to be none.
+func (c *CloudEvents) token() (string, error) {
+	if c.TokenFile == "" {
+		return "", nil
+	}
+	return readSecret(c.TokenFile)
+}
+
+// key is what signs, and how it is written; empty where nothing is signed.
+func (c *CloudEvents) key() (text string, key []byte, err error) {
+	if c.SecretFile == "" {
+		return "", nil, nil
+	}
+	if text, err = readSecret(c.SecretFile); err == nil {
+		key, err = keyOf(text)
+	}
+	return text, key, err
 }
 
 // shortestKey is what Standard Webhooks asks for at the least.

@@ -270,3 +270,46 @@ func TestSecretsThatAreNone(t *testing.T) {
 		t.Error("something was sent without a signature")
 	}
 }
+
+// What keeps a receiver from being told is said before there is news, each fault of it, and is gone
+// once the files are there.
+func TestUnready(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "none")
+	secret := "fake-" + rand.Text()
+	there := secretFile(t, secret+rand.Text())
+	for name, tt := range map[string]struct {
+		sink interface{ Unready() []error }
+		want []string
+	}{
+		"nothing secret":   {cloudEvents(t, notify.CloudEvents{Endpoint: notify.Endpoint{URL: "http://receiver.example"}}), nil},
+		"all is there":     {cloudEvents(t, notify.CloudEvents{Endpoint: notify.Endpoint{URL: "https://receiver.example"}, TokenFile: there, SecretFile: there}), nil},
+		"none is there":    {cloudEvents(t, notify.CloudEvents{Endpoint: notify.Endpoint{URLFile: missing}, TokenFile: missing + "1", SecretFile: missing + "2"}), []string{missing + ":", missing + "1:", missing + "2:"}},
+		"plain http":       {cloudEvents(t, notify.CloudEvents{Endpoint: notify.Endpoint{URL: "http://receiver.example"}, TokenFile: there}), []string{"plain http"}},
+		"no key":           {cloudEvents(t, notify.CloudEvents{Endpoint: notify.Endpoint{URL: "https://receiver.example"}, SecretFile: secretFile(t, "short")}), []string{"fewer than 24"}},
+		"a chat's address": {&notify.Chat{Endpoint: notify.Endpoint{URLFile: missing}}, []string{missing + ":"}},
+		"no address":       {&notify.Chat{Endpoint: notify.Endpoint{URLFile: there}}, []string{"is no address of a receiver"}},
+		"a chat":           {&notify.Chat{Endpoint: notify.Endpoint{URLFile: secretFile(t, "https://chat.example/"+secret)}}, nil},
+	} {
+		got := tt.sink.Unready()
+		if len(got) != len(tt.want) {
+			t.Errorf("%s: got %v, want %q", name, got, tt.want)
+			continue
+		}
+		for i, err := range got {
+			if !strings.Contains(err.Error(), tt.want[i]) || strings.Contains(err.Error(), secret) {
+				t.Errorf("%s: got %q, want %q", name, err, tt.want[i])
+			}
+		}
+	}
+	late := filepath.Join(t.TempDir(), "late")
+	chat := &notify.Chat{Endpoint: notify.Endpoint{URLFile: late}}
+	if len(chat.Unready()) != 1 {
+		t.Error("what is not there is not missed")
+	}
+	if err := os.WriteFile(late, []byte("https://chat.example/"+secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := chat.Unready(); len(got) > 0 {
+		t.Errorf("what came is missed: %v", got)
+	}
+}

@@ -33,7 +33,8 @@ type listener struct {
 	queue *notify.Queue
 }
 
-// newBulletin reads certificates, and sends nothing.
+// newBulletin reads certificates, and sends nothing. Secrets that cannot be used are said, and may
+// still come: they are read for each event.
 func (a *app) newBulletin(op *config.Operator, r *reconcile.Reconciler, log *slog.Logger) (*bulletin, error) {
 	b := &bulletin{catalog: r.Catalog}
 	if r.Dry {
@@ -44,11 +45,28 @@ func (a *app) newBulletin(op *config.Operator, r *reconcile.Reconciler, log *slo
 		if err != nil {
 			return nil, usage("%w", hint{fmt.Errorf("notify[%d]: %w", i, err), "correct notify: in --config FILE"})
 		}
-		q := notify.NewQueue(fmt.Sprintf("notify[%d] (%s)", i, n.Kind), sink, log)
+		name := fmt.Sprintf("notify[%d] (%s)", i, n.Kind)
+		warnUnready(log, name, sink)
+		q := notify.NewQueue(name, sink, log)
 		q.Wants = wantsOf(n)
 		b.told = append(b.told, listener{n.Kind, q})
 	}
 	return b, nil
+}
+
+// warnUnready says now what would else be seen only when there is news.
+func warnUnready(log *slog.Logger, name string, sink notify.Sink) {
+	s, ok := sink.(interface{ Unready() []error })
+	if !ok {
+		return
+	}
+	for _, err := range s.Unready() {
+		args := []any{"receiver", name, "err", err}
+		if e := (*notify.Error)(nil); errors.As(err, &e) && e.Fix != "" {
+			args = append(args, "fix", e.Fix)
+		}
+		log.Warn("a receiver of notifications cannot be told as things are", args...)
+	}
 }
 
 func (a *app) sinkOf(op *config.Operator, n config.Notify) (notify.Sink, error) {

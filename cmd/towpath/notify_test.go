@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/gitstore/gittest"
 	"github.com/towpath/towpath/notify"
+	"github.com/towpath/towpath/reconcile"
 )
 
 // An audience is all who are told: programs, a chat and a forge.
@@ -241,6 +243,33 @@ spec: {tags: [{name: stable, from: {kind: DockerImage, name: "quay.io/team1/web:
 	}
 	if diff := cmp.Diff([]string{"image.recorded team1/web:stable quay.io/team1/web:1.4"}, a.took()); diff != "" {
 		t.Errorf("told (-want +got):\n%s\n%s", diff, said.String())
+	}
+}
+
+// Files that are not there when the process starts are said then, with what to do, and end nothing.
+func TestNotifyWithoutFiles(t *testing.T) {
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there")
+	if err := os.WriteFile(there, []byte("fake-"+rand.Text()+rand.Text()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	op := operatorOf(t, fmt.Sprintf(`notify:
+- {kind: slack, url-file: %[1]s/chat}
+- {kind: cloudevents, url: "https://builds.example", secret-file: %[1]s/key, token-file: %[1]s/token}
+- {kind: cloudevents, url: "https://builds.example", secret-file: %[2]s, token-file: %[2]s}
+`, dir, there))
+	var said bytes.Buffer
+	b, err := (&app{}).newBulletin(op, &reconcile.Reconciler{}, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil || len(b.told) != 3 {
+		t.Fatalf("%v: %v", b, err)
+	}
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	for i, want := range []string{"notify[0] (slack)|chat", "notify[1] (cloudevents)|token", "notify[1] (cloudevents)|key"} {
+		receiver, file, _ := strings.Cut(want, "|")
+		file = filepath.Join(dir, file)
+		if len(lines) != 3 || !strings.Contains(lines[i], "level=WARN") || !strings.Contains(lines[i], receiver) || !strings.Contains(lines[i], `fix="check that `+file+` is mounted and readable"`) {
+			t.Errorf("want %s in line %d of\n%s", want, i, said.String())
+		}
 	}
 }
 
