@@ -1,6 +1,7 @@
 package integrated
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -41,16 +42,21 @@ func TestCounted(t *testing.T) {
 		case "early":
 			w.WriteHeader(http.StatusEarlyHints)
 			w.WriteHeader(http.StatusBadGateway)
-		case "cut":
+		case "cut", "gone":
 			w.WriteHeader(http.StatusOK)
 			panic(http.ErrAbortHandler)
 		default:
 			io.WriteString(w, "done")
 		}
 	}
-	for _, how := range []string{"", "teapot", "early", "cut", ""} {
+	for _, how := range []string{"", "teapot", "early", "cut", "gone", ""} {
 		req := httptest.NewRequest("GET", "/v2/team1/web/manifests/1.0", nil)
 		req.Header.Set("How", how)
+		if how == "gone" { // the client, which is no failure of the registry
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			req = req.WithContext(ctx)
+		}
 		func() {
 			defer func() {
 				if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // as it was thrown
@@ -66,7 +72,7 @@ func TestCounted(t *testing.T) {
 			got[n.What+" "+n.Outcome] = n.N
 		}
 	}
-	if diff := cmp.Diff(map[string]int64{"pull done": 2, "pull refused": 1, "pull failed": 2}, got); diff != "" {
+	if diff := cmp.Diff(map[string]int64{"pull done": 3, "pull refused": 1, "pull failed": 2}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
