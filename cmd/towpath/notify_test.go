@@ -206,6 +206,7 @@ notify:
 	end = start()
 	told("it is there again", "image.recorded team1/web:stable quay.io/team1/web:1.4", "import.recovered team1/web:stable NotFound", "site.followed deploy/web.yaml "+site)
 	tip("success: 1 tag, 1 site")
+	a.await(t, "the chat's third line", func() bool { return len(a.lines) >= 3 })
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if ids := slices.Compact(slices.Sorted(slices.Values(a.ids))); len(ids) != 7 {
