@@ -34,7 +34,7 @@ const (
 
 // hooks has two children hear the same storm.
 func (b *bed) hooks(ctx context.Context) (s sample, err error) {
-	st := &storm{fake: &fake{latency: upstreamLatency}, window: b.window}
+	st := &storm{fake: &fake{latency: upstreamLatency}, window: b.window, token: rand.Text(), secret: rand.Text()}
 	server, err := st.listen()
 	if err != nil {
 		return s, err
@@ -44,8 +44,7 @@ func (b *bed) hooks(ctx context.Context) (s sample, err error) {
 	if err := r.make(ctx); err != nil {
 		return s, err
 	}
-	j := job{Do: "storm-floor", Repo: r, Host: st.host, Token: rand.Text(), Secret: rand.Text(), Window: b.window}
-	st.token, st.secret = j.Token, j.Secret
+	j := job{Do: "storm-floor", Repo: r, Host: st.host, Token: st.token, Secret: st.secret, Window: b.window}
 	floor, err := b.child(ctx, j)
 	if err != nil {
 		return s, err
