@@ -66,7 +66,7 @@ static: build
 RACELESS = TestReviewMany TestReviewManyLanes TestReviewManyVoices TestReviewCameLater TestNothingNewAtScale \
   TestReverter TestHugeTree TestManyTags TestCostOfALargeSquash TestLetterFits \
   TestLawMessages TestLawSchema TestLawDecodedIsWhatNodesSay TestShortlistIsLinear TestMemoryIsBounded \
-  TestPowerLoss TestLongDescriptionsOfStrangers TestHostileAnswersTakeLittleMemory TestDeepBounds TestOpenAgreesWithMinutes TestLawPlainIsWhatTheParserReads
+  TestPowerLoss TestMeasures TestLongDescriptionsOfStrangers TestHostileAnswersTakeLittleMemory TestDeepBounds TestOpenAgreesWithMinutes TestLawPlainIsWhatTheParserReads
 
 # Every process of a race test sleeps a second at its end where nothing else is said, and the tests
 # of cmd/towpath start hundreds.

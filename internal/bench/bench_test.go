@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // TestRun: every measure works on a repository of one directory. How long it takes is
 // nobody's matter here; that nothing is read twice is.
-func TestRun(t *testing.T) {
+func TestMeasures(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var out strings.Builder
 	if err := run(t.Context(), []string{"-streams", "20", "-runs", "1", "-window", "1s", "-profile", t.TempDir()}, nil, &out); err != nil {
