@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestRun: every measure works on a repository of one directory. How long it takes is
+// TestMeasures: every measure works on a repository of one directory. How long it takes is
 // nobody's matter here; that nothing is read twice is.
 func TestMeasures(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
