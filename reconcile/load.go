@@ -351,13 +351,18 @@ func brief(d *imagestream.Document) {
 // once is the text of which there is one for all that are equal.
 func once(text string) string { return unique.Make(text).Value() }
 
-// parallel calls do for 0…n-1 on every processor and returns the first error.
+// parallel calls do for 0…n-1 and returns the first error. Little work leaves one processor to
+// those who are answered meanwhile: webhooks, people, pulls.
 func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	workers := runtime.GOMAXPROCS(0)
+	if n < 256 {
+		workers = max(1, workers-1)
+	}
+	for range min(n, workers) {
 		wg.Go(func() {
 			for i := range next {
 				if err := do(ctx, i); err != nil {

@@ -10,12 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/towpath/towpath/internal/headroom"
 )
 
 // What is measured by its memory or its processor time runs in a process of its own,
@@ -113,7 +114,7 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	if err := json.Unmarshal([]byte(args[0]), &j); err != nil {
 		return err
 	}
-	debug.SetGCPercent(25) // as cmd/towpath does
+	headroom.Keep() // as cmd/towpath does
 	res, err := tasks[j.Do](j, ctx)
 	if err != nil {
 		return err
