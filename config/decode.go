@@ -42,9 +42,6 @@ type decoder struct {
 // A Position is where a value begins in its file, counted from 1.
 type Position struct{ Line, Col int }
 
-// notYet is the type of keys that later versions obey.
-type notYet struct{}
-
 // A word is a string with a form of its own. set returns a *wrong.
 type word interface{ set(text string) error }
 
@@ -62,7 +59,6 @@ func (w *wrong) Error() string { return w.what }
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	positionType = reflect.TypeFor[Position]()
-	notYetType   = reflect.TypeFor[notYet]()
 )
 
 // quoted is text of the file in a message of the parser. It may be a secret.
@@ -106,10 +102,6 @@ func at(n *yaml.Node) Position { return Position{n.Line, n.Column} }
 
 // value fills v from n. The key is the whole way from the root, for people.
 func (d *decoder) value(n *yaml.Node, key string, tag reflect.StructTag, v reflect.Value) {
-	if v.Type() == notYetType {
-		d.add(at(n), key+" is known but does nothing in this version", "remove "+key)
-		return
-	}
 	where := at(n)
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias

@@ -22,7 +22,6 @@ type key struct {
 	name   string
 	field  reflect.StructField
 	preset reflect.Value // the value where no file says otherwise
-	notYet bool
 }
 
 // keysOf lists the keys below a value that holds the defaults. Of a rule only
@@ -42,8 +41,6 @@ func keysOf(prefix string, v reflect.Value) []key {
 			name += "[]"
 		}
 		switch {
-		case f.Type == notYetType:
-			keys = append(keys, key{name: name, notYet: true})
 		case isGroup(f.Type):
 			keys = append(keys, keysOf(name, fv)...)
 		case isGroup(inner):
@@ -87,38 +84,24 @@ func TestDocument(t *testing.T) {
 		t.Run(heading, func(t *testing.T) {
 			text := section(t, heading)
 			rows := map[string][]string{}
-			var documented, later []string
+			var documented []string
 			for line := range strings.Lines(text) {
 				if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| `") && len(cells) >= 3 {
 					name := strings.Trim(cells[0], "|` ")
 					rows[name], documented = cells, append(documented, name)
 				}
 			}
-			_, tail, _ := strings.Cut(text, "\nKnown, but doing nothing")
-			for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(tail, -1) {
-				if m[1] != "defaults" && m[1] != "rules" {
-					later = append(later, m[1])
-				}
-			}
-			var want, wantLater []string
+			var want []string
 			for _, k := range keys {
-				if k.notYet {
-					wantLater = append(wantLater, strings.TrimPrefix(k.name, "defaults."))
-					continue
-				}
 				want = append(want, k.name)
 				if cells := rows[k.name]; cells != nil {
 					checkRow(t, k, cells[1], cells[2])
 				}
 			}
-			for _, list := range [][]string{want, documented, wantLater, later} {
-				slices.Sort(list)
-			}
+			slices.Sort(want)
+			slices.Sort(documented)
 			if diff := cmp.Diff(want, documented); diff != "" {
 				t.Errorf("keys (-code +document):\n%s", diff)
-			}
-			if diff := cmp.Diff(wantLater, later); diff != "" {
-				t.Errorf("keys of later versions (-code +document):\n%s", diff)
 			}
 		})
 	}
@@ -175,8 +158,7 @@ func show(v reflect.Value) string {
 	return fmt.Sprintf("`%v`", v.Interface())
 }
 
-// The examples are valid, show every key that works, and name every key of later
-// versions in a line of its own that is a problem once it counts.
+// The examples are valid and show every key.
 func TestExamples(t *testing.T) {
 	parseRepository := func(src []byte) []imagestream.Problem {
 		_, problems := ParseRepository(src)
@@ -202,25 +184,10 @@ func TestExamples(t *testing.T) {
 				t.Errorf("problems: %v", problems)
 			}
 			shown := keysIn(t, src)
-			var later []string
-			for i, line := range strings.SplitAfter(string(src), "\n") {
-				m := regexp.MustCompile(`^( *)# (([a-z-]+):.*) # not yet\n$`).FindStringSubmatch(line)
-				if m == nil {
-					continue
-				}
-				later = append(later, m[3])
-				problems := tt.parse([]byte(strings.Replace(string(src), line, m[1]+m[2]+"\n", 1)))
-				if len(problems) != 1 || problems[0].Line != i+1 || !strings.Contains(problems[0].What, m[3]+" is known but does nothing") {
-					t.Errorf("line %d, %s: problems %v", i+1, m[2], problems)
-				}
-			}
 			for _, k := range tt.keys {
-				if k.notYet && !slices.Contains(later, last(k.name)) {
-					t.Errorf("%s: no line that says not yet", k.name)
-				}
 				// Keys that exclude others stand behind a comment sign.
 				commented := regexp.MustCompile(`(?m)^ *# ` + last(k.name) + `: `).Match(src)
-				if !k.notYet && !shown[k.name] && !commented {
+				if !shown[k.name] && !commented {
 					t.Errorf("%s: not shown", k.name)
 				}
 			}

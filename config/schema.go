@@ -98,15 +98,11 @@ func schemaOf(key string, tag reflect.StructTag, t reflect.Type, preset reflect.
 	return s
 }
 
-// mappingOf leaves out the keys of later versions.
 func mappingOf(key string, t reflect.Type, preset reflect.Value) jsonSchema {
 	properties, required := jsonSchema{}, []string{}
 	fields := fieldsOf(t)
 	for _, k := range sorted(fields) {
 		f := fields[k]
-		if f.Type == notYetType {
-			continue
-		}
 		name, value := join(key, k), reflect.Value{}
 		if len(f.Index) > 1 { // a rule takes the keys of defaults
 			name = join("defaults", k)

@@ -13,7 +13,7 @@ const (
 	// most is garbage that there may be beside little that is live: without it, a daemon of few
 	// streams that hears a thousand webhooks a second collects for a fifth of its time, and its
 	// slowest answers take twice as long (make bench BENCH="-only hooks-1000").
-	most = 48 << 20
+	most = 32 << 20
 	// share is garbage that there may be beside much that is live, in percent of it. Most of
 	// what a daemon of many streams holds stays (make bench BENCH="-only steady-rss").
 	share = 25

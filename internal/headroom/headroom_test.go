@@ -12,10 +12,10 @@ func TestPercent(t *testing.T) {
 	for live, want := range map[uint64]int{
 		0:         small,
 		4 << 20:   small,
-		12 << 20:  400,
-		48 << 20:  100,
-		160 << 20: 30,
-		192 << 20: share,
+		8 << 20:   400,
+		32 << 20:  100,
+		64 << 20:  50,
+		128 << 20: share,
 		4 << 30:   share,
 	} {
 		if got := percent(live); got != want {
