@@ -2,13 +2,14 @@ package hooks
 
 import (
 	"context"
-	"fmt"
 	"log"
 	"net"
 	"net/http"
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/towpath/towpath/internal/serving"
 )
 
 // Limits of the server. Who can reach it can make it spend no more than this.
@@ -33,20 +34,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          log.New(silent{}, "", 0), // it would repeat what strangers send
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(netutil.LimitListener(l, maxConns)) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serving %s: %w", l.Addr(), err)
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		server.Close() // what did not finish in time is cut off
-	}
-	<-failed
-	return nil
+	return serving.Until(ctx, server, netutil.LimitListener(l, maxConns), shutdownTime)
 }
 
 type silent struct{}

@@ -48,8 +48,8 @@ func (p *pipes) dial() net.Conn {
 	return near
 }
 
-// serving runs f against a server of one receiver of Quay's, in virtual time.
-func serving(t *testing.T, f func(t *testing.T, l *pipes, target string)) {
+// served runs f against a server of one receiver of Quay's, in virtual time.
+func served(t *testing.T, f func(t *testing.T, l *pipes, target string)) {
 	synctest.Test(t, func(t *testing.T) {
 		secrets := secretsOf(0)
 		p := newPlace(t, Options{Receivers: []Receiver{newReceiver("quay", "", secrets)}})
@@ -118,7 +118,7 @@ func TestSizes(t *testing.T) {
 		"other expected":  {"Content-Length: 2\r\nExpect: something\r\n", strings.NewReader("{}"), 417},
 	} {
 		t.Run(name, func(t *testing.T) {
-			serving(t, func(t *testing.T, l *pipes, target string) {
+			served(t, func(t *testing.T, l *pipes, target string) {
 				c := l.dial()
 				defer c.Close()
 				start := time.Now()
@@ -140,7 +140,7 @@ func TestSizes(t *testing.T) {
 
 // fault: W-08. What is not for a receiver is not read.
 func TestUnreadBody(t *testing.T) {
-	serving(t, func(t *testing.T, l *pipes, target string) {
+	served(t, func(t *testing.T, l *pipes, target string) {
 		c := l.dial()
 		defer c.Close()
 		if code := send(c, strings.NewReader(head(target+"x", "Content-Length: 2\r\nExpect: 100-continue\r\n"))); code != 404 {
@@ -165,7 +165,7 @@ func TestSlowSenders(t *testing.T) {
 		"idle between posts": {500, func(target string) string { return head(target, "Content-Length: 2\r\n") + "{}" }, 0, bodyTime},
 	} {
 		t.Run(name, func(t *testing.T) {
-			serving(t, func(t *testing.T, l *pipes, target string) {
+			served(t, func(t *testing.T, l *pipes, target string) {
 				start := time.Now()
 				var gone sync.WaitGroup
 				for range tt.conns {
@@ -197,7 +197,7 @@ func TestSlowSenders(t *testing.T) {
 // fault: W-09. A slow body of one who has the token takes one of the places where bodies are
 // read; where all are taken the others are told to come again.
 func TestSlowBodies(t *testing.T) {
-	serving(t, func(t *testing.T, l *pipes, target string) {
+	served(t, func(t *testing.T, l *pipes, target string) {
 		for range maxBodies {
 			c := l.dial()
 			defer c.Close()
@@ -242,7 +242,7 @@ func TestShapes(t *testing.T) {
 		"something else": {func(string) string { return "\x16\x03\x01\x02\x00\x01\r\n\r\n" }, 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			serving(t, func(t *testing.T, l *pipes, target string) {
+			served(t, func(t *testing.T, l *pipes, target string) {
 				c := l.dial()
 				defer c.Close()
 				if code := send(c, strings.NewReader(tt.text(target))); code != tt.want {
@@ -252,7 +252,7 @@ func TestShapes(t *testing.T) {
 		})
 	}
 	t.Run("pipelined", func(t *testing.T) {
-		serving(t, func(t *testing.T, l *pipes, target string) {
+		served(t, func(t *testing.T, l *pipes, target string) {
 			c := l.dial()
 			defer c.Close()
 			go io.WriteString(c, strings.Repeat(head(target, small)+"{}", 100))

@@ -128,7 +128,7 @@ func (c *Catalog) bindFile(f *file) {
 func (c *Catalog) stream(f gitstore.File, d imagestream.Document) *Stream {
 	d.Name.Namespace = c.namespace(f.Path, d.Name.Namespace)
 	s := &Stream{Document: d, Path: f.Path, Blob: f.Blob, Settings: c.Config.For(f.Path, d.Name.Namespace)}
-	s.inSpec, s.inStatus = byName(d.Spec.Tags, specName), byName(d.Status.Tags, recordName)
+	s.place()
 	s.wants = c.wants(s)
 	return s
 }

@@ -59,6 +59,7 @@ type Stream struct {
 	Settings             config.Settings
 	wants                []want // what may be asked for it
 	inSpec, inStatus     places // of Spec.Tags and Status.Tags
+	tags                 int    // that one of them names, or both
 
 	seed    []byte              // the file that it would begin with, where it has none yet
 	base    *Stream             // as the branch has it, where Status counts what is in review, too

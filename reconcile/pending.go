@@ -36,7 +36,7 @@ func (c *Catalog) with(p pending, now time.Time) *Catalog {
 		o.base, o.pending = s, events
 		o.Status = s.Document.After(events, imagestream.Options{Now: now, History: s.Settings.History})
 		brief(&o.Document)
-		o.inStatus = byName(o.Status.Tags, recordName)
+		o.place()
 		o.wants = c.wants(&o)
 		over.Streams[i], over.byName[s.Name] = &o, &o
 		over.overlaid = append(over.overlaid, &o)

@@ -36,6 +36,17 @@ func lookUp[T any](p places, list []T, name func(*T) string, wanted string) *T {
 func specName(t *imagestream.Tag) string          { return t.Name }
 func recordName(st *imagestream.TagStatus) string { return st.Tag }
 
+// place notes where tags stand.
+func (s *Stream) place() {
+	s.inSpec, s.inStatus = byName(s.Spec.Tags, specName), byName(s.Status.Tags, recordName)
+	s.tags = len(s.Spec.Tags)
+	for i := range s.Status.Tags {
+		if s.specTag(s.Status.Tags[i].Tag) == nil { // pushed, or listed
+			s.tags++
+		}
+	}
+}
+
 // specTag is what spec says of a tag, nil where it does not name it.
 func (s *Stream) specTag(name string) *imagestream.Tag {
 	return lookUp(s.inSpec, s.Spec.Tags, specName, name)

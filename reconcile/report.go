@@ -97,7 +97,7 @@ func (r *Reconciler) summary(cat *Catalog, plan Plan, held Held, later []Deferre
 		Proposals: undone(r.report.Proposals), ArrivalsErr: r.report.ArrivalsErr,
 	}
 	for _, s := range cat.Streams {
-		rep.Tags += len(s.Spec.Tags)
+		rep.Tags += s.tags
 	}
 	rep.Unresolved = plan.Recorded.Unresolved()
 	for tag, st := range r.mem.loud {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/towpath/towpath/config"
 	"github.com/towpath/towpath/hooks"
+	"github.com/towpath/towpath/internal/serving"
 	"github.com/towpath/towpath/reconcile"
 	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
@@ -93,21 +93,9 @@ func registryFix(s config.Served, err error) string {
 // serve answers until the context ends; then what is under way may finish, for a while.
 func (d *dock) serve(ctx context.Context, ln net.Listener) error {
 	server := integrated.Server(d.registry)
-	server.ErrorLog = log.New(io.Discard, "", 0) // it would repeat what strangers send
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ln) }()
-	select {
-	case err := <-ended:
-		return errors.Join(fmt.Errorf("serving the registry: %w", err), d.registry.Close())
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), dockGrace)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		server.Close() // what did not finish in time is cut off; a client goes on with it later
-	}
-	<-ended
-	return d.registry.Close()
+	server.ErrorLog = log.New(io.Discard, "", 0)     // it would repeat what strangers send
+	err := serving.Until(ctx, server, ln, dockGrace) // a client goes on with what is cut off later
+	return errors.Join(err, d.registry.Close())
 }
 
 // answered is what became of requests, for the metrics.

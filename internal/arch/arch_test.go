@@ -39,7 +39,7 @@ var floors = map[string]int{
 	"examples":    4,
 	"cmd/towpath": 6,
 
-	"internal/headroom": 0,
+	"internal/headroom": 0, "internal/serving": 0,
 
 	"internal/arch": 7, "internal/bench": 7, "internal/corpus": 7, "internal/seeds": 7, "internal/spent": 7,
 }
@@ -60,8 +60,8 @@ var may = map[string]struct {
 	"config":                {[]string{"yamledit", "window", "spelling", "imagestream"}, "bytes in, values and problems out; it opens nothing"},
 	"trigger":               {[]string{"yamledit", "spelling", "imagestream"}, "a site is in a file; commits and registries are not its business"},
 	"reconcile":             {[]string{"yamledit", "policy", "window", "imagestream", "config", "trigger", "gitstore", "registry", "forge"}, "the line: pure packages and contracts, no implementation by name"},
-	"web":                   {nil, "it shows what it is handed, and can change nothing"},
-	"hooks":                 {[]string{"registry"}, "it knows payloads; whose they are, and what follows, is not its business"},
+	"web":                   {[]string{"internal/serving"}, "it shows what it is handed, and can change nothing"},
+	"hooks":                 {[]string{"registry", "internal/serving"}, "it knows payloads; whose they are, and what follows, is not its business"},
 	"notify":                {nil, "it tells others what it is handed, and decides nothing"},
 	"gitstore/gogit":        {[]string{"gitstore"}, "a store knows no YAML and no images"},
 	"gitstore/memory":       {[]string{"gitstore"}, "a store knows no YAML and no images"},
@@ -82,6 +82,7 @@ var may = map[string]struct {
 	"forge/gitea/giteatest": {nil, "a real forge for tests"},
 	"examples":              {nil, "files for people to copy"},
 	"internal/headroom":     {nil, "it knows the heap"},
+	"internal/serving":      {nil, "it knows listeners"},
 	"internal/seeds":        {nil, "for tests alone"},
 	"internal/spent":        {nil, "for tests alone"},
 }
