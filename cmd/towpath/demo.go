@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -25,6 +26,7 @@ import (
 	"github.com/towpath/towpath/gitstore"
 	"github.com/towpath/towpath/gitstore/gogit"
 	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
 )
 
@@ -37,8 +39,9 @@ func newDemo(a *app) *cobra.Command {
 		Use: "demo", Short: "See it work, on this machine alone", Args: cobra.NoArgs,
 		Long: `Make a bare Git repository from examples/quickstart and a registry on loopback, push an
 image, and run the daemon over both: first the status commit, then the trigger commit. Push
-a newer image under the same tag, and watch both again. Everything is removed at the end,
-unless --keep leaves it running to play with.`,
+a newer image under the same tag, and watch both again. At last push an image that no stream
+names to towpath's own registry, and see its stream appear. Everything is removed at the
+end, unless --keep leaves it running to play with.`,
 		Example: "  towpath demo\n  towpath demo --keep",
 	}
 	c.Flags().BoolVar(&keep, "keep", false, "leave it running until interrupted")
@@ -54,11 +57,12 @@ unless --keep leaves it running to play with.`,
 	return c
 }
 
-// demo is a repository, a registry and a daemon, all on this machine.
+// demo is a repository, a registry and a daemon with a registry of its own, all on this machine.
 type demo struct {
 	out        io.Writer
 	dir, repo  string
 	host, conf string
+	own        net.Listener          // of the daemon's registry
 	commits    chan reconcile.Report // of passes that committed
 }
 
@@ -70,12 +74,16 @@ func (d *demo) play(ctx context.Context, a *app, keep bool) error {
 		return err
 	}
 	defer stopped()
+	if d.own, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	defer d.own.Close()
 	if err := d.makeRepository(); err != nil {
 		return err
 	}
 	d.say("A bare Git repository with an image stream and a Deployment that follows it: %s", d.repo)
 	d.say("A registry: http://%s", d.host)
-	digest, err := d.push("1.4", "the first build")
+	digest, err := push(d.host+"/team1/web:1.4", "the first build")
 	if err != nil {
 		return err
 	}
@@ -86,14 +94,21 @@ func (d *demo) play(ctx context.Context, a *app, keep bool) error {
 		return err
 	}
 	d.say("Started the daemon. It asks the registry, and commits:")
-	if err := d.watch(ctx, ended); err != nil {
+	if err := d.watch(ctx, ended, reconcile.TriggerCommit); err != nil {
 		return err
 	}
-	if digest, err = d.push("1.4", "a newer build"); err != nil {
+	if digest, err = push(d.host+"/team1/web:1.4", "a newer build"); err != nil {
 		return err
 	}
 	d.say("Pushed a newer image under the same tag: %s. The daemon notices:", shortDigest(digest))
-	if err := d.watch(ctx, ended); err != nil {
+	if err := d.watch(ctx, ended, reconcile.TriggerCommit); err != nil {
+		return err
+	}
+	if _, err = push(d.own.Addr().String()+"/demo/api:1.0", "another program"); err != nil {
+		return err
+	}
+	d.say("Pushed %s/demo/api:1.0 to towpath's own registry. No stream names it, so it makes one, at once:", d.own.Addr())
+	if err := d.watch(ctx, ended, reconcile.StatusCommit); err != nil {
 		return err
 	}
 	if keep {
@@ -133,6 +148,9 @@ func (d *demo) makeRepository() error {
 		}
 		src, err := examples.Quickstart.ReadFile(path)
 		text := strings.ReplaceAll(string(src), examples.QuickstartHost, d.host)
+		if e.Name() == reconcile.ConfigPath {
+			text += fmt.Sprintf("registry: # towpath's own\n  host: %s\n  streams: {demo: streams} # where a first push makes a stream\n", d.own.Addr())
+		}
 		files = append(files, gitstore.Edit{Path: strings.TrimPrefix(path, "quickstart/"), Content: []byte(text)})
 		return err
 	})
@@ -148,9 +166,9 @@ func (d *demo) makeRepository() error {
 	return os.WriteFile(d.conf, []byte(conf), 0o600)
 }
 
-// push puts a small image into the registry, and returns its digest.
-func (d *demo) push(tag, content string) (string, error) {
-	ref, err := name.ParseReference(d.host+"/team1/web:"+tag, name.Insecure)
+// push puts a small image into a registry, and returns its digest.
+func push(reference, content string) (string, error) {
+	ref, err := name.ParseReference(reference, name.Insecure)
 	if err != nil {
 		return "", err
 	}
@@ -168,7 +186,7 @@ func (d *demo) push(tag, content string) (string, error) {
 	return digest.String(), err
 }
 
-// startDaemon runs what towpath run runs. The channel gets its end.
+// startDaemon runs what towpath run runs, with a registry. The channel gets its end.
 func (d *demo) startDaemon(ctx context.Context, a *app) (<-chan error, error) {
 	run := *a
 	run.configFile, run.repo, run.branch, run.cacheDir, run.logLevel = d.conf, "", "", "", "warn"
@@ -183,22 +201,28 @@ func (d *demo) startDaemon(ctx context.Context, a *app) (<-chan error, error) {
 			d.commits <- rep
 		}
 	}
+	own, err := integrated.New(ctx, integrated.Options{Guide: counter.Guide{Reconciler: r}, Logger: run.log})
+	if err != nil {
+		return nil, errors.Join(err, r.Store.Close())
+	}
+	r.Arrivals = own
+	dock := dock{own, d.own}
 	ended := make(chan error, 1)
 	go func() {
 		defer r.Store.Close()
-		ended <- r.Run(ctx)
+		ended <- runBeside(ctx, r.Run, []server{{d.own, dock.serve}})
 	}()
 	return ended, nil
 }
 
-// watch prints commits until a trigger commit came.
-func (d *demo) watch(ctx context.Context, ended <-chan error) error {
+// watch prints commits until one of a kind came.
+func (d *demo) watch(ctx context.Context, ended <-chan error, kind reconcile.CommitKind) error {
 	patience := time.NewTimer(demoPatience)
 	defer patience.Stop()
 	for {
 		select {
 		case rep := <-d.commits:
-			if d.show(rep) {
+			if d.show(rep, kind) {
 				return nil
 			}
 		case err := <-ended:
@@ -211,9 +235,8 @@ func (d *demo) watch(ctx context.Context, ended <-chan error) error {
 	}
 }
 
-// show prints a pass's commits, and reports whether a trigger commit was among
-// them.
-func (d *demo) show(rep reconcile.Report) (triggered bool) {
+// show prints a pass's commits, and reports whether one of a kind was among them.
+func (d *demo) show(rep reconcile.Report, kind reconcile.CommitKind) (seen bool) {
 	for i, c := range rep.Commits {
 		fmt.Fprintf(d.out, "\n%s %s\n", c.Rev.Short(), c.Subject)
 		for _, line := range strings.SplitAfter(diffOf(rep.Planned[i]), "\n") {
@@ -221,10 +244,10 @@ func (d *demo) show(rep reconcile.Report) (triggered bool) {
 				fmt.Fprint(d.out, "    ", line)
 			}
 		}
-		triggered = triggered || c.Kind == reconcile.TriggerCommit
+		seen = seen || c.Kind == kind
 	}
 	fmt.Fprintln(d.out)
-	return triggered
+	return seen
 }
 
 func (d *demo) invite() {
@@ -232,6 +255,7 @@ func (d *demo) invite() {
 	fmt.Fprintf(d.out, `    git clone %[1]s            edit streams/ or deploy/, commit and push
     git -C %[1]s log -p main   what towpath did
     crane push --insecure image.tar %[2]s/team1/web:1.4   or docker, podman, skopeo: any client
+    crane push --insecure image.tar %[4]s/demo/NAME:TAG   towpath's own registry: it makes the stream
     towpath status --sites --config %[3]s
-`, d.repo, d.host, d.conf)
+`, d.repo, d.host, d.conf, d.own.Addr())
 }

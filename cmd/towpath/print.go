@@ -69,7 +69,11 @@ func printProblems(w io.Writer, problems []imagestream.Problem) {
 func diffOf(w reconcile.Write) string {
 	var b strings.Builder
 	for _, e := range w.Commit.Edits {
-		d := string(diff.Diff(quoted("a/"+e.Path), w.Before[e.Path], quoted("b/"+e.Path), e.Content))
+		from, before := "/dev/null", w.Before[e.Path]
+		if before != nil {
+			from = quoted("a/" + e.Path)
+		}
+		d := string(diff.Diff(from, before, quoted("b/"+e.Path), e.Content))
 		_, d, _ = strings.Cut(d, "\n") // its own "diff" line
 		b.WriteString(d)
 	}
