@@ -17,7 +17,7 @@ import (
 )
 
 // issue writes a new certificate for 127.0.0.1 and its key, both as of a moment.
-func issue(t *testing.T, name, certFile, keyFile string, at time.Time) {
+func issue(t testing.TB, name, certFile, keyFile string, at time.Time) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

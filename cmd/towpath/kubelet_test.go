@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
@@ -38,7 +39,7 @@ type volume struct {
 // kubelet runs the first container of a manifest as it would run in a cluster:
 // with its arguments, its variables and its mounts, of which the root is node/.
 // Of the configuration only what names this machine is changed: the repository,
-// the port, and the registry that it allows. FILE NAME.
+// the ports, and the registry that it allows. FILE NAME.
 func (w *world) kubelet(args []string) {
 	src, err := os.ReadFile(filepath.Join("../..", args[0]))
 	w.ts.Check(err)
@@ -90,6 +91,17 @@ func (w *world) fill(dir string, v volume, config map[string]string, here *strin
 	case v.Secret != nil:
 		files["token"] = w.server.Password()
 		files[".dockerconfigjson"] = `{"auths": {}}`
+		if v.Secret.SecretName == "towpath-tls" {
+			issue(w.t, "registry.example.com", filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), time.Now())
+		}
+		own := w.ts.MkAbs(v.Secret.SecretName) // what the script made for it
+		if entries, err := os.ReadDir(own); err == nil {
+			for _, e := range entries {
+				text, err := os.ReadFile(filepath.Join(own, e.Name()))
+				w.ts.Check(err)
+				files[e.Name()] = string(text)
+			}
+		}
 	}
 	for name, text := range files {
 		w.ts.Check(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
@@ -108,5 +120,6 @@ func (w *world) local(config string) string {
 		}
 		config = strings.Replace(config, change[0], change[1], 1)
 	}
+	config = strings.Replace(config, `listen: ":5000"`, "listen: 127.0.0.1:0", 1)
 	return config + fmt.Sprintf("registries:\n  - host: %s\n    insecure: true\n", w.images.host)
 }
