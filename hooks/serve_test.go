@@ -99,22 +99,24 @@ func body(n int) string { return `{"x":"` + strings.Repeat("x", n-len(`{"x":""}`
 
 // fault: W-08. 2 MiB and no byte more, however its length is told, and in time.
 func TestSizes(t *testing.T) {
+	const most = 2_097_152 // 2 MiB
 	chunk := fmt.Sprintf("10000\r\n%s\r\n", strings.Repeat("x", 0x10000))
 	for name, tt := range map[string]struct {
 		more string
 		body io.Reader
 		want int
 	}{
-		"2 MiB":           {fmt.Sprintf("Content-Length: %d\r\n", maxBody), strings.NewReader(body(maxBody)), 202},
-		"a byte more":     {fmt.Sprintf("Content-Length: %d\r\n", maxBody+1), strings.NewReader(body(maxBody + 1)), 413},
-		"in chunks":       {"Transfer-Encoding: chunked\r\n", strings.NewReader(fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", maxBody, body(maxBody))), 202},
-		"chunks, more":    {"Transfer-Encoding: chunked\r\n", strings.NewReader(fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", maxBody+1, body(maxBody+1))), 413},
+		"2 MiB":           {fmt.Sprintf("Content-Length: %d\r\n", most), strings.NewReader(body(most)), 202},
+		"a byte more":     {fmt.Sprintf("Content-Length: %d\r\n", most+1), strings.NewReader(body(most + 1)), 413},
+		"in chunks":       {"Transfer-Encoding: chunked\r\n", strings.NewReader(fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", most, body(most))), 202},
+		"chunks, more":    {"Transfer-Encoding: chunked\r\n", strings.NewReader(fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", most+1, body(most+1))), 413},
 		"endless chunks":  {"Transfer-Encoding: chunked\r\n", &endless{text: chunk}, 413},
 		"a huge length":   {"Content-Length: 9223372036854775807\r\n", &endless{text: "x"}, 413},
 		"no such length":  {"Content-Length: -1\r\n", &endless{text: "x"}, 400},
 		"two lengths":     {"Content-Length: 2\r\nContent-Length: 3\r\n", strings.NewReader("{}"), 400},
 		"length too long": {"Content-Length: 3\r\n", strings.NewReader("{}"), 408},
 		"nothing comes":   {"Content-Length: 2\r\nExpect: 100-continue\r\n", strings.NewReader(""), 100},
+		"refused unread":  {"Content-Length: 2097153\r\nExpect: 100-continue\r\n", strings.NewReader(""), 413},
 		"other expected":  {"Content-Length: 2\r\nExpect: something\r\n", strings.NewReader("{}"), 417},
 	} {
 		t.Run(name, func(t *testing.T) {
