@@ -35,6 +35,7 @@ func TestIsLocal(t *testing.T) {
 	}
 }
 
+// fault: E-05
 // The gate asks that of every request.
 func TestOnlyLocalWithoutUsers(t *testing.T) {
 	t.Parallel()

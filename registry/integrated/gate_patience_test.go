@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -49,6 +52,73 @@ func TestBodyThatNeverComes(t *testing.T) {
 		}
 	}
 }
+
+// fault: W-09
+// Nor does an answer wait for a body that nobody wants: net/http reads what is left of it before it
+// sends one that is large.
+func TestLargeAnswerBesideABodyThatNeverComes(t *testing.T) {
+	t.Parallel()
+	d := doorTo(t, nil)
+	layer := d.blob(t, "alice", "team1/web", strings.Repeat("a layer ", 10_000))
+	d.r.gate.patience = 300 * time.Millisecond
+	auth := "Authorization: Bearer " + d.secrets["robot1"] + "\r\n"
+	if got := announce(t, d.Listener.Addr().String(), "GET /v2/team1/web/blobs/"+layer+" HTTP/1.1\r\n"+auth, 10*time.Second); got != 200 {
+		t.Errorf("got %d", got)
+	}
+}
+
+// fault: W-09
+// A client that sends its headers a byte at a time is cut off, and so is one that sends nothing
+// behind an answer.
+func TestHeadersThatNeverCome(t *testing.T) {
+	for what, said := range map[string]string{"nothing": "", "half": "GET /v2/ HTTP/1.1\r\nHost:", "between two": "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			s := Server(http.NotFoundHandler())
+			s.ErrorLog = log.New(io.Discard, "", 0)
+			go s.Serve(&oneConn{far, make(chan struct{})})
+			start := time.Now()
+			var client sync.WaitGroup
+			client.Go(func() {
+				_, err := io.WriteString(near, said)
+				for ; what == "half" && err == nil; time.Sleep(time.Second) {
+					_, err = io.WriteString(near, " ")
+				}
+			})
+			ended := make(chan struct{})
+			go func() { io.Copy(io.Discard, near); close(ended) }()
+			select {
+			case <-ended:
+			case <-time.After(time.Hour):
+				t.Errorf("%s: the connection is held", what)
+				near.Close()
+			}
+			if took := time.Since(start); took > 2*time.Minute || what != "between two" && took > 11*time.Second {
+				t.Errorf("%s: cut off after %v", what, took)
+			}
+			s.Close()
+			client.Wait()
+		})
+	}
+}
+
+// A oneConn is a listener to which one client comes.
+type oneConn struct {
+	net.Conn
+	closed chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if c := l.Conn; c != nil {
+		l.Conn = nil
+		return c, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *oneConn) Close() error   { close(l.closed); return nil }
+func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 // fault: W-09
 // While it does not end it counts, and who has too many is turned away at once.

@@ -57,6 +57,11 @@ func TestNamesThatAreRefused(t *testing.T) {
 		"/v2/team1/_uploads/tags/list":                               false,
 		"/v2/_manifests/web/tags/list":                               false,
 		"/v2/team1/_uploads":                                         false,
+		"/v2/team1/_manifests":                                       false,
+		"/v2/team1/_layers":                                          false,
+		"/v2/team1/../web":                                           false,
+		"/v2/team1/./web":                                            false,
+		"/v2/team1//web":                                             false,
 		"/v2/team1/web-/tags/list":                                   false,
 		"/v2/team1/we..b/tags/list":                                  false,
 		"/v2/team1/we___b/tags/list":                                 false,
@@ -88,6 +93,30 @@ func TestNamesThatAreRefused(t *testing.T) {
 		if got, bad := routeOf(path, true); bad == nil || bad.status != http.StatusNotFound {
 			t.Errorf("%s: got %+v, %+v; want 404", path, got, bad)
 		}
+	}
+}
+
+// fault: E-05
+// The gate understands a path as it was sent, of a client that has every right: what is escaped is no
+// name, and beside streams only what can be a stream's is one.
+func TestNamesAtTheGate(t *testing.T) {
+	d := doorTo(t, &fakeGuide{})
+	m := d.image(t, "alice", "team1/web", "one")
+	for _, name := range []string{"team1%2fweb", "team1/%77eb", "team1/../web", "team1/%2e%2e/team1/web", "team1//web", "team1/Web", "team1/web/sub", "team1/we_b", "team1/_uploads", "team1/" + strings.Repeat("a", 250)} {
+		at := "/v2/" + name
+		for _, ask := range [][2]string{{"GET", "/tags/list"}, {"GET", "/manifests/1.0"}, {"PUT", "/manifests/1.0"}, {"POST", "/blobs/uploads/"}} {
+			if got := d.as(t, "alice", ask[0], at+ask[1], m, "Content-Type", imageType); got.status != 400 || !strings.Contains(got.body, "NAME_INVALID") {
+				t.Errorf("%s %s%s: got %d %s", ask[0], at, ask[1], got.status, got.body)
+			}
+		}
+	}
+	for _, tag := range []string{".hidden", "-x", "a%20b", "%31.0", strings.Repeat("a", 129)} {
+		if got := d.as(t, "alice", "PUT", "/v2/team1/web/manifests/"+tag, m, "Content-Type", imageType); got.status != 400 {
+			t.Errorf("tag %s: got %d %s", tag, got.status, got.body)
+		}
+	}
+	if d.marks.all != nil {
+		t.Errorf("marked: %v", d.marks.all)
 	}
 }
 
