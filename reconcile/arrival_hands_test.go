@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -290,6 +291,36 @@ func TestOlderHandsKeepNoPushBack(t *testing.T) {
 		if got["team1/old:v1"] != atHost("team1/old:v1", "new") || got["team1/web:v1"] != atHost("team1/web:v1", "one") {
 			t.Errorf("on record are %v", got)
 		}
+	})
+}
+
+// What was taken back comes when it is pushed again after that, also where a new process sees all of it at once.
+func TestPushAgainOfWhatWasTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, arrivals := memory.New(map[string]string{".towpath.yaml": pushConfig}), &registrymemory.Arrivals{}
+		store.Now = time.Now
+		var before memory.Tree
+		push := func(word string) {
+			arrivals.Push("team1", "web", "v1", registrymemory.Digest(word), time.Now())
+			before = store.Tree("main")
+			time.Sleep(time.Minute)
+			r := &reconcile.Reconciler{Store: store, Branch: "main", Reader: &registrymemory.Registry{}, Author: towpath, Arrivals: arrivals}
+			if _, err := r.Once(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := records(t, store)["team1/web:v1"]; got != atHost("team1/web:v1", word) {
+				t.Errorf("pushed was %s, and on record is %q", word, got)
+			}
+			time.Sleep(time.Minute)
+		}
+		push("one")
+		push("two")
+		store.Edit("main", "Revert two", func(tree memory.Tree) {
+			clear(tree)
+			maps.Copy(tree, before)
+		})
+		time.Sleep(time.Minute)
+		push("two")
 	})
 }
 
