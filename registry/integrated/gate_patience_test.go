@@ -72,32 +72,34 @@ func TestLargeAnswerBesideABodyThatNeverComes(t *testing.T) {
 // behind an answer.
 func TestHeadersThatNeverCome(t *testing.T) {
 	for what, said := range map[string]string{"nothing": "", "half": "GET /v2/ HTTP/1.1\r\nHost:", "between two": "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"} {
-		synctest.Test(t, func(t *testing.T) {
-			near, far := net.Pipe()
-			s := Server(http.NotFoundHandler())
-			s.ErrorLog = log.New(io.Discard, "", 0)
-			go s.Serve(&oneConn{far, make(chan struct{})})
-			start := time.Now()
-			var client sync.WaitGroup
-			client.Go(func() {
-				_, err := io.WriteString(near, said)
-				for ; what == "half" && err == nil; time.Sleep(time.Second) {
-					_, err = io.WriteString(near, " ")
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				s := Server(http.NotFoundHandler())
+				s.ErrorLog = log.New(io.Discard, "", 0)
+				go s.Serve(&oneConn{far, make(chan struct{})})
+				start := time.Now()
+				var client sync.WaitGroup
+				client.Go(func() {
+					_, err := io.WriteString(near, said)
+					for ; what == "half" && err == nil; time.Sleep(time.Second) {
+						_, err = io.WriteString(near, " ")
+					}
+				})
+				ended := make(chan struct{})
+				go func() { io.Copy(io.Discard, near); close(ended) }()
+				select {
+				case <-ended:
+				case <-time.After(time.Hour):
+					t.Error("the connection is held")
+					near.Close()
 				}
+				if took := time.Since(start); took > 2*time.Minute || what != "between two" && took > 11*time.Second {
+					t.Errorf("cut off after %v", took)
+				}
+				s.Close()
+				client.Wait()
 			})
-			ended := make(chan struct{})
-			go func() { io.Copy(io.Discard, near); close(ended) }()
-			select {
-			case <-ended:
-			case <-time.After(time.Hour):
-				t.Errorf("%s: the connection is held", what)
-				near.Close()
-			}
-			if took := time.Since(start); took > 2*time.Minute || what != "between two" && took > 11*time.Second {
-				t.Errorf("%s: cut off after %v", what, took)
-			}
-			s.Close()
-			client.Wait()
 		})
 	}
 }
