@@ -2,16 +2,20 @@ package integrated
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -77,9 +81,19 @@ func TestManifestsThatAreRefused(t *testing.T) {
 	d := doorTo(t, guide)
 	whole := d.image(t, "alice", "team1/web", "one")
 	config, layer := digestOf(`{"architecture":"amd64","os":"linux"}`), digestOf("one")
-	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"platform":{"architecture":"amd64","os":"linux"}}`, imageType, digestOf(whole), len(whole))
-	index := `{"schemaVersion":2,"mediaType":"` + indexType + `","manifests":[` + child + `]}`
+	// Where they are pushed is all that they name, so that nothing else is wrong with them.
+	inner := strings.Replace(d.image(t, "alice", "team1/api", "one"), "{", `{"annotations":{"is":"inner"},`, 1)
+	d.want(t, 201, "alice", "PUT", "/v2/team1/api/manifests/"+digestOf(inner), inner, "Content-Type", imageType)
+	index := listOf(inner)
 	elsewhere := d.blob(t, "bob", "team2/web", "a layer of team2")
+	passed := 0
+	next := d.r.gate.next
+	d.r.gate.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			passed++
+		}
+		next.ServeHTTP(w, r)
+	})
 	with := func(more string) string { return strings.TrimSuffix(whole, "}") + "," + more + "}" }
 	for name, c := range map[string]struct {
 		contentType, body string
@@ -89,7 +103,7 @@ func TestManifestsThatAreRefused(t *testing.T) {
 		"a layer that is missing":  {imageType, manifestOf(config, 37, digestOf("never"), 5), 400},
 		"a config that is missing": {imageType, manifestOf(digestOf("never"), 5, layer, 3), 400},
 		"a layer of another":       {imageType, manifestOf(config, 37, elsewhere, 16), 400},
-		"a child that is missing":  {indexType, index, 400},
+		"a child that is missing":  {indexType, listOf(whole), 400},
 		"an image and an index":    {imageType, with(`"manifests":[]`), 400},
 		"an index and an image":    {indexType, strings.TrimSuffix(index, "}") + `,"layers":[]}`, 400},
 		"an index with a config":   {indexType, strings.TrimSuffix(index, "}") + `,"config":{}}`, 400},
@@ -117,7 +131,10 @@ func TestManifestsThatAreRefused(t *testing.T) {
 				if !strings.Contains(got.body, "MANIFEST_BLOB_UNKNOWN") {
 					t.Errorf("%s: got %s", name, got.body)
 				}
+			} else if passed > 0 {
+				t.Errorf("%s: only distribution refused it", name)
 			}
+			passed = 0
 			if got.status != c.status {
 				t.Errorf("%s: got %d %s, want %d", name, got.status, got.body, c.status)
 			}
@@ -128,11 +145,13 @@ func TestManifestsThatAreRefused(t *testing.T) {
 	if d.marks.all != nil || guide.arrived != 0 {
 		t.Errorf("marked: %v, arrived %d", d.marks.all, guide.arrived)
 	}
-	d.want(t, 404, "alice", "GET", "/v2/team1/api/tags/list", "")
+	if got := d.as(t, "alice", "GET", "/v2/team1/api/tags/list", ""); strings.Contains(got.body, "1.0") {
+		t.Errorf("tagged: %s", got.body)
+	}
 
 	// And what is whole is taken, up to 4 MiB exactly.
 	d.want(t, 201, "alice", "PUT", "/v2/team1/web/manifests/1.0", whole, "Content-Type", imageType+"; charset=utf-8")
-	d.want(t, 201, "alice", "PUT", "/v2/team1/web/manifests/2.0", index, "Content-Type", indexType)
+	d.want(t, 201, "alice", "PUT", "/v2/team1/api/manifests/2.0", index, "Content-Type", indexType)
 	full := whole + strings.Repeat(" ", mostManifest-len(whole))
 	d.want(t, 201, "alice", "PUT", "/v2/team1/web/manifests/3.0", full, "Content-Type", imageType)
 }
@@ -178,6 +197,17 @@ func TestImmutableTagAtOnce(t *testing.T) {
 	for i := range 8 {
 		images = append(images, d.image(t, "alice", "team1/web", fmt.Sprint("layer ", i)))
 	}
+	// The first that is written down goes on when all others have come as far as they may.
+	var marked atomic.Int32
+	d.r.gate.marks = slowMarker{d.marks, func() {
+		marked.Add(1)
+		for end := time.Now().Add(10 * time.Second); marked.Load() == 1 && d.wanting("team1/web") < len(images); runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Error("the others did not come")
+				return
+			}
+		}
+	}}
 	statuses := make([]int, len(images))
 	var all sync.WaitGroup
 	for i, m := range images {
@@ -193,6 +223,28 @@ func TestImmutableTagAtOnce(t *testing.T) {
 	if len(d.marks.all) != 1 {
 		t.Errorf("marked: %v", d.marks.all)
 	}
+}
+
+// A slowMarker does something before it writes down.
+type slowMarker struct {
+	marker
+	before func()
+}
+
+func (m slowMarker) mark(ctx context.Context, repository, tag, digest string) error {
+	m.before()
+	return m.marker.mark(ctx, repository, tag, digest)
+}
+
+// wanting is how many requests hold a repository, or wait for it.
+func (d *door) wanting(repository string) int {
+	l := &d.r.gate.tags
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.held[repository]; h != nil {
+		return h.want
+	}
+	return 0
 }
 
 // fault: E-07

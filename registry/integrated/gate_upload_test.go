@@ -2,8 +2,10 @@ package integrated
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +108,26 @@ func TestManyUploads(t *testing.T) {
 	d.begin(t, "robot1", "team1/web")
 }
 
+// fault: E-04
+// However many principals there are, and however much each may: ten thousand uploads are open.
+func TestUploadsOfAll(t *testing.T) {
+	s, now := newSessions(100), time.Now()
+	for i := range mostSessions {
+		owner := fmt.Sprint(i / 100)
+		if _, bad := s.reserve(owner, now); bad != nil {
+			t.Fatalf("%d: %+v", i, bad)
+		}
+		s.begun(owner, &session{id: fmt.Sprint(i), owner: owner, used: now})
+	}
+	if _, bad := s.reserve("one more", now); bad == nil || bad.status != http.StatusTooManyRequests {
+		t.Errorf("got %+v", bad)
+	}
+	s.done(s.open["7"], true, now)
+	if _, bad := s.reserve("one more", now); bad != nil {
+		t.Errorf("after one ended: %+v", bad)
+	}
+}
+
 // direct is a request without a connection.
 func direct(ctx context.Context, d *door, who, method, path string) *kept {
 	r := bare(ctx, method, path, nil)
@@ -185,6 +207,12 @@ func TestMount(t *testing.T) {
 		"mount=" + digestOf("nothing") + "&from=team1/web", "mount=" + secret + "&from=team1/web",
 	} {
 		d.want(t, 202, "alice", "POST", "/v2/team1/api/blobs/uploads/?"+query, "")
+	}
+	for _, from := range []string{"team2/web", "../team2/web", "team1/../team2/web", "team1/./web", "team1//web", "team1/web/"} {
+		a := ask{query: url.Values{"mount": {secret}, "from": {from}}, from: principal{name: "alice"}}
+		if passed := d.r.gate.mountable(a); passed != nil {
+			t.Errorf("from %q goes on as %v", from, passed)
+		}
 	}
 	d.want(t, 400, "alice", "POST", "/v2/team1/api/blobs/uploads/?mount="+secret+"&from=team1/web&from=team2/web", "")
 	for _, repository := range []string{"team1/api", "team1/web"} {
