@@ -117,6 +117,7 @@ func TestManifestsThatAreRefused(t *testing.T) {
 		"OCI said Docker":          {"application/vnd.docker.distribution.manifest.v2+json", whole, 400},
 		"schema 1":                 {"application/vnd.docker.distribution.manifest.v1+json", `{"schemaVersion":1,"fsLayers":[]}`, 400},
 		"with schema 1":            {imageType, with(`"fsLayers":[]`), 400},
+		"with its history":         {imageType, with(`"history":[]`), 400},
 		"no type":                  {"", whole, 400},
 		"a type of anything":       {"application/json", whole, 400},
 		"nothing":                  {imageType, "", 400},
@@ -201,7 +202,7 @@ func TestImmutableTagAtOnce(t *testing.T) {
 	var marked atomic.Int32
 	d.r.gate.marks = slowMarker{d.marks, func() {
 		marked.Add(1)
-		for end := time.Now().Add(10 * time.Second); marked.Load() == 1 && d.wanting("team1/web") < len(images); runtime.Gosched() {
+		for end := time.Now().Add(10 * time.Second); marked.Load() == 1 && d.r.gate.tags.wanting("team1/web") < len(images); runtime.Gosched() {
 			if time.Now().After(end) {
 				t.Error("the others did not come")
 				return
@@ -236,12 +237,11 @@ func (m slowMarker) mark(ctx context.Context, repository, tag, digest string) er
 	return m.marker.mark(ctx, repository, tag, digest)
 }
 
-// wanting is how many requests hold a repository, or wait for it.
-func (d *door) wanting(repository string) int {
-	l := &d.r.gate.tags
+// wanting is how many hold a name, or wait for it.
+func (l *locks) wanting(name string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if h := l.held[repository]; h != nil {
+	if h := l.held[name]; h != nil {
 		return h.want
 	}
 	return 0
@@ -356,6 +356,46 @@ func TestDeleteBesidePushes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// fault: E-11
+//
+// A manifest is deleted at the moment in which its tag would be linked: that waits for the other.
+func TestDeleteBetweenManifestAndTag(t *testing.T) {
+	d := newDisk()
+	r := openOn(t, d, Options{})
+	defer r.Close()
+	one := newPicture("one", 100)
+	if err := one.push(r, repository, "1.0"); err != nil {
+		t.Fatal(err)
+	}
+	var deleted chan struct{}
+	d.hook = func(_, name string) error {
+		if deleted != nil || !strings.Contains(name, "/_manifests/tags/2.0") {
+			return nil
+		}
+		deleted = make(chan struct{})
+		go func() {
+			defer close(deleted)
+			do(r, "DELETE", "/v2/"+repository+"/manifests/"+one.digest(), nil)
+		}()
+		for end := time.Now().Add(10 * time.Second); r.changes.wanting(repository) < 2 && time.Now().Before(end); runtime.Gosched() {
+			select {
+			case <-deleted:
+				return nil
+			default:
+			}
+		}
+		return nil
+	}
+	if w := do(r, "PUT", "/v2/"+repository+"/manifests/2.0", one.manifest); w.Code != 201 {
+		t.Errorf("the push: %d %s", w.Code, w.Body)
+	}
+	if deleted == nil {
+		t.Fatal("nothing was linked")
+	}
+	<-deleted
+	whole(t, r, repository)
 }
 
 // What is pulled may be asked in parts, and only if it changed.
