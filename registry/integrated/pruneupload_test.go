@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -65,4 +66,47 @@ func TestNoUploadLandsInAPrune(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.want(t, 404, "alice", "HEAD", "/v2/team1/web/blobs/"+digestOf("a layer"), "")
+}
+
+// fault: E-11
+// While garbage is collected nothing else is linked either, and nothing deleted: not a manifest, by
+// tag or by digest, and not a blob of another repository.
+func TestNothingIsLinkedInAPrune(t *testing.T) {
+	d := doorTo(t, nil, func(r *Rules) { r.Delete = true })
+	pushed := d.push(t, "alice", "team1/web", "1.0", "one")
+	m := d.image(t, "alice", "team1/web", "two")
+	ask := func(ctx context.Context, method, target, body string) int {
+		req := httptest.NewRequestWithContext(ctx, method, "/v2/team1/"+target, strings.NewReader(body))
+		req.SetBasicAuth("alice", d.secrets["alice"])
+		req.Header.Set("Content-Type", imageType)
+		w := httptest.NewRecorder()
+		d.r.ServeHTTP(w, req)
+		return w.Code
+	}
+	held := errors.New("held")
+	for what, c := range map[string][3]string{
+		"a tag":      {"PUT", "web/manifests/2.0", m},
+		"a manifest": {"PUT", "web/manifests/" + digestOf(m), m},
+		"a mount":    {"POST", "api/blobs/uploads/?mount=" + digestOf("one") + "&from=team1/web", ""},
+		"a deletion": {"DELETE", "web/manifests/" + pushed, ""},
+	} {
+		err := d.r.hold.alone(t.Context(), func() error {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			time.AfterFunc(300*time.Millisecond, cancel) // who does not wait has answered by then
+			if got := ask(ctx, c[0], c[1], c[2]); got < 400 {
+				t.Errorf("%s: %d", what, got)
+			}
+			return held
+		})
+		if err != held {
+			t.Fatal(err)
+		}
+	}
+	d.want(t, 404, "alice", "HEAD", "/v2/team1/web/manifests/2.0", "")
+	d.want(t, 404, "alice", "HEAD", "/v2/team1/api/blobs/"+digestOf("one"), "")
+	d.want(t, 200, "alice", "GET", "/v2/team1/web/manifests/1.0", "", "Accept", imageType)
+	if got := ask(t.Context(), "PUT", "web/manifests/2.0", m); got != http.StatusCreated {
+		t.Errorf("afterwards: %d", got)
+	}
 }
