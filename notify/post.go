@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/towpath/towpath/internal/authorities"
 )
 
 // An Endpoint is where a receiver listens. Files are read for each event, so that what was
@@ -40,7 +41,7 @@ const (
 
 // newClient follows no redirect: what is sent, and with which secret, is for one address alone.
 func newClient(caFile string) (*http.Client, error) {
-	roots, err := authorities(caFile)
+	roots, err := authorities.Read(caFile)
 	if err != nil {
 		return nil, err
 	}
@@ -54,25 +55,6 @@ func newClient(caFile string) (*http.Client, error) {
 			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		},
 	}, nil
-}
-
-// authorities are the system's and those of a file; nil: the system's.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
-	}
-	return pool, nil
 }
 
 // address is where to send to.

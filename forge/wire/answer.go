@@ -12,7 +12,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -51,26 +50,6 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 		IdleConnTimeout:        idleDeadline,
 		ForceAttemptHTTP2:      true,
 	}
-}
-
-// authorities are the system's and those of a PEM file; nil, which means the system's,
-// without a file.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("ca-file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca-file %s: no certificate in it: write PEM", file)
-	}
-	return pool, nil
 }
 
 // An answer is in memory.

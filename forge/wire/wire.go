@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/forge"
+	"github.com/towpath/towpath/internal/authorities"
 )
 
 // Options say which API, and how to reach it.
@@ -48,7 +49,7 @@ func New(o Options) (*http.Client, error) {
 	if o.Token != nil && api.Scheme == "http" && !o.Insecure && !isLoopback(api.Hostname()) {
 		return nil, fmt.Errorf("%s is plain http, which would show the token to everybody on the way: write https, or let it answer at a loopback address", originOf(api))
 	}
-	roots, err := authorities(o.CAFile)
+	roots, err := authorities.Read(o.CAFile)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ var floors = map[string]int{
 	"examples":    4,
 	"cmd/towpath": 6,
 
-	"internal/headroom": 0, "internal/serving": 0,
+	"internal/headroom": 0, "internal/serving": 0, "internal/authorities": 0,
 
 	"internal/arch": 7, "internal/bench": 7, "internal/corpus": 7, "internal/seeds": 7, "internal/spent": 7,
 }
@@ -62,18 +62,18 @@ var may = map[string]struct {
 	"reconcile":             {[]string{"yamledit", "policy", "window", "imagestream", "config", "trigger", "gitstore", "registry", "forge"}, "the line: pure packages and contracts, no implementation by name"},
 	"web":                   {[]string{"internal/serving"}, "it shows what it is handed, and can change nothing"},
 	"hooks":                 {[]string{"registry", "internal/serving"}, "it knows payloads; whose they are, and what follows, is not its business"},
-	"notify":                {nil, "it tells others what it is handed, and decides nothing"},
+	"notify":                {[]string{"internal/authorities"}, "it tells others what it is handed, and decides nothing"},
 	"gitstore/gogit":        {[]string{"gitstore"}, "a store knows no YAML and no images"},
 	"gitstore/memory":       {[]string{"gitstore"}, "a store knows no YAML and no images"},
 	"gitstore/storetest":    {[]string{"gitstore", "gitstore/gittest", "gitstore/memory"}, "the contract of stores is about stores, and the worlds that other people change"},
 	"gitstore/gittest":      {nil, "real repositories for tests, for whatever store"},
-	"registry/remote":       {[]string{"registry"}, "a reader knows no streams and no Git"},
+	"registry/remote":       {[]string{"registry", "internal/authorities"}, "a reader knows no streams and no Git"},
 	"registry/memory":       {[]string{"registry"}, "a reader knows no streams and no Git"},
 	"registry/registrytest": {[]string{"registry"}, "the contract of readers is about readers alone"},
 	"registry/counter":      {[]string{"reconcile", "imagestream", "registry", "registry/integrated"}, "it translates between a registry and the line"},
 	"registry/integrated":   {[]string{"registry"}, "a registry knows no streams and no Git"},
 	"forge":                 {nil, "a contract: nouns only, so that every forge can stand below it"},
-	"forge/wire":            {[]string{"forge"}, "it carries requests, whatever they are about"},
+	"forge/wire":            {[]string{"forge", "internal/authorities"}, "it carries requests, whatever they are about"},
 	"forge/memory":          {[]string{"forge"}, "a forge knows no YAML and no images"},
 	"forge/forgetest":       {[]string{"forge"}, "the contract of forges is about forges alone"},
 	"forge/github":          {[]string{"forge", "forge/wire", "gitstore"}, "a forge knows no other; of Git what a commit is, to have one made and signed"},
@@ -83,6 +83,7 @@ var may = map[string]struct {
 	"examples":              {nil, "files for people to copy"},
 	"internal/headroom":     {nil, "it knows the heap"},
 	"internal/serving":      {nil, "it knows listeners"},
+	"internal/authorities":  {nil, "it knows files"},
 	"internal/seeds":        {nil, "for tests alone"},
 	"internal/spent":        {nil, "for tests alone"},
 }

@@ -2,33 +2,12 @@ package remote
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"time"
 )
-
-// authorities are the system's and those of a PEM file; nil, which means the
-// system's, without a file.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("ca-file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca-file %s: no certificate in it: write PEM", file)
-	}
-	return pool, nil
-}
 
 // newPair is the client certificate of a registry; nil without one.
 func newPair(certFile, keyFile string, log *slog.Logger) (*fresh[*tls.Certificate], error) {

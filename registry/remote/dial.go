@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/towpath/towpath/internal/authorities"
 )
 
 const (
@@ -58,7 +60,7 @@ func newLane(host string, h Host, n network, p *proxy, log *slog.Logger) (*lane,
 		l.home = at("https", host)
 		l.names = append([]string{l.home.host, at("http", host).host}, l.tokenHosts...)
 	}
-	roots, err := authorities(h.CAFile)
+	roots, err := authorities.Read(h.CAFile)
 	if err != nil {
 		return nil, err
 	}
