@@ -27,8 +27,8 @@ import (
 // known from then on.
 //
 // Where several processes share a storage (S3), each sees the marks of the others when it
-// opens. So one of them records; should two push the same tag at the same time, the mark of
-// the later one stands, and what the tag is in storage decides, as ever.
+// opens, and of a tag that it has a mark of itself. So one of them records; should two push the same
+// tag at the same time, the mark of the later one stands.
 type arrivals struct {
 	driver storagedriver.StorageDriver
 	alone  bool // links that were read hold until this process changes them; else for linkHolds
@@ -72,10 +72,17 @@ func (n tagName) valid() bool {
 		strings.HasPrefix(n.link(), repositories+"/"+n.repository+"/_manifests/tags/"+n.tag+"/current/")
 }
 
-// A mark says that a push of a digest began.
-type mark struct {
+// A push of a digest to a tag, and when it began.
+type push struct {
 	digest string
 	at     time.Time
+}
+
+// A mark says that a push began. Until its tag is linked, the one before it is the one that waits, if
+// that still did: what was taken long ago does not come again because another push broke off.
+type mark struct {
+	push
+	before push // the zero one: nothing waited
 	old    bool // of a process before this one: no push of it is under way
 
 	link string    // what storage said last that the tag is
@@ -83,12 +90,39 @@ type mark struct {
 	turn int       // counts what made link doubtful
 }
 
+// waits is the push that waits: the one whose link the tag has.
+func (m mark) waits() (push, bool) {
+	switch m.link {
+	case "":
+		return push{}, false
+	case m.digest:
+		return m.push, true
+	case m.before.digest:
+		return m.before, true
+	}
+	return push{}, false
+}
+
 // written is a mark as it lies in storage.
 type written struct {
-	Repository string    `json:"repository"`
-	Tag        string    `json:"tag"`
-	Digest     string    `json:"digest"`
-	At         time.Time `json:"at"`
+	Repository string       `json:"repository"`
+	Tag        string       `json:"tag"`
+	Digest     string       `json:"digest"`
+	At         time.Time    `json:"at"`
+	Before     *writtenPush `json:"before,omitempty"`
+}
+
+type writtenPush struct {
+	Digest string    `json:"digest"`
+	At     time.Time `json:"at"`
+}
+
+func (m mark) written(name tagName) ([]byte, error) {
+	w := written{Repository: name.repository, Tag: name.tag, Digest: m.digest, At: m.at}
+	if m.before.digest != "" {
+		w.Before = &writtenPush{m.before.digest, m.before.at}
+	}
+	return json.Marshal(w)
 }
 
 func readMark(src []byte) (tagName, *mark, error) {
@@ -100,7 +134,13 @@ func readMark(src []byte) (tagName, *mark, error) {
 	if w.Digest == "" || w.At.IsZero() || !name.valid() {
 		return tagName{}, nil, errors.New("it is no mark of a push")
 	}
-	return name, &mark{digest: w.Digest, at: w.At}, nil
+	m := &mark{push: push{w.Digest, w.At}}
+	if w.Before != nil {
+		if m.before = (push{w.Before.Digest, w.Before.At}); w.Before.Digest == "" || w.Before.At.IsZero() {
+			return tagName{}, nil, errors.New("it does not say what waited before")
+		}
+	}
+	return name, m, nil
 }
 
 // openArrivals reads what waits. What cannot be read is left, and said in the error beside
@@ -158,11 +198,27 @@ func (a *arrivals) mark(ctx context.Context, name tagName, digest string, now ti
 
 // write is mark for who holds the lock.
 func (a *arrivals) write(ctx context.Context, name tagName, digest string, now time.Time) error {
-	at := now.Round(0).UTC()
-	if before, ok := a.get(name); ok && !at.After(before.at) {
-		at = before.at.Add(1)
+	m := mark{push: push{digest, now.Round(0).UTC()}}
+	if !a.alone {
+		a.doubt(name)
 	}
-	body, err := json.Marshal(written{name.repository, name.tag, digest, at})
+	was, ok, err := a.look(ctx, name, now)
+	if ok && !m.at.After(was.at) {
+		m.at = was.at.Add(1)
+	}
+	before, waits := was.waits()
+	switch {
+	case err != nil: // this push puts the link right that cannot be read
+		m.before = was.push
+	case ok && waits && before.digest != digest:
+		m.before = before
+	}
+	return a.put(ctx, name, m)
+}
+
+// put stores a mark, for who holds the lock.
+func (a *arrivals) put(ctx context.Context, name tagName, m mark) error {
+	body, err := m.written(name)
 	if err != nil {
 		return err
 	}
@@ -171,7 +227,7 @@ func (a *arrivals) write(ctx context.Context, name tagName, digest string, now t
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.marks[name] = &mark{digest: digest, at: at}
+	a.marks[name] = &m
 	return nil
 }
 
@@ -248,31 +304,79 @@ func (a *arrivals) waiting(ctx context.Context, now time.Time) ([]registry.Arriv
 	return found, nil
 }
 
+// one is the arrival of a tag, where one waits.
 func (a *arrivals) one(ctx context.Context, name tagName, now time.Time) (registry.Arrival, bool, error) {
-	m, ok := a.get(name)
-	if !ok {
-		return registry.Arrival{}, false, nil
+	m, ok, err := a.look(ctx, name, now)
+	if !ok || err != nil {
+		return registry.Arrival{}, false, err
 	}
-	if !now.Before(m.read) {
-		link, err := a.driver.GetContent(ctx, name.link())
-		if unlessGone(err) != nil {
-			return registry.Arrival{}, false, err
+	is, waits := m.waits()
+	if !waits {
+		if m.old || now.Sub(m.at) > linkWait {
+			err = a.drop(ctx, name, m)
 		}
-		m.link = string(link)
-		a.learn(name, m, now)
-	}
-	over := m.old || now.Sub(m.at) > linkWait
-	switch {
-	case m.link == "" && over:
-		return registry.Arrival{}, false, a.take(ctx, name, m.digest, m.at)
-	case m.link == "":
-		return registry.Arrival{}, false, nil
-	case m.link != m.digest && over:
-		a.settle(name, m)
+		return registry.Arrival{}, false, err
 	}
 	namespace, stream, _ := strings.Cut(name.repository, "/")
-	return registry.Arrival{Namespace: namespace, Name: stream, Tag: name.tag, Digest: m.link, At: m.at}, true, nil
+	return registry.Arrival{Namespace: namespace, Name: stream, Tag: name.tag, Digest: is.digest, At: is.at}, true, nil
 }
+
+// look is the mark of a tag, with what the tag is; false where it has none.
+func (a *arrivals) look(ctx context.Context, name tagName, now time.Time) (m mark, ok bool, err error) {
+	m, ok = a.get(name)
+	if !ok || now.Before(m.read) {
+		return m, ok, nil
+	}
+	link, err := a.driver.GetContent(ctx, name.link())
+	if unlessGone(err) != nil {
+		return m, true, err
+	}
+	m.link = string(link)
+	if _, waits := m.waits(); !waits && !a.alone {
+		if m, ok, err = a.reread(ctx, name, m); !ok || err != nil {
+			return m, ok, err
+		}
+	}
+	a.learn(name, m, now)
+	return m, true, nil
+}
+
+// isOwn reports whether a push of a tag waits, so that its own link says what it is.
+func (a *arrivals) isOwn(ctx context.Context, name tagName, now time.Time) bool {
+	m, ok, err := a.look(ctx, name, now)
+	_, waits := m.waits()
+	return ok && (waits || err != nil) // what cannot be read here, nobody else can
+}
+
+// reread reads a mark that another process may have replaced or removed.
+func (a *arrivals) reread(ctx context.Context, name tagName, seen mark) (m mark, ok bool, err error) {
+	src, err := a.driver.GetContent(ctx, name.path())
+	if unlessGone(err) != nil {
+		return seen, true, err
+	}
+	m, ok = seen, err == nil
+	if ok {
+		_, other, err := readMark(src)
+		if err != nil {
+			return seen, true, err
+		}
+		m.push, m.before = other.push, other.before
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if is := a.marks[name]; is == nil || !is.same(seen) {
+		return seen, true, nil
+	}
+	if !ok {
+		delete(a.marks, name)
+		return m, false, nil
+	}
+	a.marks[name] = &m
+	return m, true, nil
+}
+
+// same reports whether a mark is the one that was seen, and its link not doubtful since.
+func (m *mark) same(seen mark) bool { return m.at.Equal(seen.at) && m.turn == seen.turn }
 
 // learn keeps a link that was read, unless it changed meanwhile.
 func (a *arrivals) learn(name tagName, seen mark, now time.Time) {
@@ -282,29 +386,49 @@ func (a *arrivals) learn(name tagName, seen mark, now time.Time) {
 	if a.alone {
 		holds = forever
 	}
-	if m, ok := a.marks[name]; ok && m.at.Equal(seen.at) && m.turn == seen.turn {
+	if m, ok := a.marks[name]; ok && m.same(seen) {
 		m.link, m.read = seen.link, now.Add(holds)
 	}
 }
 
-// settle makes a mark one of what the tag is: the push that made the mark broke off before
-// its link, and the one before it may still wait.
-func (a *arrivals) settle(name tagName, seen mark) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if m, ok := a.marks[name]; ok && m.at.Equal(seen.at) && m.turn == seen.turn {
-		m.digest = seen.link
+// drop removes a mark of which nothing waits and nothing comes, unless something came meanwhile.
+func (a *arrivals) drop(ctx context.Context, name tagName, seen mark) error {
+	lock := a.lock(name)
+	lock.Lock()
+	defer lock.Unlock()
+	if m, ok := a.get(name); !ok || !m.same(seen) {
+		return nil
 	}
+	return a.remove(ctx, name)
 }
 
-// take removes a mark, unless it is of another push by now.
+// take has a push wait no longer, unless it is another by now. Where a push came after it that has no
+// link yet, the mark stays, and is that one's alone.
 func (a *arrivals) take(ctx context.Context, name tagName, digest string, at time.Time) error {
 	lock := a.lock(name)
 	lock.Lock()
 	defer lock.Unlock()
-	if m, ok := a.get(name); !ok || m.digest != digest || !m.at.Equal(at) {
-		return nil
+	m, ok := a.get(name)
+	if ok && !a.alone {
+		var err error
+		if m, ok, err = a.reread(ctx, name, m); err != nil {
+			return err
+		}
 	}
+	switch {
+	case !ok:
+		return nil
+	case m.digest == digest && m.at.Equal(at):
+		return a.remove(ctx, name)
+	case m.before.digest == digest && m.before.at.Equal(at):
+		m.before, m.read = push{}, time.Time{}
+		return a.put(ctx, name, m)
+	}
+	return nil
+}
+
+// remove is for who holds the lock.
+func (a *arrivals) remove(ctx context.Context, name tagName) error {
 	if err := a.driver.Delete(ctx, name.path()); unlessGone(err) != nil {
 		return err
 	}

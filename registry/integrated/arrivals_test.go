@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -145,6 +147,7 @@ func TestArrivalsOfPushesThatBrokeOff(t *testing.T) {
 		}
 		links := marking{d, a}
 		name, other := tagName{"team1/web", "1"}, tagName{"team1/web", "2"}
+		pushed := time.Now()
 		if err := links.PutContent(t.Context(), name.link(), []byte("sha256:1")); err != nil {
 			t.Fatal(err)
 		}
@@ -167,16 +170,28 @@ func TestArrivalsOfPushesThatBrokeOff(t *testing.T) {
 				}
 			}
 		}
-		got := waiting()
-		if len(got) != 1 || got[0].Digest != "sha256:1" {
-			t.Errorf("while another push is under way: %v", got)
+		time.Sleep(time.Second)
+		again, _, err := openArrivals(t.Context(), d, true) // as a process finds them that starts now
+		if err != nil {
+			t.Fatal(err)
 		}
-		take(got)
-		if len(waiting()) != 1 {
-			t.Error("what is under way was taken with what was there before")
+		for name, of := range map[string]*arrivals{"beside it": a, "after it": again} {
+			got, err := of.waiting(t.Context(), time.Now())
+			if err != nil || len(got) != 1 || got[0].Digest != "sha256:1" || !got[0].At.Equal(pushed) {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
+		}
+		take(waiting())
+		if got := waiting(); len(got) > 0 || len(a.marks) != 2 {
+			t.Errorf("%v wait, and were taken; %v are marked, of two that are under way", got, a.marks)
+		}
+		if again, _, err = openArrivals(t.Context(), d, true); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := again.waiting(t.Context(), time.Now()); len(got) > 0 || err != nil {
+			t.Errorf("what was taken waits again: %v, %v", got, err)
 		}
 		time.Sleep(linkWait + time.Second)
-		take(waiting())
 		if got := waiting(); len(got) > 0 || len(a.marks) > 0 {
 			t.Errorf("after a while: %v wait, %v are marked", got, a.marks)
 		}
@@ -360,11 +375,138 @@ func TestArrivalsOfSharedStorage(t *testing.T) {
 	}
 	put(marking{d, a}, "sha256:1")
 	is(0, "sha256:1")
-	put(d, "sha256:2") // another process
+	b, _, err := openArrivals(t.Context(), d, false) // another process
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(marking{d, b}, "sha256:2")
 	is(linkHolds-1, "sha256:1")
 	is(linkHolds, "sha256:2")
 	put(marking{d, a}, "sha256:3")
 	is(linkHolds, "sha256:3")
+	took := a.marks[name].push
+	put(marking{d, b}, "sha256:4")
+	if err := a.take(t.Context(), name, took.digest, took.at); err != nil {
+		t.Fatal(err)
+	}
+	is(2*linkHolds, "sha256:4") // what the other took in meanwhile was not taken with it
+	got, err := a.waiting(t.Context(), now.Add(2*linkHolds))
+	if err != nil || !got[0].At.Equal(b.marks[name].at) {
+		t.Errorf("it was pushed at %s, and not %v, %v", b.marks[name].at, got, err)
+	}
+	if err := b.take(t.Context(), name, "sha256:4", got[0].At); err != nil {
+		t.Fatal(err)
+	}
+	put(d, "sha256:5") // whoever does that without a mark
+	if got, err := a.waiting(t.Context(), now.Add(3*linkHolds)); len(got) > 0 || err != nil || len(a.marks) > 0 {
+		t.Errorf("the other took it: %v, %v, %v", got, err, a.marks)
+	}
+}
+
+// hangsUp is a client that goes away when its push is marked.
+type hangsUp struct {
+	marker
+	gone context.CancelFunc
+}
+
+func (h hangsUp) mark(ctx context.Context, repository, tag, digest string) error {
+	defer h.gone()
+	return h.marker.mark(ctx, repository, tag, digest)
+}
+
+// A was pushed and taken. A push of B breaks off between its mark and its link: nobody pushed A
+// again, and a person may have put back what was before A.
+func TestArrivalsAfterAPushThatNeverCame(t *testing.T) {
+	d := doorTo(t, noGuide{})
+	d.r.gate.marks = d.r
+	d.push(t, "alice", "team1/web", "1", "A")
+	if err := d.r.Take(t.Context(), arrived(t, d.r, "team1")...); err != nil {
+		t.Fatal(err)
+	}
+	b := d.image(t, "alice", "team1/web", "B")
+	ctx, cancel := context.WithCancel(t.Context())
+	d.r.gate.marks = hangsUp{d.r, cancel}
+	req := httptest.NewRequestWithContext(ctx, "PUT", "/v2/team1/web/manifests/1", strings.NewReader(b))
+	req.Header.Set("Content-Type", imageType)
+	req.Header.Set("Authorization", "Bearer "+d.secrets["robot1"])
+	w := httptest.NewRecorder()
+	d.r.ServeHTTP(w, req)
+	if got := arrived(t, d.r, "team1"); w.Code == 201 || len(got) > 0 {
+		t.Errorf("after a push that was answered %d: %v", w.Code, got)
+	}
+	name := tagName{"team1/web", "1"}
+	if _, marked := d.r.arrivals.get(name); !marked || d.r.arrivals.isOwn(t.Context(), name, time.Now()) {
+		t.Errorf("the push of B is marked: %v; and pulls are answered as if it had come", marked)
+	}
+	d.r.gate.marks = d.r
+	d.push(t, "alice", "team1/web", "1", "B")
+	if got := arrived(t, d.r, "team1"); len(got) != 1 || !d.r.arrivals.isOwn(t.Context(), name, time.Now()) {
+		t.Errorf("after B was pushed: %v", got)
+	}
+}
+
+// A mark of which nothing comes any more goes, unless its push is linked after all just then.
+func TestDropKeepsWhatCameMeanwhile(t *testing.T) {
+	a, _, err := openArrivals(t.Context(), inmemory.New(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, now := tagName{"team1/web", "1"}, time.Now()
+	if err := a.mark(t.Context(), name, "sha256:1", now); err != nil {
+		t.Fatal(err)
+	}
+	seen, _ := a.get(name)
+	if err := (marking{a.driver, a}).PutContent(t.Context(), name.link(), []byte("sha256:1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.drop(t.Context(), name, seen); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.waiting(t.Context(), now.Add(linkWait+1)); len(got) != 1 || err != nil {
+		t.Errorf("waiting: %v, %v", got, err)
+	}
+}
+
+// meanwhile is a driver during each read of which something happens, once.
+type meanwhile struct {
+	storagedriver.StorageDriver
+	do func(path string)
+}
+
+func (d *meanwhile) GetContent(ctx context.Context, p string) ([]byte, error) {
+	content, err := d.StorageDriver.GetContent(ctx, p)
+	if do := d.do; do != nil {
+		d.do = nil
+		do(p)
+	}
+	return content, err
+}
+
+// A tag that is linked while its link is read is not taken for what it was before.
+func TestArrivalsLinkedWhileTheyAreRead(t *testing.T) {
+	d := &meanwhile{StorageDriver: inmemory.New()}
+	a, _, err := openArrivals(t.Context(), d, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, now := tagName{"team1/web", "1"}, time.Now()
+	if err := a.mark(t.Context(), name, "sha256:1", now); err != nil {
+		t.Fatal(err)
+	}
+	d.do = func(p string) {
+		if p != name.link() {
+			t.Errorf("%s was read", p)
+		}
+		if err := (marking{d, a}).PutContent(t.Context(), name.link(), []byte("sha256:1")); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := a.waiting(t.Context(), now); len(got) > 0 || err != nil {
+		t.Errorf("by a link that was read before: %v, %v", got, err)
+	}
+	if got, err := a.waiting(t.Context(), now); len(got) != 1 || err != nil {
+		t.Errorf("its link was read before it was there, and is not read again: %v, %v", got, err)
+	}
 }
 
 // A mark that cannot be read keeps nobody from opening.
@@ -395,6 +537,8 @@ func FuzzReadMark(f *testing.F) {
 	f.Add([]byte(`{"repository": "team1/web", "tag": "1", "digest": "sha256:1", "at": "2026-05-01T10:00:00Z"}`))
 	f.Add([]byte(`{"repository": "team1/..", "tag": "../x", "digest": "sha256:1", "at": "2026-05-01T10:00:00Z"}`))
 	f.Add([]byte(`{"repository":"","tag":"","digest":"x","at":"2026-05-01T10:00:00+01:00"}`))
+	f.Add([]byte(`{"repository":"team1/web","tag":"1","digest":"sha256:2","at":"2026-05-01T10:00:01Z","before":{"digest":"sha256:1","at":"2026-05-01T10:00:00Z"}}`))
+	f.Add([]byte(`{"repository":"team1/web","tag":"1","digest":"sha256:2","at":"2026-05-01T10:00:01Z","before":{}}`))
 	f.Add([]byte(`{`))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		name, m, err := readMark(src)
@@ -406,6 +550,11 @@ func FuzzReadMark(f *testing.F) {
 		}
 		if m.digest == "" || m.at.IsZero() {
 			t.Errorf("a mark of nothing: %+v", m)
+		}
+		if again, err := m.written(name); err == nil { // a year of five digits cannot be written
+			if name2, m2, err := readMark(again); err != nil || name2 != name || m2.digest != m.digest || m2.before.digest != m.before.digest {
+				t.Errorf("%+v, written, is read as %+v, %v", m, m2, err)
+			}
 		}
 	})
 }

@@ -141,9 +141,8 @@ func (r *Registry) beside(ctx context.Context, o Options) (err error) {
 	var waiting func(context.Context) ([]registry.Arrival, error)
 	if r.arrivals != nil {
 		waiting = r.Waiting
-		pulls.Waiting = func(repository, tag string) bool {
-			_, waits := r.arrivals.get(tagName{repository, tag})
-			return waits
+		pulls.Waiting = func(ctx context.Context, repository, tag string) bool {
+			return r.arrivals.isOwn(ctx, tagName{repository, tag}, time.Now())
 		}
 	}
 	if r.pulls, err = newPuller(ctx, r.driver, pulls); err != nil {

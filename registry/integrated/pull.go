@@ -39,7 +39,7 @@ type pullOptions struct {
 	Guide   Guide        // nil: storage alone answers
 	Fetcher Fetcher      // nil: nothing is fetched
 	// Waiting says whether a push of a tag waits among the arrivals; nil: none does.
-	Waiting func(repository, tag string) bool
+	Waiting func(ctx context.Context, repository, tag string) bool
 	Hold    *pushHold               // is taken, shared, to store what was fetched
 	Room    *room                   // of the volume that blobs are on their way on; nil is without end
 	Quota   *quota                  // what is kept counts for it; nil: any
@@ -56,7 +56,7 @@ func newPuller(ctx context.Context, driver storagedriver.StorageDriver, o pullOp
 		return nil, err
 	}
 	if o.Waiting == nil {
-		o.Waiting = func(string, string) bool { return false }
+		o.Waiting = func(context.Context, string, string) bool { return false }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -104,9 +104,10 @@ func (p *puller) serveManifest(w http.ResponseWriter, req *http.Request, reposit
 
 // recorded is what a tag is on record; empty where storage's own link says it: where nobody
 // records, where the tag is on no record, and where a push of it waits to be recorded. Between the
-// mark of a push and its link, that is still what was there before: nobody heard 201 of it yet.
+// mark of a push and its link, that is the one before, if it still waits: nobody heard 201 of the new
+// one yet.
 func (p *puller) recorded(ctx context.Context, repository, tag string) (string, error) {
-	if p.Guide == nil || p.Waiting(repository, tag) {
+	if p.Guide == nil || p.Waiting(ctx, repository, tag) {
 		return "", nil
 	}
 	tags, err := p.Guide.Tags(ctx, repository)

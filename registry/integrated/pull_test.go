@@ -61,7 +61,7 @@ func (w *pullWorld) open(t *testing.T) {
 	var err error
 	w.puller, err = newPuller(logged{t.Context(), newEntry(nil)}, w.driver, pullOptions{
 		Next: app, Guide: w.guide, Fetcher: w.origin, Hold: w.hold,
-		Waiting: func(repository, tag string) bool { return w.wait[repository+":"+tag] },
+		Waiting: func(_ context.Context, repository, tag string) bool { return w.wait[repository+":"+tag] },
 	})
 	if err != nil {
 		t.Fatal(err)
