@@ -287,6 +287,54 @@ func TestPushesUnread(t *testing.T) {
 	})
 }
 
+// unreadTag is a storage of which one tag cannot be read.
+type unreadTag struct {
+	*registrymemory.Arrivals
+	tag string
+}
+
+func (u unreadTag) Waiting(ctx context.Context) (found []registry.Arrival, err error) {
+	waiting, err := u.Arrivals.Waiting(ctx)
+	var unread registry.Unread
+	for _, a := range waiting {
+		if a.Tag != u.tag {
+			found = append(found, a)
+			continue
+		}
+		unread = append(unread, registry.UnreadTag{Namespace: a.Namespace, Name: a.Name, Tag: a.Tag, Err: errStorage})
+	}
+	if unread != nil {
+		err = unread
+	}
+	return found, err
+}
+
+// One tag that cannot be read keeps nobody else's push from going on record, from the start on; what
+// waited there waits on.
+func TestOnePushUnread(t *testing.T) {
+	atPier(t, pushConfig+"defaults: {status: proposal}\n", func(p *pier) {
+		arrivals := &registrymemory.Arrivals{}
+		p.line.Arrivals = arrivals
+		arrivals.Push("team1", "app", "bad", registrymemory.Digest("one"), time.Now())
+		p.walk()
+		made := p.one()
+		p.line.Arrivals = unreadTag{arrivals, "bad"}
+		arrivals.Push("team2", "web", "v1", registrymemory.Digest("two"), time.Now())
+		p.walk()
+		if open := p.open(); len(open) != 2 || open[0].Head != made.Head || !errors.Is(p.last.ArrivalsErr, errStorage) {
+			t.Errorf("%+v are open, %v", open, p.last.ArrivalsErr)
+		}
+		if len(p.last.Arrivals) != 2 {
+			t.Errorf("waiting are %+v", p.last.Arrivals)
+		}
+		p.restart()
+		p.line.Arrivals = unreadTag{arrivals, "bad"}
+		if rep, err := p.line.Once(p.t.Context()); err != nil || rep.ArrivalsErr == nil || len(rep.Arrivals) != 1 {
+			t.Errorf("a process that starts: %v, %v, %+v", err, rep.ArrivalsErr, rep.Arrivals)
+		}
+	})
+}
+
 // A stream that people review is added by one proposal, which grows with what is pushed; it is let go
 // of when that is merged, or closed.
 func TestPushUnderReview(t *testing.T) {

@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +20,11 @@ func (r *Reconciler) waiting(ctx context.Context) ([]registry.Arrival, error) {
 		return nil, nil
 	}
 	waiting, err := r.Arrivals.Waiting(ctx)
+	var unread registry.Unread
+	if errors.As(err, &unread) && ctx.Err() == nil {
+		r.report.ArrivalsErr = err
+		return still(waiting, unread, r.left), nil
+	}
 	if err != nil && (r.left == nil || ctx.Err() != nil) {
 		return nil, fmt.Errorf("reading what was pushed: %w", err)
 	}
@@ -25,6 +32,21 @@ func (r *Reconciler) waiting(ctx context.Context) ([]registry.Arrival, error) {
 		return r.left, nil
 	}
 	return waiting, nil
+}
+
+// still is what waits, and what waited before of the tags that cannot be read now.
+func still(waiting []registry.Arrival, unread registry.Unread, before []registry.Arrival) []registry.Arrival {
+	for _, a := range before {
+		if slices.ContainsFunc(unread, func(t registry.UnreadTag) bool {
+			return t.Namespace == a.Namespace && t.Name == a.Name && t.Tag == a.Tag
+		}) {
+			waiting = append(waiting, a)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b registry.Arrival) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Tag, b.Tag))
+	})
+	return waiting
 }
 
 // mistrust has Git looked at now where what it said last would leave nothing to do about a push

@@ -2,6 +2,9 @@ package registry
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,11 +22,52 @@ type Arrival struct {
 // commit loses nothing, and what a person takes back later does not come again. Its
 // methods may be called from several goroutines.
 type Arrivals interface {
-	// Waiting are the arrivals, by namespace, name and tag, one a tag: the latest.
+	// Waiting are the arrivals, by namespace, name and tag, one a tag: the latest. Beside an error
+	// that is Unread are those of all other tags.
 	Waiting(ctx context.Context) ([]Arrival, error)
 	// Take says that arrivals wait no longer: they are on record, overtaken by something
 	// younger, or declined. One that was pushed again meanwhile stays.
 	Take(ctx context.Context, taken ...Arrival) error
+}
+
+// Unread are tags of which it cannot be read whether a push of them waits. It keeps the pushes of
+// others from nothing.
+type Unread []UnreadTag
+
+// An UnreadTag is one of them, and why.
+type UnreadTag struct {
+	Namespace, Name, Tag string
+	Digests              []string // that may wait there
+	Err                  error
+}
+
+func (u Unread) Error() string {
+	var lines []string
+	for _, t := range u[:min(len(u), 3)] {
+		lines = append(lines, fmt.Sprintf("%s/%s:%s: %v", t.Namespace, t.Name, t.Tag, t.Err))
+	}
+	if more := len(u) - 3; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more tags", more))
+	}
+	return strings.Join(lines, "; ") + "; what others push goes on record, and to push these tags again mends them"
+}
+
+// Unwrap are the errors of the tags.
+func (u Unread) Unwrap() (all []error) {
+	for _, t := range u {
+		all = append(all, t.Err)
+	}
+	return all
+}
+
+// May reports whether a digest may wait in a repository, and as which tag.
+func (u Unread) May(repository, digest string) (tag string, may bool) {
+	for _, t := range u {
+		if t.Namespace+"/"+t.Name == repository && slices.Contains(t.Digests, digest) {
+			return t.Tag, true
+		}
+	}
+	return "", false
 }
 
 // An Origin is where an image on record can be fetched, and on whose behalf.

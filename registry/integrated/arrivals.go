@@ -283,25 +283,48 @@ func (m *mark) doubt() {
 }
 
 // waiting are the marks whose tags are linked. A mark without a link is none of an arrival,
-// and is removed when no push of it can be under way any more.
+// and is removed when no push of it can be under way any more. One tag that cannot be read keeps no
+// other from going on record: the error is a registry.Unread then.
 func (a *arrivals) waiting(ctx context.Context, now time.Time) ([]registry.Arrival, error) {
 	a.mu.Lock()
 	names := slices.Collect(maps.Keys(a.marks))
 	a.mu.Unlock()
+	slices.SortFunc(names, func(a, b tagName) int {
+		return cmp.Or(cmp.Compare(a.repository, b.repository), cmp.Compare(a.tag, b.tag))
+	})
 	var found []registry.Arrival
+	var unread registry.Unread
 	for _, name := range names {
 		arrival, ok, err := a.one(ctx, name, now)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
+			unread = append(unread, a.unread(name, err))
+		case ok:
 			found = append(found, arrival)
 		}
 	}
 	slices.SortFunc(found, func(a, b registry.Arrival) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Tag, b.Tag))
 	})
+	if len(unread) > 0 {
+		return found, unread
+	}
 	return found, nil
+}
+
+// unread is a tag that cannot be read, with what may wait there.
+func (a *arrivals) unread(name tagName, err error) registry.UnreadTag {
+	namespace, stream, _ := strings.Cut(name.repository, "/")
+	u := registry.UnreadTag{Namespace: namespace, Name: stream, Tag: name.tag, Err: err}
+	m, _ := a.get(name)
+	for _, p := range []push{m.push, m.before} {
+		if p.digest != "" {
+			u.Digests = append(u.Digests, p.digest)
+		}
+	}
+	return u
 }
 
 // one is the arrival of a tag, where one waits.
@@ -331,7 +354,9 @@ func (a *arrivals) look(ctx context.Context, name tagName, now time.Time) (m mar
 	if unlessGone(err) != nil {
 		return m, true, err
 	}
-	m.link = string(link)
+	if m.link = string(link); m.link != "" && !strings.HasPrefix(m.link, "sha256:") && !strings.HasPrefix(m.link, "sha512:") {
+		return m, true, fmt.Errorf("the tag is %.80q in storage, which is no digest", m.link)
+	}
 	if _, waits := m.waits(); !waits && !a.alone {
 		if m, ok, err = a.reread(ctx, name, m); !ok || err != nil {
 			return m, ok, err

@@ -2,6 +2,7 @@ package integrated
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
@@ -530,6 +531,75 @@ func TestArrivalsThatCannotBeRead(t *testing.T) {
 	}
 	if unread == nil || strings.Count(unread.Error(), "\n") != 3 {
 		t.Errorf("unread: %v", unread)
+	}
+}
+
+// broken is a driver of which one file cannot be read.
+type broken struct {
+	storagedriver.StorageDriver
+	at string
+}
+
+func (d broken) GetContent(ctx context.Context, p string) ([]byte, error) {
+	if p == d.at {
+		return nil, errors.New("input/output error")
+	}
+	return d.StorageDriver.GetContent(ctx, p)
+}
+
+// One tag that cannot be read keeps nobody else's push from going on record, is told, and is put
+// right by a push.
+func TestArrivalsOfATagThatCannotBeRead(t *testing.T) {
+	bad, good := tagName{"team1/bad", "1"}, tagName{"team2/good", "1"}
+	memory := inmemory.New()
+	for what, d := range map[string]storagedriver.StorageDriver{"an error": broken{memory, bad.link()}, "no digest": memory} {
+		a, _, err := openArrivals(t.Context(), d, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, digest := range map[tagName]string{bad: "sha256:1", good: "sha256:2"} {
+			if err := (marking{d, a}).PutContent(t.Context(), name.link(), []byte(digest)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.mark(t.Context(), bad, "sha256:3", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if what == "no digest" {
+			if err := memory.PutContent(t.Context(), bad.link(), []byte("<html>")); err != nil {
+				t.Fatal(err)
+			}
+			a.doubt(bad)
+		}
+		got, err := a.waiting(t.Context(), time.Now())
+		if len(got) != 1 || got[0].Namespace != "team2" {
+			t.Errorf("%s: waiting are %v", what, got)
+		}
+		var unread registry.Unread
+		if !errors.As(err, &unread) || !strings.Contains(err.Error(), "team1/bad:1: ") || !strings.Contains(err.Error(), "push these tags again") {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for digest, want := range map[string]bool{"sha256:1": true, "sha256:3": true, "sha256:2": false} {
+			if _, may := unread.May("team1/bad", digest); may != want {
+				t.Errorf("%s: %s may wait: %v", what, digest, may)
+			}
+		}
+		if err := (marking{memory, a}).PutContent(t.Context(), bad.link(), []byte("sha256:3")); err != nil {
+			t.Fatal(err)
+		}
+		a.driver = memory
+		if got, err := a.waiting(t.Context(), time.Now()); len(got) != 2 || err != nil {
+			t.Errorf("%s: after another push: %v, %v", what, got, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a, _, err := openArrivals(t.Context(), memory, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.waiting(ctx, time.Now()); !errors.Is(err, context.Canceled) {
+		t.Errorf("of a caller that has gone: %v", err)
 	}
 }
 

@@ -409,6 +409,13 @@ func (g *gate) waits(r *http.Request, a ask) *refusal {
 		return nil
 	}
 	waiting, err := g.waiting(r.Context())
+	var some registry.Unread
+	if errors.As(err, &some) {
+		err = nil
+		if tag, may := some.May(a.repository, a.digest); may {
+			return refuse(http.StatusConflict, "DENIED", "the image was pushed to the tag "+tag+", and what that is now cannot be read; push the tag again, or delete it")
+		}
+	}
 	if err != nil {
 		g.log.Error("what waits to be recorded cannot be read", "error", err)
 		return unread()

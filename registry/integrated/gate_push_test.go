@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/towpath/towpath/registry"
 )
 
 // A push of a tag is marked before it is linked, and the guide hears of it after; a push by digest
@@ -290,6 +292,12 @@ func TestDeleteInUse(t *testing.T) {
 	}
 	d.recorded(t)
 	d.want(t, 405, "alice", "DELETE", "/v2/team1/web/blobs/"+digestOf("two"), "")
+	unread := registry.Unread{{Namespace: "team1", Name: "web", Tag: "3.0", Digests: []string{free}, Err: errors.New("input/output error")}}
+	d.r.gate.waiting = func(context.Context) ([]registry.Arrival, error) { return nil, unread }
+	if got := d.want(t, 409, "alice", "DELETE", at+free, ""); !strings.Contains(got.body, "the tag 3.0, and what that is now cannot be read; push the tag again") {
+		t.Errorf("got %s", got.body)
+	}
+	unread[0].Digests = []string{"of another image"}
 	d.want(t, 202, "alice", "DELETE", at+free, "")
 	d.want(t, 404, "alice", "DELETE", at+"2.0", "")
 	d.want(t, 200, "alice", "GET", at+"1.0", "", "Accept", imageType)

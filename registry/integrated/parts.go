@@ -116,7 +116,8 @@ func namesIn(manifest []byte) (names []string) {
 	return names
 }
 
-// tagged are the tags of a repository that are one of some manifests.
+// tagged are the tags of a repository that are one of some manifests, to tell people of them: one that
+// cannot be read is left out.
 func (n *parts) tagged(ctx context.Context, repository string, manifests []string) (tags []string, err error) {
 	all, err := listed(ctx, n.on, root+"/repositories/"+repository+"/_manifests/tags")
 	if err != nil {
@@ -124,7 +125,7 @@ func (n *parts) tagged(ctx context.Context, repository string, manifests []strin
 	}
 	for _, tag := range all {
 		link, err := n.on.GetContent(ctx, tag+"/current/link")
-		if err != nil && !isGone(err) {
+		if err != nil && ctx.Err() != nil {
 			return nil, err
 		}
 		if slices.Contains(manifests, string(link)) {

@@ -29,6 +29,7 @@ type StoredImage struct {
 	Stored     time.Time `json:"stored"`            // when it was last pushed or fetched
 	Subject    string    `json:"subject,omitempty"` // digest of the image that it is about, such as a signature
 	Names      []string  `json:"-"`                 // digests: children, configuration, layers
+	Maybe      string    `json:"-"`                 // a tag that it may be, and that cannot be read
 }
 
 // subjects are the images that it is about: its manifest says so, or a tag such as sha256-HEX.sig.
@@ -83,7 +84,7 @@ const (
 // judge says what goes, and why the rest stays, by repository and digest.
 //
 //	in storage for less than a while   stays
-//	current image of a tag             stays
+//	current image of a tag             stays; where that cannot be read, each that it ever was
 //	among the newest of a tag          stays
 //	named by a site or a status        stays
 //	pushed, waits to be recorded       stays
@@ -152,6 +153,8 @@ func reasonToStay(image StoredImage, r RepositoryRecord, rules PruneRules, now t
 	switch {
 	case revision == 0:
 		return isCurrent, "current image of tag " + tag
+	case image.Maybe != "":
+		return isCurrent, "it may be the image of tag " + image.Maybe + ", which cannot be read: push that again"
 	case len(uses) > 0:
 		return isNamed, "named by " + uses[0]
 	case r.Waiting[image.Digest] != "":

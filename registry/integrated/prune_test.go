@@ -240,6 +240,43 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// A tag that cannot be read keeps what it may be, and nothing else.
+func TestPruneBesideATagThatCannotBeRead(t *testing.T) {
+	for name, record := range map[string]PruneRecord{"alone": nil, "of streams": onRecord{}} {
+		t.Run(name, func(t *testing.T) {
+			w := newPullWorld(t)
+			w.guide.tags = nil
+			one := w.pushImage(t, "team1/web", "bad", "config 1")
+			two := w.pushImage(t, "team1/web", "bad", "config 2")
+			other := w.pushImage(t, "team1/web", "", "config 3")
+			waits := w.pushImage(t, "team1/web", "", "config 4")
+			link := filepath.Join(w.dir, tagName{"team1/web", "bad"}.link())
+			if err := os.WriteFile(link, []byte("<html>"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w.age(t)
+			p := w.pruner(t)
+			p.waiting = func(context.Context) ([]registry.Arrival, error) {
+				return nil, registry.Unread{{Namespace: "team1", Name: "web", Tag: "bad", Digests: []string{waits}, Err: errors.New("input/output error")}}
+			}
+			report, err := p.prune(logged{t.Context(), newEntry(nil)}, record, DefaultPruneRules, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			goes := map[string]bool{}
+			for _, v := range report.Verdicts {
+				goes[v.Digest] = v.Goes
+			}
+			if diff := cmp.Diff(map[string]bool{one: false, two: false, waits: false, other: true}, goes); diff != "" {
+				t.Errorf("what goes (-want +got):\n%s", diff)
+			}
+			if content, err := os.ReadFile(link); err != nil || string(content) != "<html>" {
+				t.Errorf("the tag: %s, %v", content, err)
+			}
+		})
+	}
+}
+
 // A registry that stands alone keeps what its tags are and lately were.
 func TestPruneAlone(t *testing.T) {
 	w := newPullWorld(t)

@@ -138,7 +138,7 @@ func (p *pruner) once(ctx context.Context, record PruneRecord, rules PruneRules,
 // images are all manifests in storage.
 func (p *pruner) images(ctx context.Context) (all []StoredImage, err error) {
 	err = p.repositories(ctx, func(name string, r distribution.Repository) error {
-		tags, err := tagsByDigest(ctx, r)
+		tags, maybe, err := tagsByDigest(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (p *pruner) images(ctx context.Context) (all []StoredImage, err error) {
 		}
 		return enumerate(ctx, manifests, func(dgst digest.Digest) error {
 			image, err := p.image(ctx, name, manifests, dgst)
-			image.Tags = tags[dgst]
+			image.Tags, image.Maybe = tags[dgst], maybe[dgst]
 			all = append(all, image)
 			return err
 		})
@@ -193,26 +193,38 @@ func noneIsFine(err error) error {
 	return err
 }
 
-func tagsByDigest(ctx context.Context, r distribution.Repository) (map[digest.Digest][]string, error) {
+// tagsByDigest are the tags of each image. One that cannot be read may be any image that it ever was.
+func tagsByDigest(ctx context.Context, r distribution.Repository) (by map[digest.Digest][]string, maybe map[digest.Digest]string, err error) {
 	tags := r.Tags(ctx)
 	all, err := tags.All(ctx)
 	var unknown distribution.ErrRepositoryUnknown
 	if err != nil && !errors.As(err, &unknown) {
-		return nil, err
+		return nil, nil, err
 	}
-	by := map[digest.Digest][]string{}
+	by, maybe = map[digest.Digest][]string{}, map[digest.Digest]string{}
 	for _, tag := range all {
 		d, err := tags.Get(ctx, tag)
 		var gone distribution.ErrTagUnknown
 		if errors.As(err, &gone) {
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			by[d.Digest] = append(by[d.Digest], tag)
+			continue
 		}
-		by[d.Digest] = append(by[d.Digest], tag)
+		was, ok := tags.(distribution.TagManifestsProvider)
+		if !ok || ctx.Err() != nil {
+			return nil, nil, err
+		}
+		before, failed := was.ManifestDigests(ctx, tag)
+		if failed != nil {
+			return nil, nil, fmt.Errorf("%s:%s cannot be read, so that what it needs is not known: push it again: %w", r.Named(), tag, err)
+		}
+		for _, dgst := range before {
+			maybe[dgst] = tag
+		}
 	}
-	return by, nil
+	return by, maybe, nil
 }
 
 func (p *pruner) image(ctx context.Context, repository string, manifests distribution.ManifestService, dgst digest.Digest) (StoredImage, error) {
@@ -242,9 +254,10 @@ func (p *pruner) image(ctx context.Context, repository string, manifests distrib
 // there meanwhile is on record by then.
 func (p *pruner) records(ctx context.Context, record PruneRecord, have []StoredImage) (map[string]RepositoryRecord, error) {
 	var waiting []registry.Arrival
+	var unread registry.Unread // what may wait there stays
 	if p.waiting != nil {
 		var err error
-		if waiting, err = p.waiting(ctx); err != nil {
+		if waiting, err = p.waiting(ctx); err != nil && !errors.As(err, &unread) {
 			return nil, err
 		}
 	}
@@ -269,6 +282,11 @@ func (p *pruner) records(ctx context.Context, record PruneRecord, have []StoredI
 	for _, a := range waiting {
 		if r, ok := records[a.Namespace+"/"+a.Name]; ok {
 			r.Waiting[a.Digest] = a.Tag
+		}
+	}
+	for _, image := range have {
+		if tag, may := unread.May(image.Repository, image.Digest); may {
+			records[image.Repository].Waiting[image.Digest] = tag
 		}
 	}
 	return records, nil
