@@ -61,6 +61,7 @@ type Reconciler struct {
 	sorted deliveries            // …what was made of them
 	vigils vigils                // …and how far the log was looked through for them
 	shelf  atomic.Pointer[Shelf] // what a registry is told
+	looks  looks                 // …and what look at Git that is of
 }
 
 // Walk is how far a pass goes.
@@ -95,14 +96,17 @@ func (r *Reconciler) walk(ctx context.Context, hints []Hint, now time.Time) (Rep
 	r.mistrust(waiting, hints, now)
 	snap, err := r.look(ctx, now) // what Git says after that
 	if err != nil {
+		r.looks.failed(err)
 		return Report{}, err
 	}
 	cat, err := Load(ctx, snap, r.cat, r.Progress) // as streams and sites
 	if err != nil {
+		r.looks.failed(err)
 		return Report{}, err
 	}
 	r.inbox.know(cat)
 	r.shelve(cat, nil)
+	r.looks.done()
 	news, err := r.glance(ctx, cat, now) // what is under review
 	if err != nil {
 		return Report{}, err
@@ -177,6 +181,7 @@ func (r *Reconciler) look(ctx context.Context, now time.Time) (gitstore.Snapshot
 	if r.cat != nil && r.Poll > 0 && now.Sub(r.polled) < r.Poll {
 		return r.cat.snap, nil
 	}
+	r.looks.begin()
 	snap, err := r.Store.Snapshot(ctx, r.Branch)
 	if err != nil {
 		return nil, fmt.Errorf("reading branch %s: %w", r.Branch, err)

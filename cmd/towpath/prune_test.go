@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,7 +19,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towpath/towpath/gitstore/gittest"
+	"github.com/towpath/towpath/gitstore/memory"
+	"github.com/towpath/towpath/reconcile"
+	"github.com/towpath/towpath/registry/counter"
 	"github.com/towpath/towpath/registry/integrated"
+	registrymemory "github.com/towpath/towpath/registry/memory"
 	"github.com/towpath/towpath/registry/registrytest"
 )
 
@@ -245,4 +250,48 @@ func TestPruneAtDaemon(t *testing.T) {
 		t.Errorf("got %s, left is %s", out, s.has())
 	}
 	h.says(`msg="the registry was pruned" images=(2)`)
+}
+
+// A person puts a site back on an old image, and the daemon, which looks at Git once an hour, is asked
+// to delete right after that: the image stays.
+func TestDeletionGoesByTheCommitOfNow(t *testing.T) {
+	s := newStore(t)
+	files := map[string]string{}
+	for _, path := range []string{".towpath.yaml", "streams/web.yaml", "values.yaml"} {
+		files[path] = s.repo.Read(path)
+	}
+	values := files["values.yaml"]
+	git := memory.New(files)
+	r := &reconcile.Reconciler{Store: git, Branch: "main", Reader: &registrymemory.Registry{}, Poll: time.Hour}
+	reg, err := integrated.New(t.Context(), integrated.Options{Storage: s.dir, Guide: counter.Guide{Reconciler: r}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reg.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	passed, ended := make(chan struct{}, 100), make(chan error, 1)
+	r.Passed = func(reconcile.Report) { passed <- struct{}{} }
+	go func() { ended <- r.Run(ctx) }()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	<-passed
+	back := func(word string) {
+		git.Write("main", "back to "+word+", by hand", map[string]string{"values.yaml": strings.ReplaceAll(values, s.digests["one"], s.digests[word])})
+	}
+	back("stray")
+	uses, err := counter.Guide{Reconciler: r}.Uses(t.Context(), "team1/web", s.digests["stray"]) // as for a client that deletes it
+	if err != nil || len(uses) != 1 || uses[0].Where != "values.yaml:1" {
+		t.Errorf("before a client deletes it: %v, %v", uses, err)
+	}
+	back("two")
+	sweeps := &sweeper{log: slog.New(slog.DiscardHandler)}
+	sweeps.over(reg, r)
+	if _, err := sweeps.prune(t.Context(), integrated.DefaultPruneRules, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.has(); got != "two three four five" {
+		t.Errorf("left is %s", got)
+	}
 }

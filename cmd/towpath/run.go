@@ -136,7 +136,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 		options.Hooks = heard.heard
 		if heard.imports != nil {
 			prunes = heard.prunes
-			passed = append(passed, heard.imports.passed, prunes.passed)
+			passed = append(passed, heard.imports.passed)
 		}
 		servers = append(servers, server{ln, heard.serve})
 		a.log.Info("serving webhooks", "address", ln.Addr().String(), "receivers", len(op.Hooks), "imports", heard.imports != nil)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/towpath/towpath/reconcile"
@@ -19,6 +18,9 @@ const prunePath = "/prune"
 
 // pruneAsking is how long a person waits for it: much may have to be deleted.
 const pruneAsking = time.Hour
+
+// lookTime is how long a pass that looks at Git is waited for.
+const lookTime = time.Minute
 
 // A pruneAnswer is what a daemon says to a person who asks it to prune.
 type pruneAnswer struct {
@@ -32,41 +34,24 @@ type sweeper struct {
 	log   *slog.Logger
 	token *secretFile
 	prune func(context.Context, integrated.PruneRules, bool) (integrated.PruneReport, error) // nil: it serves no registry
-
-	mu   sync.Mutex
-	dark error // why the last pass could not read what is in use
 }
 
-// over makes it one of a registry and of what the walker read. It is called before it serves.
+// over makes it one of a registry and of what the walker reads. It is called before it serves.
+// What people commit until they ask counts: a pass looks at Git before anything is judged. That is
+// waited for before pushes are held off; what passes read meanwhile counts, too.
 func (s *sweeper) over(reg *integrated.Registry, r *reconcile.Reconciler) {
-	record := pruneRecord(func(ctx context.Context) (*reconcile.Ledger, error) {
-		if why := s.blind(); why != nil {
-			return nil, hint{fmt.Errorf("the daemon could not read the repository in its last pass, so that it does not know what is in use: %w", why), "put that right, then try again"}
-		}
-		shelf := r.Shelf()
-		if shelf == nil {
-			return nil, hint{errors.New("the daemon has not read the repository yet"), "try again in a moment; its log says what it waits for"}
-		}
-		return shelf.Ledger(ctx)
-	})
+	record := pruneRecord(func(ctx context.Context) (*reconcile.Ledger, error) { return r.Shelf().Ledger(ctx) })
 	s.prune = func(ctx context.Context, rules integrated.PruneRules, confirm bool) (integrated.PruneReport, error) {
+		if r.Shelf() == nil {
+			return integrated.PruneReport{}, hint{errors.New("the daemon has not read the repository yet"), "try again in a moment; its log says what it waits for"}
+		}
+		looking, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		if _, err := r.Fresh(looking); err != nil {
+			return integrated.PruneReport{}, hint{fmt.Errorf("nothing was deleted: %w", err), "see what its log says of the repository, put that right, then try again"}
+		}
 		return reg.Prune(ctx, record, rules, confirm)
 	}
-}
-
-// passed is called after each pass, by the walker.
-func (s *sweeper) passed(rep reconcile.Report) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dark = nil; rep.Cut {
-		s.dark = rep.Err
-	}
-}
-
-func (s *sweeper) blind() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.dark
 }
 
 func (s *sweeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
@@ -19,6 +20,11 @@ import (
 type Guide struct{ Reconciler *reconcile.Reconciler }
 
 var _ integrated.Guide = Guide{}
+
+// lookTime is how long a pass that looks at Git is waited for, where something is to be deleted.
+const lookTime = 10 * time.Second
+
+var unseen = &integrated.Refusal{What: "towpath cannot look at the Git repository now, and so not tell whether the image is in use", Fix: "try again in a moment", Starting: true}
 
 var starting = &integrated.Refusal{What: "towpath has not read the repository yet", Fix: "try again in a moment", Starting: true}
 
@@ -84,12 +90,18 @@ func (g Guide) Repositories(context.Context) ([]string, error) {
 	return all, nil
 }
 
-// Uses are those of all streams: images of one may have been copied to another. Where nobody can
+// Uses are those of all streams: images of one may have been copied to another. They are as a pass
+// finds them that looks at Git now, for what people commit may need what goes. Where nobody can
 // tell, nothing is to be deleted; what cannot be read may be of others than who asks, and is not named.
 func (g Guide) Uses(ctx context.Context, _, digest string) ([]integrated.Use, error) {
-	s, err := g.shelf()
-	if err != nil {
+	if _, err := g.shelf(); err != nil {
 		return nil, err
+	}
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	s, err := g.Reconciler.Fresh(looking)
+	if err != nil {
+		return nil, unseen
 	}
 	found, err := s.Uses(ctx, digest)
 	if why := (*reconcile.Unsure)(nil); errors.As(err, &why) {
