@@ -19,8 +19,9 @@ import (
 // ears are what the daemon hears others by: webhooks, and people who ask for an import.
 type ears struct {
 	*hooks.Handler
-	imports *importer // nil: nobody may ask
-	prunes  *sweeper  // nil: nobody may ask
+	guard   *guard // before both that follow; nil: nobody may ask
+	imports *importer
+	prunes  *sweeper
 	keys    *hooks.Keys
 }
 
@@ -45,7 +46,7 @@ func (a *app) openEars(r *reconcile.Reconciler, op *config.Operator) (*ears, err
 		if err := checkImportToken(token); err != nil {
 			return nil, usage("import-token-file: %w", hint{err, "write one made by openssl rand -hex 32 to it"})
 		}
-		e.imports, e.prunes = newImporter(a, r, token), &sweeper{log: a.log, token: token}
+		e.guard, e.imports, e.prunes = newGuard(token), newImporter(a, r), &sweeper{log: a.log}
 	}
 	return e, nil
 }
@@ -65,15 +66,23 @@ func look(r *reconcile.Reconciler, scope *reconcile.Scope, s hooks.Sighting) boo
 // ServeHTTP implements http.Handler. Paths are taken as they are: nobody is redirected, for
 // a path may hold a secret.
 func (e *ears) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if e.imports != nil && strings.HasPrefix(r.URL.Path, importPrefix) {
-		e.imports.ServeHTTP(w, r)
+	var person http.Handler
+	switch {
+	case e.guard == nil:
+	case strings.HasPrefix(r.URL.Path, importPrefix):
+		person = e.imports
+	case r.URL.Path == prunePath:
+		person = e.prunes
+	}
+	if person == nil {
+		e.Handler.ServeHTTP(w, r)
 		return
 	}
-	if e.prunes != nil && r.URL.Path == prunePath {
-		e.prunes.ServeHTTP(w, r)
+	if code, why := e.guard.refuses(r); why != nil {
+		answerPost(w, code, turnedAway{fmt.Sprint(why), fixOf(why)})
 		return
 	}
-	e.Handler.ServeHTTP(w, r)
+	person.ServeHTTP(w, r)
 }
 
 // serve listens until the context ends.

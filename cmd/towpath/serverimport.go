@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
@@ -24,12 +20,10 @@ const importPrefix = "/import/"
 
 // importTime is how long an import that was asked for is waited for; importsAtOnce is how
 // many are. Nothing is wanted in a body, and importBody is how much of one is passed over.
-// Of wrong tokens so many a second are told that they are.
 const (
 	importTime    = time.Minute
 	importsAtOnce = 64
 	importBody    = 64 << 10
-	wrongTokens   = 3
 )
 
 // An importAnswer is what a daemon says to a person who asked for an import.
@@ -55,8 +49,6 @@ type importer struct {
 	hint     func(reconcile.Hint) bool
 	awaiting func(reconcile.Hint) bool
 	catalog  func() *reconcile.Catalog // called by passed alone
-	token    *secretFile
-	wrong    *rate.Limiter // of answers to who has not the token
 
 	mu      sync.Mutex
 	read    *reconcile.Catalog // only compared
@@ -79,44 +71,17 @@ type importReply struct {
 	importAnswer
 }
 
-func newImporter(a *app, r *reconcile.Reconciler, token *secretFile) *importer {
-	return &importer{app: a, hint: r.Hint, awaiting: r.Awaits, catalog: r.Catalog, token: token, wrong: rate.NewLimiter(wrongTokens, wrongTokens), errands: map[*errand]bool{}}
+func newImporter(a *app, r *reconcile.Reconciler) *importer {
+	return &importer{app: a, hint: r.Hint, awaiting: r.Awaits, catalog: r.Catalog, errands: map[*errand]bool{}}
 }
 
-// ServeHTTP takes one request, and answers it when it is dealt with.
+// ServeHTTP takes one request of somebody who may ask, and answers it when it is dealt with.
 func (im *importer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply := im.serve(r)
 	answerPost(w, reply.code, reply.importAnswer)
 }
 
-// answerPost answers what a person asked a daemon for.
-func answerPost(w http.ResponseWriter, code int, answer any) {
-	head := w.Header()
-	head.Set("Content-Type", "application/json")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-	switch code {
-	case http.StatusMethodNotAllowed:
-		head.Set("Allow", http.MethodPost)
-	case http.StatusUnauthorized:
-		head.Set("WWW-Authenticate", "Bearer")
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		head.Set("Retry-After", "5")
-	}
-	w.WriteHeader(code)
-	writeJSON(w, answer) // the reader may have gone; nobody is left to tell
-}
-
 func (im *importer) serve(r *http.Request) importReply {
-	if r.Method != http.MethodPost {
-		return refusal(http.StatusMethodNotAllowed, errors.New("an import is asked for by POST"))
-	}
-	if !bears(r, im.token) { // who has the token is heard, however many others have not
-		if !im.wrong.Allow() {
-			return refusal(http.StatusTooManyRequests, hint{errors.New("too many wrong tokens"), "name the file with the daemon's token, and try again in a moment"})
-		}
-		return refusal(http.StatusUnauthorized, hint{errors.New("the token is not right"), "name the file with the daemon's token: --token-file FILE, or Authorization: Bearer"})
-	}
 	if _, err := io.CopyN(io.Discard, r.Body, importBody+1); err == nil { // unread, it would hide that the sender has gone
 		return refusal(http.StatusRequestEntityTooLarge, hint{errors.New("the body is too large"), "send none"})
 	}
@@ -137,18 +102,6 @@ func (im *importer) serve(r *http.Request) importReply {
 	case <-r.Context().Done():
 	}
 	return im.later(e)
-}
-
-// bears reports whether a request has a token. It compares in a time that tells nothing of the
-// token, nor of its length.
-func bears(r *http.Request, file *secretFile) bool {
-	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token, err := file.read()
-	if err != nil || !strings.EqualFold(scheme, "Bearer") {
-		return false
-	}
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
 // begin notes what is asked for; nil where nothing can come of it.

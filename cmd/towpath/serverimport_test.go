@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,8 +30,8 @@ spec:
       from: {kind: DockerImage, name: "quay.io/team1/web:1.4"}
 `
 
-// asking is an importer over a daemon that runs in a bubble.
-func asking(t *testing.T, registry *registrymemory.Registry) (im *importer, token string, end func()) {
+// asking is what hears people who ask a daemon that runs in a bubble.
+func asking(t *testing.T, registry *registrymemory.Registry) (e *ears, token string, end func()) {
 	t.Helper()
 	token = strings.Repeat("not-a-secret-", 3)
 	file := filepath.Join(t.TempDir(), "token")
@@ -38,12 +39,13 @@ func asking(t *testing.T, registry *registrymemory.Registry) (im *importer, toke
 		t.Fatal(err)
 	}
 	r := &reconcile.Reconciler{Store: memory.New(map[string]string{"web.yaml": importedStream}), Branch: "main", Reader: registry, Poll: 30 * time.Second}
-	im = newImporter(&app{stdout: io.Discard, stderr: io.Discard}, r, &secretFile{path: file})
+	im := newImporter(&app{stdout: io.Discard, stderr: io.Discard}, r)
 	r.Passed = im.passed
+	e = &ears{guard: newGuard(&secretFile{path: file}), imports: im, prunes: &sweeper{log: slog.New(slog.DiscardHandler)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	return im, token, func() {
+	return e, token, func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -51,13 +53,13 @@ func asking(t *testing.T, registry *registrymemory.Registry) (im *importer, toke
 	}
 }
 
-func (im *importer) post(path, bearer string) *httptest.ResponseRecorder {
+func (e *ears) post(path, bearer string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodPost, path, nil)
 	if bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	im.ServeHTTP(w, r)
+	e.ServeHTTP(w, r)
 	return w
 }
 
@@ -68,8 +70,8 @@ func TestImporterRefuses(t *testing.T) {
 		if err := registry.Set("quay.io/team1/web:1.4 aaa"); err != nil {
 			t.Fatal(err)
 		}
-		im, token, end := asking(t, registry)
-		unread := newImporter(im.app, &reconcile.Reconciler{}, im.token)
+		e, token, end := asking(t, registry)
+		unread := &ears{guard: e.guard, imports: newImporter(e.imports.app, &reconcile.Reconciler{})}
 		if w := unread.post("/import/team1/web", token); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 			t.Errorf("before the first pass: %d %s", w.Code, w.Body)
 		}
@@ -84,27 +86,28 @@ func TestImporterRefuses(t *testing.T) {
 			{"/import/team1/web:stable", "", http.StatusUnauthorized, "the token is not right"},
 			{"/import/team1/web:stable", token + "x", http.StatusUnauthorized, "the token is not right"},
 			{"/import/team1/web:stable", token[:len(token)-1], http.StatusUnauthorized, "the token is not right"},
+			{prunePath, token, http.StatusNotFound, "this daemon serves no registry"},
 			{"/import/team2/web", token, http.StatusNotFound, "there is no image stream team2/web"},
 			{"/import/", token, http.StatusNotFound, "there is no image stream"},
 			{"/import/team1/web:nosuch", token, http.StatusNotFound, "has no tag nosuch"},
 		} {
-			if w := im.post(c.path, c.bearer); w.Code != c.want || !strings.Contains(w.Body.String(), c.says) {
+			if w := e.post(c.path, c.bearer); w.Code != c.want || !strings.Contains(w.Body.String(), c.says) {
 				t.Errorf("%s: %d, want %d with %q: %s", c.path, w.Code, c.want, c.says, w.Body)
 			}
 		}
 		w := httptest.NewRecorder()
-		im.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/import/team1/web", nil))
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/import/team1/web", nil))
 		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != http.MethodPost {
 			t.Errorf("GET: %d %v", w.Code, w.Header())
 		}
-		if len(im.errands) > 0 {
-			t.Errorf("%d errands are left", len(im.errands))
+		if len(e.imports.errands) > 0 {
+			t.Errorf("%d errands are left", len(e.imports.errands))
 		}
 		end()
 	})
 }
 
-// Who guesses at the token is told to slow down, and keeps nobody out who has it; what is too
+// Who guesses at the token is told to slow down, wherever it opens something, and keeps nobody out who has it; what is too
 // large is not read to its end.
 func TestImporterUnderAttack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -112,12 +115,12 @@ func TestImporterUnderAttack(t *testing.T) {
 		if err := registry.Set("quay.io/team1/web:1.4 aaa"); err != nil {
 			t.Fatal(err)
 		}
-		im, token, end := asking(t, registry)
+		e, token, end := asking(t, registry)
 		time.Sleep(time.Second)
 		for second := range 3 {
 			codes := map[int]int{}
 			for i := range 100 {
-				w := im.post("/import/team1/web:stable", fmt.Sprint("guess", i))
+				w := e.post([]string{"/import/team1/web:stable", prunePath + "?confirm=true"}[i%2], fmt.Sprint("guess", i))
 				if codes[w.Code]++; w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
 					t.Error("nobody is told when to come again")
 				}
@@ -125,7 +128,7 @@ func TestImporterUnderAttack(t *testing.T) {
 			if codes[http.StatusUnauthorized] != wrongTokens || codes[http.StatusTooManyRequests] != 100-wrongTokens {
 				t.Errorf("second %d: answered %v", second, codes)
 			}
-			if w := im.post("/import/team1/web:stable", token); w.Code != http.StatusOK {
+			if w := e.post("/import/team1/web:stable", token); w.Code != http.StatusOK {
 				t.Errorf("with the token: %d %s", w.Code, w.Body)
 			}
 			time.Sleep(time.Second)
@@ -135,7 +138,7 @@ func TestImporterUnderAttack(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/import/team1/web:stable", body)
 			r.Header.Set("Authorization", "Bearer "+token)
 			w := httptest.NewRecorder()
-			if im.ServeHTTP(w, r); w.Code != want || size-int(body.N) > importBody+1 {
+			if e.ServeHTTP(w, r); w.Code != want || size-int(body.N) > importBody+1 {
 				t.Errorf("%d bytes: %d, %d were read", size, w.Code, size-int(body.N))
 			}
 		}
@@ -161,11 +164,11 @@ func TestImporterTakesLong(t *testing.T) {
 			}
 			return ctx.Err()
 		}
-		im, token, end := asking(t, registry)
+		e, token, end := asking(t, registry)
 		time.Sleep(time.Second)
 		hangs.Store(true)
 		began := time.Now()
-		w := im.post("/import/team1/web:stable", token)
+		w := e.post("/import/team1/web:stable", token)
 		if took := time.Since(began); w.Code != http.StatusAccepted || took != importTime || !strings.Contains(w.Body.String(), "the import goes on") {
 			t.Errorf("%d after %s: %s", w.Code, took, w.Body)
 		}
