@@ -567,6 +567,14 @@ spec:
 				t.Errorf("%s is fetched from %v, %v", name, origins, err)
 			}
 		}
+		for what, ask := range map[string]func() error{
+			"lenders": func() error { _, err := shelf.Lenders(t.Context(), prod); return err },
+			"origins": func() error { _, err := shelf.Origins(t.Context(), prod, registrymemory.Digest("ddd")); return err },
+		} {
+			if n := testing.AllocsPerRun(10, func() { _ = ask() }); n > 5 {
+				t.Errorf("%s: each time the file is read again: %v allocations", what, n)
+			}
+		}
 		if diff := cmp.Diff([]imagestream.Name{app, {Namespace: "team1", Name: "web"}, prod}, shelf.Names()); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/towpath/towpath/gitstore"
@@ -16,11 +15,12 @@ import (
 )
 
 // A Shelf is what streams say to a registry: what may be pushed, what is on record, where that
-// comes from, and what uses it. It is of one moment and never changes; its methods may be
+// comes from, and what uses it. It is of one moment and never says another thing; its methods may be
 // called from many goroutines.
 type Shelf struct {
 	cat    *Catalog
 	landed map[imagestream.TagRef]imagestream.Item // what went on record since, by ourselves
+	froms  provenances
 }
 
 // Shelf is what the last pass knows; nil before anything was read. It may be called from any
@@ -84,67 +84,25 @@ func (s *Shelf) Origins(ctx context.Context, name imagestream.Name, digest strin
 	if stream == nil || stream.Malformed {
 		return nil, nil
 	}
-	past, err := s.status(ctx, stream)
+	from, err := s.provenance(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
-	type origin struct {
-		registry.Origin
-		age int
-	}
-	var all []origin
-	for _, st := range past.Tags {
-		on := registry.On{Namespace: name.Namespace, Path: stream.Path, Insecure: stream.Insecure && stream.Spec.Repository != ""}
-		if t := stream.specTag(st.Tag); t != nil {
-			on.Insecure = t.Insecure
-		}
-		for i, item := range st.Items {
-			if item.Image != digest {
-				continue
-			}
-			if ref, err := registry.ParseRef(item.Reference); err == nil && ref.Host != s.cat.Config.Registry() {
-				all = append(all, origin{registry.Origin{On: on, Repo: ref.Repo}, i})
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b origin) int {
-		return cmp.Or(falseFirst(a.Insecure, b.Insecure), cmp.Compare(a.age, b.age))
-	})
-	var origins []registry.Origin
-	for _, o := range all {
-		if !slices.Contains(origins, o.Origin) {
-			origins = append(origins, o.Origin)
-		}
-	}
-	return origins, nil
+	return from.origins[digest], nil
 }
 
 // Lenders are the streams whose repositories in our own registry have images that another stream
-// has on record, or had: by the images' digests.
+// has on record, or had: by the images' digests. The map is not to be changed.
 func (s *Shelf) Lenders(ctx context.Context, name imagestream.Name) (map[string][]imagestream.Name, error) {
 	stream, host := s.cat.Stream(name), s.cat.Config.Registry()
 	if stream == nil || stream.Malformed || host == "" {
 		return nil, nil
 	}
-	past, err := s.status(ctx, stream)
+	from, err := s.provenance(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
-	lenders := map[string][]imagestream.Name{}
-	for _, st := range past.Tags {
-		for _, item := range st.Items {
-			ref, err := registry.ParseRef(item.Reference)
-			if err != nil || ref.Host != host || ref.Digest != item.Image {
-				continue
-			}
-			namespace, other, ok := strings.Cut(ref.Path, "/")
-			from := imagestream.Name{Namespace: namespace, Name: other}
-			if ok && from != name && !slices.Contains(lenders[item.Image], from) {
-				lenders[item.Image] = append(lenders[item.Image], from)
-			}
-		}
-	}
-	return lenders, nil
+	return from.lenders, nil
 }
 
 // Names are the streams of which something is on record.
