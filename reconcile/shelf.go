@@ -164,9 +164,9 @@ func (s *Shelf) Uses(ctx context.Context, digest string) ([]Use, error) {
 		uses = append(uses, Use{"", file})
 	}
 	for _, tag := range l.had[digest] {
-		where := tag.String()
-		if stream := s.cat.Stream(tag.Stream); stream != nil {
-			where = fmt.Sprintf("%s:%d (%s)", stream.Path, stream.Line, tag)
+		where, err := s.where(ctx, tag, digest)
+		if err != nil {
+			return nil, err
 		}
 		uses = append(uses, Use{tag.Stream.Namespace, where})
 	}

@@ -39,7 +39,7 @@ func TestUses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for word, want := range map[string][]reconcile.Use{
-			"now": {{"prod", "prod.yaml:1 (prod/copy:stable)"}}, "old": {{"prod", "prod.yaml:1 (prod/copy:stable)"}}, "none": nil,
+			"now": {{"prod", "prod.yaml:8 (prod/copy:stable)"}}, "old": {{"prod", "prod.yaml:12 (prod/copy:stable)"}}, "none": nil,
 		} {
 			for range 2 { // as it is read, and as it is remembered
 				uses, err := q.line.Shelf().Uses(t.Context(), registrymemory.Digest(word))

@@ -104,7 +104,7 @@ func (g Guide) Uses(ctx context.Context, _, digest string) ([]integrated.Use, er
 		return nil, unseen
 	}
 	found, err := s.Uses(ctx, digest)
-	if why := (*reconcile.Unsure)(nil); errors.As(err, &why) {
+	if isUnsure(err) {
 		return nil, &integrated.Refusal{What: "nobody can tell whether the image is in use: something in the Git repository cannot be read", Fix: "towpath validate says what; delete the image when that is put right"}
 	}
 	var uses []integrated.Use
@@ -112,6 +112,25 @@ func (g Guide) Uses(ctx context.Context, _, digest string) ([]integrated.Use, er
 		uses = append(uses, integrated.Use(u))
 	}
 	return uses, err
+}
+
+// Record is about the repository's own stream: what else has the image needs no tag of this one.
+func (g Guide) Record(ctx context.Context, repository, tag string) (where string, err error) {
+	s, err := g.shelf()
+	if err != nil {
+		return "", err
+	}
+	where, err = s.Record(ctx, imagestream.TagRef{Stream: StreamOf(repository), Tag: tag})
+	if isUnsure(err) {
+		return "", &integrated.Refusal{What: "nobody can tell whether the tag is on record: something in the Git repository cannot be read", Fix: "towpath validate says what; delete the tag when that is put right"}
+	}
+	return where, err
+}
+
+// isUnsure reports whether an error says that nobody can tell.
+func isUnsure(err error) bool {
+	why := (*reconcile.Unsure)(nil)
+	return errors.As(err, &why)
 }
 
 func (g Guide) Arrived() { g.Reconciler.Hint(reconcile.Hint{Arrived: true}) }

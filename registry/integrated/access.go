@@ -39,6 +39,17 @@ type principal struct {
 	local bool   // somebody on this machine, at a registry that knows no users
 }
 
+// called is a principal for people.
+func (p principal) called() string {
+	switch {
+	case p.local:
+		return "this machine"
+	case p.name == "":
+		return "nobody known"
+	}
+	return p.name
+}
+
 // key is the name that limits count by; none for anybody.
 func (p principal) key() string {
 	if p.local {

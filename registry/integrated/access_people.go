@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,6 +112,12 @@ func (p *people) userTable(now time.Time) roll {
 	}
 	users, _ := p.users.get(now)
 	return users
+}
+
+// has reports whether a user or a token is called so.
+func (p *people) has(name string, now time.Time) bool {
+	_, user := p.userTable(now).hashes[name]
+	return user || slices.Contains(p.names, name)
 }
 
 // who is the principal of a name and secret that a client sends. A token is a robot whatever the

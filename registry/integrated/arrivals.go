@@ -463,6 +463,18 @@ func (a *arrivals) remove(ctx context.Context, name tagName) error {
 	return nil
 }
 
+// awaits reports whether a push of a tag waits; also one that another process took, which shares the
+// storage.
+func (r *Registry) awaits(ctx context.Context, repository, tag string) (bool, error) {
+	name := tagName{repository, tag}
+	_, waits, err := r.arrivals.one(ctx, name, time.Now())
+	if err != nil || waits || r.arrivals.alone {
+		return waits, err
+	}
+	_, err = r.arrivals.driver.GetContent(ctx, name.path())
+	return err == nil, unlessGone(err)
+}
+
 // mark says, durably, that a tag is about to be what is being pushed. It comes before the
 // tag is linked.
 func (r *Registry) mark(ctx context.Context, repository, tag, digest string) error {

@@ -46,6 +46,8 @@ type gate struct {
 	next  http.Handler // answers what was let through
 	// waiting are the pushes that wait to be recorded; nil: none does.
 	waiting func(context.Context) ([]registry.Arrival, error)
+	// awaits reports whether a push of a tag is one of them.
+	awaits  func(ctx context.Context, repository, tag string) (bool, error)
 	people  *people
 	brake   *brake
 	open    *sessions
@@ -53,9 +55,10 @@ type gate struct {
 	memory  *memory
 	catalog *catalog
 	parts   *parts
-	tags    locks // of a tag, while it is pushed or deleted
-	refused *seldom
-	keep    int64 // bytes that stay free, to tell
+	tags    locks   // of a tag, while it is pushed or deleted
+	refused *seldom // pushes
+	turned  *seldom // whoever may not do what they want, by what strangers can choose
+	keep    int64   // bytes that stay free, to tell
 	log     *slog.Logger
 	now     func() time.Time
 	// patience is how long a client may keep still.
@@ -83,6 +86,8 @@ func newGate(rules Rules, guide Guide, marks marker, on library, next http.Handl
 		parts:   newParts(on),
 		tags:    locks{held: map[string]*held{}},
 		refused: newSeldom(),
+		turned:  newSeldom(),
+		awaits:  func(context.Context, string, string) (bool, error) { return false, nil },
 	}, nil
 }
 
@@ -107,6 +112,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.from, bad = g.identify(r, client); bad != nil {
+		g.tellLogin(r, a, client, bad)
 		bad.write(w)
 		return
 	}
@@ -119,6 +125,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer leave()
 	}
 	if bad := g.decide(a); bad != nil {
+		g.tellDenied(a, client, bad)
 		bad.write(w)
 		return
 	}

@@ -11,7 +11,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +78,9 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 		g.refusePush(w, a, bad)
 		return
 	}
+	if answer.status == http.StatusCreated {
+		g.tellPushed(a, digest)
+	}
 	answer.send(w)
 	_, attached := registry.Attached(a.tag)
 	if answer.status == http.StatusCreated && g.guide != nil && !attached {
@@ -114,14 +116,6 @@ func (g *gate) admits(ctx context.Context, a ask) *refusal {
 		return nil
 	}
 	return admitted(g.guide.Admits(ctx, a.repository, a.tag))
-}
-
-// refusePush answers a push, and has the operator see it, of a repository once a minute.
-func (g *gate) refusePush(w http.ResponseWriter, a ask, bad *refusal) {
-	if g.refused.first(a.repository, g.now()) {
-		g.log.Info("a push was refused", "repository", a.repository, "tag", a.tag, "who", a.from.name, "status", bad.status, "why", bad.message)
-	}
-	bad.write(w)
 }
 
 // stored notes what a manifest takes.
@@ -290,215 +284,4 @@ func unread() *refusal {
 	bad := refuse(http.StatusServiceUnavailable, "UNAVAILABLE", "what is there could not be looked up; try again in a moment")
 	bad.after = 5 * time.Second
 	return bad
-}
-
-// serveDelete deletes a tag, a manifest or a blob that nothing needs.
-func (g *gate) serveDelete(w http.ResponseWriter, r *http.Request, a ask) {
-	defer g.tags.lock(a.repository)()
-	bad := g.mayDelete(r, a)
-	if bad != nil {
-		bad.write(w)
-		return
-	}
-	answer := g.ask(a.request(r, nil))
-	if a.kind == toManifest && answer.status == http.StatusNotFound {
-		noManifest().write(w) // distribution's words have paths of storage in them
-		return
-	}
-	if answer.status == http.StatusAccepted && a.digest != "" {
-		g.quota.note(change{repository: a.repository, digest: a.digest, gone: true})
-	}
-	answer.send(w)
-}
-
-// mayDelete says why something stays.
-func (g *gate) mayDelete(r *http.Request, a ask) *refusal {
-	if a.kind == toBlob {
-		if g.guide != nil || len(g.rules.ImmutableTags) > 0 {
-			return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "blobs are not deleted one by one here; delete the image, and towpath prune removes what nothing needs")
-		}
-		return g.needed(r, a)
-	}
-	// What is not in the repository is in no use of it: nobody learns here what others have.
-	digests, bad := g.both(r, a.route)
-	if bad != nil {
-		return bad
-	}
-	if len(digests) == 0 {
-		return noManifest()
-	}
-	for _, digest := range digests {
-		if tag, bad := g.immutable(r, a, digest); bad != nil {
-			return bad
-		} else if tag != "" {
-			return refuse(http.StatusConflict, "DENIED", "the tag "+tag+" is this image and is never deleted here (immutable-tags in the operator's file)")
-		}
-		if bad := g.used(r, a, digest); bad != nil {
-			return bad
-		}
-	}
-	if a.tag != "" {
-		return nil // its image stays, whoever is recording it right now
-	}
-	if bad := g.needed(r, a); bad != nil {
-		return bad
-	}
-	return g.waits(r, a)
-}
-
-func noManifest() *refusal {
-	return refuse(http.StatusNotFound, "MANIFEST_UNKNOWN", "there is no such tag or image in the repository")
-}
-
-// needed refuses to delete what an image or an index of the repository names: it could not be
-// pulled any more, whatever keeps it.
-func (g *gate) needed(r *http.Request, a ask) *refusal {
-	by, err := g.parts.by(r.Context(), a.repository, a.digest)
-	var tags []string
-	if err == nil && len(by) > 0 {
-		tags, err = g.parts.tagged(r.Context(), a.repository, by)
-	}
-	if err != nil {
-		g.log.Error("what names something that is to be deleted cannot be read", "repository", a.repository, "digest", a.digest, "error", err)
-		return unread()
-	}
-	if len(by) == 0 {
-		return nil
-	}
-	whose := fewOf(by)
-	if len(tags) > 0 {
-		whose += " (tag " + fewOf(tags) + ")"
-	}
-	return refuse(http.StatusConflict, "DENIED", "it is part of "+whose+"; delete that first")
-}
-
-// fewOf is a list for people.
-func fewOf(all []string) string {
-	few := strings.Join(all[:min(len(all), 5)], ", ")
-	if more := len(all) - 5; more > 0 {
-		few += fmt.Sprintf(" and %d more", more)
-	}
-	return few
-}
-
-// both are the digests of a tag: what is on record and, while a push of it waits, what was pushed;
-// or the digest itself, where there is no tag. None: it is not there.
-func (g *gate) both(r *http.Request, rt route) ([]string, *refusal) {
-	if rt.tag == "" {
-		there, bad := g.pulled(r, rt)
-		if bad != nil || there == "" {
-			return nil, bad
-		}
-		return []string{rt.digest}, nil
-	}
-	recorded, bad := g.current(r, rt)
-	if bad != nil || recorded == "" {
-		return nil, bad
-	}
-	stored, bad := g.pulled(r, rt)
-	if bad != nil || stored == "" || stored == recorded {
-		return []string{recorded}, bad
-	}
-	return []string{recorded, stored}, nil
-}
-
-// waits refuses to delete an image that was pushed and is not on record yet: it may be going there
-// right now.
-func (g *gate) waits(r *http.Request, a ask) *refusal {
-	if g.waiting == nil {
-		return nil
-	}
-	waiting, err := g.waiting(r.Context())
-	var some registry.Unread
-	if errors.As(err, &some) {
-		err = nil
-		if tag, may := some.May(a.repository, a.digest); may {
-			return refuse(http.StatusConflict, "DENIED", "the image was pushed to the tag "+tag+", and what that is now cannot be read; push the tag again, or delete it")
-		}
-	}
-	if err != nil {
-		g.log.Error("what waits to be recorded cannot be read", "error", err)
-		return unread()
-	}
-	for _, w := range waiting {
-		if w.Namespace+"/"+w.Name == a.repository && w.Digest == a.digest {
-			return refuse(http.StatusConflict, "DENIED", "the image was pushed to the tag "+w.Tag+", and that waits to be recorded; delete the tag first, or the image when nothing names it")
-		}
-	}
-	return nil
-}
-
-// used says what names an image, where something does.
-func (g *gate) used(r *http.Request, a ask, digest string) *refusal {
-	if g.guide == nil {
-		return nil
-	}
-	uses, err := g.guide.Uses(r.Context(), a.repository, digest)
-	if err != nil {
-		return admitted(err)
-	}
-	if len(uses) == 0 {
-		return nil
-	}
-	return refuse(http.StatusConflict, "DENIED", "the image is in use: "+g.named(a, uses)+"; delete it when nothing names it")
-}
-
-// named are the uses that somebody may know of. Of those in namespaces that are closed to them it
-// is not even said how many there are.
-func (g *gate) named(a ask, uses []Use) string {
-	var open []string
-	for _, use := range uses {
-		if g.rules.Access.may(a.from, Pull, use.Namespace) {
-			open = append(open, use.Where)
-		}
-	}
-	if len(open) == 0 {
-		return "elsewhere"
-	}
-	named := fewOf(open)
-	if len(open) < len(uses) {
-		named += ", and elsewhere"
-	}
-	return named
-}
-
-// immutable is a tag that never changes and would go with a deletion.
-func (g *gate) immutable(r *http.Request, a ask, digest string) (string, *refusal) {
-	if len(g.rules.ImmutableTags) == 0 {
-		return "", nil
-	}
-	if a.tag != "" {
-		if matches(g.rules.ImmutableTags, a.tag) {
-			return a.tag, nil
-		}
-		return "", nil
-	}
-	last := ""
-	for {
-		query := url.Values{"n": {strconv.Itoa(mostListed)}}
-		if last != "" {
-			query.Set("last", last)
-		}
-		answer := g.look(r.Context(), http.MethodGet, route{kind: toTags, repository: a.repository}, query)
-		if answer.status == http.StatusNotFound {
-			return "", nil
-		}
-		var page struct{ Tags []string }
-		if answer.status != http.StatusOK || json.Unmarshal(answer.body.Bytes(), &page) != nil {
-			return "", unread()
-		}
-		for _, tag := range page.Tags {
-			if !matches(g.rules.ImmutableTags, tag) {
-				continue
-			}
-			now, bad := g.current(r, route{kind: toManifest, repository: a.repository, tag: tag})
-			if bad != nil || now == digest {
-				return tag, bad
-			}
-		}
-		if answer.header.Get("Link") == "" || len(page.Tags) == 0 {
-			return "", nil
-		}
-		last = page.Tags[len(page.Tags)-1]
-	}
 }

@@ -186,6 +186,7 @@ func TestImmutableTags(t *testing.T) {
 			if got := d.want(t, 200, "alice", "HEAD", at+"v1", "", "Accept", imageType); got.header.Get("Docker-Content-Digest") != first {
 				t.Errorf("v1 is %s", got.header.Get("Docker-Content-Digest"))
 			}
+			d.recorded(t)
 			d.want(t, 202, "alice", "DELETE", at+"latest", "")
 			d.want(t, 202, "alice", "DELETE", at+digestOf(other), "")
 		})
@@ -276,17 +277,9 @@ func TestDeleteInUse(t *testing.T) {
 		guide.uses[used] = append(guide.uses[used], Use{"team1", where})
 	}
 	at := "/v2/team1/web/manifests/"
-	for _, reference := range []string{"1.0", used} {
-		got := d.want(t, 409, "alice", "DELETE", at+reference, "")
-		if !strings.Contains(got.body, "apps/web.yaml, a, b, c, d and 2 more") {
-			t.Errorf("got %s", got.body)
-		}
+	if got := d.want(t, 409, "alice", "DELETE", at+used, ""); !strings.Contains(got.body, "apps/web.yaml, a, b, c, d and 2 more; delete it when a commit took it out there") {
+		t.Errorf("got %s", got.body)
 	}
-	guide.tags = map[string]map[string]string{"team1/web": {"2.0": used}} // on record it is another
-	d.want(t, 409, "alice", "DELETE", at+"2.0", "")
-	guide.tags = map[string]map[string]string{"team1/web": {"1.0": free}} // a push of it waits
-	d.want(t, 409, "alice", "DELETE", at+"1.0", "")
-	guide.tags = nil
 	if got := d.want(t, 409, "alice", "DELETE", at+free, ""); !strings.Contains(got.body, "the tag 2.0, and that waits to be recorded") {
 		t.Errorf("got %s", got.body)
 	}
@@ -301,6 +294,75 @@ func TestDeleteInUse(t *testing.T) {
 	d.want(t, 202, "alice", "DELETE", at+free, "")
 	d.want(t, 404, "alice", "DELETE", at+"2.0", "")
 	d.want(t, 200, "alice", "GET", at+"1.0", "", "Accept", imageType)
+}
+
+// A tag goes when it is on record no more and nobody waits for it, whatever else has its image; that
+// stays, and can be pulled by digest.
+func TestDeleteTag(t *testing.T) {
+	guide := &fakeGuide{}
+	d := doorTo(t, guide, func(r *Rules) { r.Delete = true })
+	at := "/v2/team1/web/manifests/"
+	image := d.push(t, "alice", "team1/web", "1.0", "one")
+	d.push(t, "alice", "team1/web", "2.0", "one")
+	guide.uses = map[string][]Use{image: {{"team1", "apps/web.yaml:3"}}}
+	if got := d.want(t, 409, "alice", "DELETE", at+"1.0", ""); !strings.Contains(got.body, "a push of the tag waits to be recorded; towpath status") {
+		t.Errorf("it waits: got %s", got.body)
+	}
+	d.recorded(t)
+	guide.tags = map[string]map[string]string{"team1/web": {"1.0": image, "2.0": image, "remote": aDigest}}
+	for _, tag := range []string{"1.0", "remote"} {
+		if got := d.want(t, 409, "alice", "DELETE", at+tag, ""); !strings.Contains(got.body, "streams/"+tag+".yaml:7; take it out of the status there by a commit") {
+			t.Errorf("%s is on record: got %s", tag, got.body)
+		}
+	}
+	delete(guide.tags["team1/web"], "1.0")
+	guide.unsure = &Refusal{What: "nobody can tell", Fix: "towpath validate"}
+	d.want(t, 403, "alice", "DELETE", at+"1.0", "")
+	guide.unsure = nil
+	d.want(t, 202, "alice", "DELETE", at+"1.0", "")
+	d.want(t, 404, "alice", "DELETE", at+"1.0", "")
+	d.want(t, 404, "alice", "GET", at+"1.0", "", "Accept", imageType)
+	d.want(t, 200, "alice", "GET", at+image, "", "Accept", imageType)
+	d.want(t, 409, "alice", "DELETE", at+image, "")
+	if got := d.want(t, 200, "alice", "GET", "/v2/team1/web/tags/list", ""); strings.Contains(got.body, "1.0") {
+		t.Errorf("it is listed: %s", got.body)
+	}
+	guide.tags = nil
+	d.want(t, 202, "alice", "DELETE", at+"2.0", "")
+	d.want(t, 200, "alice", "GET", at+image, "", "Accept", imageType)
+	record := onRecord{"team1/web": {Uses: map[string][]string{image: {"apps/web.yaml:3"}}}}
+	if _, err := d.r.prunes.prune(t.Context(), record, PruneRules{}, true); err != nil {
+		t.Fatal(err)
+	}
+	d.want(t, 200, "alice", "GET", at+image, "", "Accept", imageType)
+}
+
+// Alone, nobody waits for a tag.
+func TestDeleteTagAlone(t *testing.T) {
+	d := doorTo(t, nil, func(r *Rules) { r.Delete = true })
+	at := "/v2/team1/web/manifests/"
+	image := d.push(t, "alice", "team1/web", "1.0", "one")
+	d.push(t, "alice", "team1/web", "2.0", "one")
+	d.want(t, 202, "alice", "DELETE", at+"1.0", "")
+	d.want(t, 200, "alice", "GET", at+image, "", "Accept", imageType)
+	if _, err := d.r.prunes.prune(t.Context(), nil, PruneRules{}, true); err != nil {
+		t.Fatal(err)
+	}
+	d.want(t, 200, "alice", "GET", at+"2.0", "", "Accept", imageType)
+}
+
+// A push that another process took, which shares the storage, waits too.
+func TestDeleteTagOfShared(t *testing.T) {
+	guide := &fakeGuide{}
+	d := doorTo(t, guide, func(r *Rules) { r.Delete = true })
+	d.push(t, "alice", "team1/web", "1.0", "one")
+	d.r.arrivals.alone = false
+	d.r.arrivals.mu.Lock()
+	d.r.arrivals.marks = map[tagName]*mark{} // it lies in storage still
+	d.r.arrivals.mu.Unlock()
+	d.want(t, 409, "alice", "DELETE", "/v2/team1/web/manifests/1.0", "")
+	d.r.arrivals.alone = true
+	d.want(t, 202, "alice", "DELETE", "/v2/team1/web/manifests/1.0", "")
 }
 
 // recorded is what a pass does with all that waits.

@@ -218,6 +218,7 @@ type fakeGuide struct {
 	tags    map[string]map[string]string
 	uses    map[string][]Use // by digest
 	lent    map[string]map[string][]string
+	unsure  error // of Record
 	arrived int
 	asked   []string
 }
@@ -260,6 +261,15 @@ func (f *fakeGuide) Uses(_ context.Context, _, digest string) ([]Use, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.uses[digest]), nil
+}
+
+func (f *fakeGuide) Record(_ context.Context, repository, tag string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tags[repository][tag] == "" {
+		return "", f.unsure
+	}
+	return "streams/" + tag + ".yaml:7", f.unsure
 }
 
 func (f *fakeGuide) Arrived() {

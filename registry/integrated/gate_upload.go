@@ -54,7 +54,7 @@ func (s *sessions) reserve(owner string, now time.Time) (ended []*session, bad *
 		}
 	}
 	if s.counts[owner] >= s.most || len(s.open) >= mostSessions {
-		return ended, later(http.StatusTooManyRequests, fmt.Sprintf("%d uploads are open, and more may not be; finish or cancel some (uploads-open in the operator's file)", s.counts[owner]), time.Minute)
+		return ended, later(http.StatusTooManyRequests, fmt.Sprintf("%d uploads are open, and more may not be; finish or cancel some, or wait: one of which nothing is heard for an hour ends by itself (uploads-open in the operator's file)", s.counts[owner]), time.Minute)
 	}
 	s.counts[owner]++
 	return ended, nil
@@ -128,7 +128,7 @@ func (g *gate) serveBegin(w http.ResponseWriter, r *http.Request, a ask) {
 	g.quota.giveBack(a.namespace, 1)
 	size := g.mounts(r.Context(), a)
 	if !g.quota.take(a.namespace, size) {
-		g.quota.full(a.namespace).write(w)
+		g.refusePush(w, a, g.quota.full(a.namespace))
 		return
 	}
 	defer g.quota.giveBack(a.namespace, size)
@@ -205,7 +205,7 @@ func (g *gate) serveUpload(w http.ResponseWriter, r *http.Request, a ask) {
 	}
 	if bad := g.checkChunk(r, a, one); bad != nil {
 		g.open.done(one, false, g.now())
-		bad.write(w)
+		g.refusePush(w, a, bad)
 		return
 	}
 	r = r.WithContext(excusable(r.Context()))

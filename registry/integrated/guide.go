@@ -27,6 +27,8 @@ type Guide interface {
 	Repositories(ctx context.Context) ([]string, error)
 	// Uses says what names an image, such as a file; nothing where nothing does.
 	Uses(ctx context.Context, repository, digest string) ([]Use, error)
+	// Record says where a tag is on record, such as the line of a file; empty where it is not.
+	Record(ctx context.Context, repository, tag string) (where string, err error)
 	// Arrived says that a push is waiting among the Arrivals. It does not block.
 	Arrived()
 }

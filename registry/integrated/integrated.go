@@ -118,7 +118,7 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 		r.gate.keep = o.KeepFree
 		r.gate.remark()
 		if r.arrivals != nil {
-			r.gate.waiting = r.Waiting
+			r.gate.waiting, r.gate.awaits = r.Waiting, r.awaits
 		}
 		r.pulls.Quota, r.pulls.Stored = r.gate.quota, r.gate.catalog.note
 	}

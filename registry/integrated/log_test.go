@@ -31,7 +31,7 @@ func TestNoRoomIsNoError(t *testing.T) {
 	door.r.gate.log, door.r.log = tell, newEntry(tell)
 	at := door.begin(t, "alice", "team1/web")
 	door.want(t, 413, "alice", "PATCH", at, strings.Repeat("x", 200), "Content-Type", "application/octet-stream")
-	if strings.Contains(log.String(), "ERROR") || !strings.Contains(log.String(), `level=INFO msg="a push was refused" repository=team1/web`) {
+	if strings.Contains(log.String(), "ERROR") || !strings.Contains(log.String(), `level=WARN msg="a push was refused" repository=team1/web`) {
 		t.Errorf("the log has\n%s", &log)
 	}
 }

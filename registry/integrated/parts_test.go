@@ -47,7 +47,8 @@ func TestPartsAreNotDeleted(t *testing.T) {
 			if name == "immutable" {
 				return
 			}
-			if c.guide != nil { // the push waits to be recorded
+			if c.guide != nil { // the push waited
+				d.recorded(t)
 				d.want(t, 202, "alice", "DELETE", at+"1.0", "")
 			}
 			// From the outside inwards it works; what was deleted names nothing.

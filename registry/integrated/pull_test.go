@@ -190,8 +190,9 @@ func (g *guided) record(repository, tag, dgst string) {
 	g.on[repository+"@"+dgst] = registry.Origin{On: registry.On{Namespace: namespace}, Repo: registry.Repo{Host: "far.test", Path: "inside/web"}}
 }
 
-func (g *guided) Admits(context.Context, string, string) error { return nil }
-func (g *guided) Arrived()                                     {}
+func (g *guided) Admits(context.Context, string, string) error           { return nil }
+func (g *guided) Record(context.Context, string, string) (string, error) { return "", nil }
+func (g *guided) Arrived()                                               {}
 func (g *guided) Tags(_ context.Context, repository string) (map[string]string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -25,6 +25,7 @@ func (noGuide) Origins(context.Context, string, string) ([]registry.Origin, erro
 func (noGuide) Uses(context.Context, string, string) ([]Use, error)                { return nil, nil }
 func (noGuide) Lenders(context.Context, string) (map[string][]string, error)       { return nil, nil }
 func (noGuide) Repositories(context.Context) ([]string, error)                     { return nil, nil }
+func (noGuide) Record(context.Context, string, string) (string, error)             { return "", nil }
 func (noGuide) Arrived()                                                           {}
 
 // openOn opens a registry on a disk, as a process does that starts.
