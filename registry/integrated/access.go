@@ -95,7 +95,7 @@ func matches(patterns []Pattern, name string) bool {
 // or not.
 func denied(p principal, right Right, namespace string, known bool) *refusal {
 	line := func(who string) string {
-		return "write into the operator's file, below registry: access: [{who: [" + who + "], namespaces: [" + namespace + "], may: [" + string(right) + "]}]"
+		return "write into the operator's file, below registry: access: [{who: [" + who + "], namespaces: [" + namespace + "], may: [" + string(right) + "]}]" + Restarts
 	}
 	switch {
 	case p.local:
@@ -110,9 +110,12 @@ func denied(p principal, right Right, namespace string, known bool) *refusal {
 	return r
 }
 
+// Restarts is said behind what to write into the operator's file: it is read at the start.
+const Restarts = ", and restart towpath"
+
 // nobodyKnown is the answer to other machines while no users are configured.
 func nobodyKnown() *refusal {
-	return refuse(http.StatusForbidden, "DENIED", "this registry has no users, and so serves its own machine only, as localhost and without a proxy; its operator can write below registry: users-file: FILE (made by htpasswd -B -c FILE NAME) and access: [{who: [NAME], namespaces: ['*'], may: [pull, push]}]")
+	return refuse(http.StatusForbidden, "DENIED", "this registry has no users, and so serves its own machine only, as localhost and without a proxy; its operator can write below registry: users-file: FILE (made by htpasswd -B -c FILE NAME) and access: [{who: [NAME], namespaces: ['*'], may: [pull, push]}]"+Restarts)
 }
 
 // forwarding are headers that a proxy adds, and a browser. Who comes with one of them need not be

@@ -19,10 +19,10 @@ func (r Rules) remarks(users map[string][]byte) []remark {
 	}
 	nobody := r.UsersFile == "" && len(r.Tokens) == 0
 	if r.Delete && nobody {
-		add("the registry has delete: true, and nobody may delete: it has no users", "write below registry: users-file: FILE or tokens:, and access: with may: [delete]")
+		add("the registry has delete: true, and nobody may delete: it has no users", "write below registry: users-file: FILE or tokens:, and access: with may: [delete]"+Restarts)
 	}
 	if !nobody && len(r.Access.Grants) == 0 && len(r.Access.Anonymous) == 0 {
-		add("the registry has users or tokens, and none may do anything", "write below registry: access: [{who: ['*'], namespaces: ['*'], may: [pull, push]}], or who and where they may")
+		add("the registry has users or tokens, and none may do anything", "write below registry: access: [{who: ['*'], namespaces: ['*'], may: [pull, push]}], or who and where they may"+Restarts)
 	}
 	var strangers []string
 	for _, g := range r.Access.Grants {
@@ -34,7 +34,7 @@ func (r Rules) remarks(users map[string][]byte) []remark {
 	}
 	slices.Sort(strangers)
 	if strangers = slices.Compact(strangers); len(strangers) > 0 {
-		add("access below registry: names who is no user and has no token: "+strings.Join(strangers, ", "), "correct who:, add the user with htpasswd -B FILE NAME, or the token below tokens:")
+		add("access below registry: names who is no user and has no token: "+strings.Join(strangers, ", "), "correct who:, add the user with htpasswd -B FILE NAME, or the token below tokens:"+Restarts)
 	}
 	return all
 }

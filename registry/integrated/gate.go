@@ -189,7 +189,7 @@ func (g *gate) decide(a ask) *refusal {
 		if bad := g.may(a, Pull); bad != nil {
 			return bad
 		}
-		return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "nothing is deleted from this registry; its operator can write delete: true below registry:")
+		return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "nothing is deleted from this registry; its operator can write delete: true below registry:"+Restarts)
 	}
 	switch {
 	case a.kind == toBase || a.kind == toCatalog:

@@ -287,7 +287,7 @@ func checkRange(values []string, length int64) *refusal {
 func (g *gate) tooLarge() *refusal { return overSize(g.rules.Limits.BlobSize) }
 
 func overSize(most int64) *refusal {
-	return refuse(http.StatusRequestEntityTooLarge, "SIZE_INVALID", fmt.Sprintf("a blob has at most %d bytes here; split the layer, or its operator raises blob-size below registry: limits:", most))
+	return refuse(http.StatusRequestEntityTooLarge, "SIZE_INVALID", fmt.Sprintf("a blob has at most %d bytes here; split the layer, or its operator raises blob-size below registry: limits:%s", most, Restarts))
 }
 
 // cancel removes an upload from storage. Its state is asked for first: distribution takes none

@@ -59,8 +59,14 @@ type Registry struct {
 }
 
 // New opens a registry, which lives until Close; the context is for opening the
-// storage. The error is about the storage.
+// storage. The error is about the storage, or a file that the rules name: these are looked at first, so
+// that what does not open leaves no directory behind.
 func New(ctx context.Context, o Options) (*Registry, error) {
+	if o.Rules != nil {
+		if _, err := newPeople(o.Rules.UsersFile, o.Rules.Tokens, time.Now(), slog.New(slog.DiscardHandler)); err != nil {
+			return nil, fmt.Errorf("registry: %w", err)
+		}
+	}
 	s, err := openStorage(ctx, o)
 	if err != nil {
 		return nil, err

@@ -123,7 +123,7 @@ func (q *quota) apply(c change) {
 
 // full is the answer where a namespace has no room.
 func (q *quota) full(namespace string) *refusal {
-	return refuse(http.StatusRequestEntityTooLarge, "DENIED", fmt.Sprintf("the namespace %s has no room for this: all its blobs may have %d bytes; delete images and run towpath prune, or its operator raises namespace-size below registry: limits:", namespace, q.most))
+	return refuse(http.StatusRequestEntityTooLarge, "DENIED", fmt.Sprintf("the namespace %s has no room for this: all its blobs may have %d bytes; delete images and run towpath prune, or its operator raises namespace-size below registry: limits:%s", namespace, q.most, Restarts))
 }
 
 // count reads from storage what is linked. What is noted meanwhile is not lost. It is called
