@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,10 +9,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -55,7 +58,7 @@ func TestKeyPairIsRenewed(t *testing.T) {
 	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	noon := time.Now().Truncate(time.Second)
 	issue(t, "first", certFile, keyFile, noon)
-	k, err := newKeyPair(certFile, keyFile)
+	k, err := newKeyPair(certFile, keyFile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +99,65 @@ func TestKeyPairIsRenewed(t *testing.T) {
 	}
 	shows("without a key", "second")
 
-	if k, err := newKeyPair("", ""); k != nil || err != nil {
+	if k, err := newKeyPair("", "", nil); k != nil || err != nil {
 		t.Errorf("without files: %v, %v", k, err)
 	}
-	if _, err := newKeyPair(certFile, keyFile); err == nil {
+	if _, err := newKeyPair(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a key that is not there was taken")
 	}
+}
+
+// A pair that stays unusable is told once, with how long there is to mend it; the moment in which a
+// renewal has written one file of two is not.
+func TestKeyPairTellsWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile, other := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), filepath.Join(dir, "other.key")
+	now := time.Now().Truncate(time.Second)
+	issue(t, "first", certFile, keyFile, now)
+	var log bytes.Buffer
+	k, err := newKeyPair(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := k.validUntil()
+	shows := func(name string, after time.Duration, want ...string) {
+		t.Helper()
+		now = now.Add(after)
+		if got := k.at(now).Leaf.Subject.CommonName; got != name {
+			t.Errorf("%q is shown, want %q", got, name)
+		}
+		if len(want) == 0 && log.Len() > 0 {
+			t.Errorf("the log has %s", &log)
+		}
+		for _, text := range want {
+			if !strings.Contains(log.String(), text) || strings.Count(log.String(), "\n") != 1 {
+				t.Errorf("the log has %q, want %q once", &log, text)
+			}
+		}
+		log.Reset()
+	}
+	shows("first", time.Hour)
+	issue(t, "second", certFile, other, now)
+	shows("first", 0)
+	shows("first", 9*time.Second)
+	if err := os.Rename(other, keyFile); err != nil {
+		t.Fatal(err)
+	}
+	shows("second", 5*time.Second, "level=INFO", "a renewed certificate", "valid-until=")
+	shows("second", time.Hour)
+
+	if err := os.WriteFile(keyFile, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shows("second", 0)
+	shows("second", 10*time.Second, "level=WARN", "cannot be used", "valid-until="+until[:10], keyFile)
+	shows("second", time.Hour)
+	if err := os.Remove(keyFile); err != nil {
+		t.Fatal(err)
+	}
+	shows("second", time.Hour) // a change of its own
+	shows("second", time.Hour, "level=WARN", "no such file")
+	shows("second", time.Hour)
+	issue(t, "third", certFile, keyFile, now.Add(time.Minute))
+	shows("third", time.Hour, "level=INFO", "a renewed certificate")
 }

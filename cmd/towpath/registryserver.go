@@ -8,11 +8,11 @@ import (
 	"io"
 	"log"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -43,20 +43,20 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 	options.Rules.Client = clientBehind(op.TrustedProxies)
 	if r != nil {
 		options.Guide = counter.Guide{Reconciler: r}
+		if r.Dry {
+			options.Guide, options.UploadsKept = rehearsing{options.Guide}, math.MaxInt64
+		}
 		options.Fetcher, _ = r.Reader.(integrated.Fetcher)
 	}
-	certificate, err := newKeyPair(string(op.Registry.CertFile), string(op.Registry.KeyFile))
+	certificate, err := newKeyPair(string(op.Registry.CertFile), string(op.Registry.KeyFile), a.log)
 	if err != nil {
 		return nil, usage("registry: %w", hint{err, "correct cert-file and key-file below registry: in --config FILE"})
 	}
 	reg, err := integrated.New(ctx, options)
 	if err != nil {
-		return nil, failed(hint{err, registryFix(op.Registry, err)})
+		return nil, failed(hint{err, registryFix(op.Registry, r == nil, err)})
 	}
-	flag := "--registry-listen"
-	if r == nil {
-		flag = "--listen"
-	}
+	flag := dockFlag(r == nil)
 	ln, err := listenOn(flag, string(op.Registry.Listen), "127.0.0.1:5001")
 	if err != nil {
 		return nil, errors.Join(err, reg.Close())
@@ -72,14 +72,30 @@ func (a *app) openDock(ctx context.Context, op *config.Operator, r *reconcile.Re
 		a.log.Warn("passwords and tokens come to the registry in the clear", "fix", "name cert-file and key-file below registry: in --config FILE, or let a proxy in front of it speak TLS")
 	}
 	if !isLoopback(ln.Addr()) && op.Registry.UsersFile == "" && len(op.Registry.Tokens) == 0 && len(op.Registry.AnonymousPull) == 0 {
-		a.log.Warn("other machines reach the registry, and are refused: it has no users", "fix", "write below registry: users-file: FILE (made by htpasswd -B -c FILE NAME) and access:, or listen on 127.0.0.1 in --config FILE")
+		a.log.Warn("other machines reach the registry, and are refused: it has no users", "fix", "write below registry: users-file: FILE (made by htpasswd -B -c FILE NAME) and access:, in --config FILE; or listen for this machine alone: "+flag+" 127.0.0.1:"+portOf(ln.Addr()))
 	}
 	return &dock{reg, ln}, nil
 }
 
-// registryFix is what to do about a registry that does not open.
-func registryFix(s config.Served, err error) string {
+// dockFlag says where a registry listens; it goes before what the operator's file says.
+func dockFlag(alone bool) string {
+	if alone {
+		return "--listen"
+	}
+	return "--registry-listen"
+}
+
+func portOf(addr net.Addr) string {
+	_, port, _ := net.SplitHostPort(addr.String()) // of a listener
+	return port
+}
+
+// registryFix is what to do about a registry that does not open. Another that stands alone takes no
+// orders: it is ended to prune what it has.
+func registryFix(s config.Served, alone bool, err error) string {
 	switch _, missing := os.Stat(string(s.UsersFile)); {
+	case errors.Is(err, integrated.ErrStorageInUse) && alone:
+		return "end it first, or name another directory; to have what nothing needs deleted, end it and run: towpath prune --storage " + string(s.Storage)
 	case errors.Is(err, integrated.ErrStorageInUse):
 		return "end it first, or name another directory; to have it delete what nothing needs: towpath prune --server URL --token-file FILE"
 	case s.UsersFile != "" && missing != nil:
@@ -171,58 +187,4 @@ func storageName(s config.Served) string {
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
-}
-
-// A keyPair is a certificate and its key, read again when their files change, so that a
-// renewed certificate needs no restart.
-type keyPair struct {
-	certFile, keyFile string
-
-	mu   sync.Mutex
-	seen [2]edition
-	pair *tls.Certificate
-}
-
-// edition tells one content of a file from another.
-type edition struct {
-	mod  time.Time
-	size int64
-}
-
-// newKeyPair reads the files; nil where there are none.
-func newKeyPair(certFile, keyFile string) (*keyPair, error) {
-	if certFile == "" {
-		return nil, nil
-	}
-	k := &keyPair{certFile: certFile, keyFile: keyFile}
-	return k, k.read()
-}
-
-// of is the certificate as the files have it. While they do not fit each other, as in the
-// middle of a renewal, the one before holds.
-func (k *keyPair) of(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	_ = k.read() // the pair before holds
-	return k.pair, nil
-}
-
-func (k *keyPair) read() error {
-	var now [2]edition
-	for i, file := range []string{k.certFile, k.keyFile} {
-		info, err := os.Stat(file)
-		if err != nil {
-			return err
-		}
-		now[i] = edition{info.ModTime(), info.Size()}
-	}
-	if k.pair != nil && now == k.seen {
-		return nil
-	}
-	pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
-	if err != nil {
-		return err
-	}
-	k.pair, k.seen = &pair, now
-	return nil
 }

@@ -24,14 +24,15 @@ func newRun(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "run", Short: "Import, record and follow, for ever or once", Args: cobra.NoArgs,
 		Long: `Watch the repository: import the tags that are due, commit what they are now, and
-then move the sites that follow them. Ends on SIGTERM, within 10 seconds.
+then move the sites that follow them. Ends on SIGTERM, within 10 seconds. With --dry-run a
+registry that it serves takes no pushes, and lets people pull.
 
 With --once, walk until nothing is left to do, print a line for each commit, and for each
 proposal that was opened, updated or closed, and end.`,
 		Example: runExample,
 	}
 	c.Flags().BoolVar(&once, "once", false, "walk until nothing is left to do, then end")
-	c.Flags().BoolVar(&dry, "dry-run", false, "write nothing; log what would be written")
+	c.Flags().BoolVar(&dry, "dry-run", false, "write nothing, and take no pushes; log what would be written")
 	c.Flags().BoolVar(&yes, "yes", false, "consent to a first run that changes more than 100 files")
 	c.Flags().StringVar(&listen, "listen", "", "serve /metrics, /healthz and /readyz on `ADDR`, e.g. :8080")
 	c.Flags().StringVar(&registryStorage, "registry-storage", "", "serve a registry that keeps its blobs in `DIR`; what is pushed there goes on record")

@@ -41,6 +41,9 @@ type sweeper struct {
 func (s *sweeper) over(reg *integrated.Registry, r *reconcile.Reconciler) {
 	record := pruneRecord(func(ctx context.Context) (*reconcile.Ledger, error) { return r.Shelf().Ledger(ctx) })
 	s.prune = func(ctx context.Context, rules integrated.PruneRules, confirm bool) (integrated.PruneReport, error) {
+		if confirm && r.Dry {
+			return integrated.PruneReport{}, hint{errors.New("the daemon is on a dry run, and deletes nothing"), "leave out --confirm, or ask it when it runs without --dry-run"}
+		}
 		if r.Shelf() == nil {
 			return integrated.PruneReport{}, hint{errors.New("the daemon has not read the repository yet"), "try again in a moment; its log says what it waits for"}
 		}

@@ -34,7 +34,7 @@ func (r Rules) remarks(users map[string][]byte) []remark {
 	}
 	slices.Sort(strangers)
 	if strangers = slices.Compact(strangers); len(strangers) > 0 {
-		add("access below registry: names who is no user and has no token: "+strings.Join(strangers, ", "), "correct who:, add the user with htpasswd -B FILE NAME, or the token below tokens:"+Restarts)
+		add("access below registry: names who is no user and has no token: "+strings.Join(strangers, ", "), "add the user with htpasswd -B FILE NAME; or correct who:, or write the token below tokens:"+Restarts)
 	}
 	return all
 }
