@@ -14,16 +14,18 @@ import (
 // Record says where a tag is on record, such as FILE:LINE; empty where its stream's status does not
 // have it. The error is an *Unsure where nobody can tell, or it is the store's.
 func (s *Shelf) Record(ctx context.Context, tag imagestream.TagRef) (where string, err error) {
+	if _, landed := s.landed[tag]; landed {
+		return s.where(ctx, tag, "")
+	}
 	c, stream := s.cat, s.cat.Stream(tag.Stream)
 	if c.Invalid || stream == nil || stream.Malformed || c.twice[tag.Stream] || c.hidden[tag.Stream] != "" {
 		if why := c.unsureOfImages(); why != nil {
 			return "", why
 		}
 	}
-	_, landed := s.landed[tag]
-	if !landed && (stream == nil || !slices.ContainsFunc(stream.Status.Tags, func(st imagestream.TagStatus) bool {
+	if stream == nil || !slices.ContainsFunc(stream.Status.Tags, func(st imagestream.TagStatus) bool {
 		return st.Tag == tag.Tag && len(st.Items) > 0
-	})) {
+	}) {
 		return "", nil
 	}
 	return s.where(ctx, tag, "")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/towpath/towpath/imagestream"
 	"github.com/towpath/towpath/reconcile"
 	registrymemory "github.com/towpath/towpath/registry/memory"
 )
@@ -70,5 +71,52 @@ func TestUsesUnsure(t *testing.T) {
 				t.Errorf("%s: %v, %v", word, uses, err)
 			}
 		}
+	})
+}
+
+// A tag is on record in the status of its own stream, at a line; where that cannot be read, nobody can tell.
+func TestShelfRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuay(t, map[string]string{
+			".towpath.yaml": pushConfig, "app.yaml": statusOf("team1", "app", registrymemory.Digest("one")) + "  - tag: empty\n",
+			"bad.yaml": statusOf("team1", "bad", registrymemory.Digest("bad")) + "  - 7\n",
+		})
+		arrivals := &registrymemory.Arrivals{}
+		q.line.Arrivals = arrivals
+		record := func(tag, want string) {
+			t.Helper()
+			name, tag, _ := strings.Cut(tag, ":")
+			namespace, name, _ := strings.Cut(name, "/")
+			where, err := q.line.Shelf().Record(t.Context(), imagestream.TagRef{Stream: imagestream.Name{Namespace: namespace, Name: name}, Tag: tag})
+			if why := (*reconcile.Unsure)(nil); errors.As(err, &why) {
+				where = "nobody can tell"
+			} else if err != nil {
+				t.Error(err)
+			}
+			if where != want {
+				t.Errorf("%s/%s:%s is at %q, want %q", namespace, name, tag, where, want)
+			}
+		}
+		if _, err := q.line.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		record("team1/app:stable", "app.yaml:6 (team1/app:stable)")
+		record("team1/app:empty", "")
+		record("team1/app:none", "")
+		record("team1/bad:stable", "nobody can tell")
+		record("team1/none:stable", "nobody can tell") // it may be the one that is not well formed
+
+		arrivals.Push("team1", "app", "mine", registrymemory.Digest("two"), time.Now())
+		arrivals.Push("team1", "api", "mine", registrymemory.Digest("two"), time.Now())
+		if _, err := q.line.Once(t.Context(), reconcile.Hint{Arrived: true}); err != nil {
+			t.Fatal(err)
+		}
+		record("team1/app:mine", "app.yaml (team1/app:mine)") // lines moved
+		record("team1/app:stable", "app.yaml (team1/app:stable)")
+		record("team1/api:mine", "team1/api:mine")
+		if _, err := q.line.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		record("team1/app:mine", "app.yaml:13 (team1/app:mine)")
 	})
 }

@@ -32,6 +32,9 @@ func TestRemarks(t *testing.T) {
 		}
 		var got []string
 		for i, r := range c.rules.remarks(of) {
+			if !strings.HasSuffix(r.fix, ", and restart towpath") {
+				t.Errorf("%s: the file is read at the start, and the fix is %q", name, r.fix)
+			}
 			if i < len(c.want) && strings.HasPrefix(r.what, c.want[i]) && r.fix != "" {
 				r.what = c.want[i]
 			}
