@@ -14,7 +14,7 @@ import (
 // there.
 type Served struct {
 	At            Position
-	Listen        Address       `yaml:"listen"`  // empty: none is served
+	Listen        Address       `yaml:"listen"`  // empty: as whoever serves it has it
 	Storage       File          `yaml:"storage"` // directory of the blobs
 	StorageDriver StorageDriver `yaml:"storage-driver"`
 	CertFile      File          `yaml:"cert-file"`

@@ -61,12 +61,18 @@ proposal that was opened, updated or closed, and end.`,
 		}
 		op.Listen = config.Address(cmp.Or(listen, string(op.Listen)))
 		op.HooksListen = config.Address(cmp.Or(hooksListen, string(op.HooksListen)))
-		if registryStorage != "" || registryListen != "" || op.Registry.Listen != "" {
+		if docks(op.Registry, registryListen, registryStorage) {
 			dockAt(&op.Registry, registryListen, registryStorage)
 		}
 		return a.runOn(ctx, r, news, op)
 	}
 	return c
+}
+
+// docks reports whether a registry is served: where somebody says at which address, or from which
+// storage. What else stands below registry: says neither.
+func docks(s config.Served, listen, storage string) bool {
+	return listen != "" || storage != "" || s.Listen != "" || s.Storage != "" || s.StorageDriver.Name != ""
 }
 
 // runOnce walks until nothing is left to do, and asks every scheduled tag once.
@@ -144,7 +150,8 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 	case len(op.Hooks) > 0 || op.ImportTokenFile != "":
 		a.log.Warn("hooks or import-token-file are configured, and nobody listens", "fix", "add hooks-listen: to --config FILE, or give --hooks-listen")
 	}
-	if op.Registry.Listen != "" {
+	switch {
+	case op.Registry.Listen != "":
 		d, err := a.openDock(ctx, op, r)
 		if err != nil {
 			closeAll(servers)
@@ -156,6 +163,8 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 			prunes.over(d.registry, r)
 		}
 		servers = append(servers, server{d.Listener, d.serve})
+	case op.Registry.At != config.Position{}:
+		a.log.Warn("registry is configured, and none is served: it has no storage", "fix", "add storage: DIR below registry: in --config FILE, or give --registry-storage DIR")
 	}
 	if op.Listen != "" {
 		ln, err := listenOn("--listen", string(op.Listen), "127.0.0.1:8080")
