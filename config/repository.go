@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -241,6 +242,28 @@ func (r *Repository) Platform() string { return string(r.orDefault().file.Platfo
 
 // Paused reports whether nothing is written to the repository at all.
 func (r *Repository) Paused() bool { return r.orDefault().file.Paused }
+
+// PausedBy says for people which line of the file pauses a stream or a file; empty where it is not
+// paused.
+func (r *Repository) PausedBy(path, namespace string) string {
+	f := &r.orDefault().file
+	by := ""
+	say := func(paused *bool, where string) {
+		if paused != nil {
+			by = map[bool]string{true: where}[*paused]
+		}
+	}
+	say(f.Defaults.Paused, "paused: true below defaults")
+	for i := range f.Rules {
+		if r := &f.Rules[i]; r.matches(path, namespace) {
+			say(r.Paused, fmt.Sprintf("paused: true of the rule that begins in line %d", r.At.Line))
+		}
+	}
+	if f.Paused {
+		by = "paused: true"
+	}
+	return by
+}
 
 // For is what holds for a stream or a file: the defaults, then every rule that
 // matches, in order; for each key the last one decides. A rule with paths and

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func newImport(a *app) *cobra.Command {
 		Use: "import [NS/]STREAM[:TAG]… | --all", Short: "Ask registries now, and record what they say",
 		Long: `Ask for the named tags now, whether they are due or not, and commit what they are
 into the status of their streams. Tags of those streams that follow them go with them; tags of
-other streams, and sites, are left to run. Exits 3 when an import failed.
+other streams, and sites, are left to run. Exits 3 when an import failed, or what was named is paused.
 
 With --server, the daemon that serves there does it, and moves sites as ever; that needs its
 token, and no access to the repository or to a registry.`,
@@ -69,8 +70,8 @@ token, and no access to the repository or to a registry.`,
 		bar.done()
 		fails, said := a.printImports(rep)
 		printLeft(a.stdout, rep)
-		if err == nil {
-			a.printUnasked(r.Catalog(), rep, r.Targets, said)
+		if err == nil && a.printUnasked(r.Catalog(), rep, r.Targets, said) {
+			fails = true
 		}
 		problems := rep.Problems
 		if !all {
@@ -135,29 +136,46 @@ func newsOf(s *reconcile.Stream, tag string) string {
 	return "new, with the tag that it follows"
 }
 
-// printUnasked says why nobody was asked for what was named.
-func (a *app) printUnasked(cat *reconcile.Catalog, rep reconcile.Report, hints []reconcile.Hint, said map[imagestream.TagRef]bool) {
-	switch why := nothingAsked(rep); {
+// printUnasked says why nobody was asked for what was named, and reports whether that is for a
+// person to change.
+func (a *app) printUnasked(cat *reconcile.Catalog, rep reconcile.Report, hints []reconcile.Hint, said map[imagestream.TagRef]bool) bool {
+	switch why, fix := nothingAsked(rep); {
 	case why != "":
 		fmt.Fprintln(a.stdout, why)
-		return
+		printFix(a.stdout, fix)
+		return true
 	case len(hints) == 0 && len(rep.Answers) == 0:
 		fmt.Fprintln(a.stdout, "nothing was asked: towpath status says of each stream why")
 	}
-	for _, r := range unaskedRows(cat, rep, hints, said) {
+	rows := unaskedRows(cat, rep, hints, said)
+	for _, r := range rows {
 		fmt.Fprint(a.stdout, r.text())
+	}
+	return failing(rows)
+}
+
+// printFix prints the next step below what it is about, if there is one.
+func printFix(w io.Writer, fix string) {
+	if fix != "" {
+		fmt.Fprintf(w, "  fix: %s\n", printable(fix))
 	}
 }
 
-// nothingAsked is why nobody is asked for anything in a repository; empty where one is.
-func nothingAsked(rep reconcile.Report) string {
+// nothingAsked is why nobody is asked for anything in a repository, empty where one is, and what to
+// do about it. What is not right there is said elsewhere, with its line.
+func nothingAsked(rep reconcile.Report) (why, fix string) {
 	switch {
 	case rep.Invalid:
-		return "nothing was asked: " + reconcile.ConfigPath + " is not right"
+		return "nothing was asked: " + reconcile.ConfigPath + " is not right", ""
 	case rep.Paused:
-		return "nothing was asked: " + reconcile.ConfigPath + " says paused"
+		return "nothing was asked: " + reconcile.ConfigPath + " says paused", unpause("paused: true")
 	}
-	return ""
+	return "", ""
+}
+
+// unpause is the next step where a line of the repository's config pauses what was asked for.
+func unpause(line string) string {
+	return "take " + line + " out of " + reconcile.ConfigPath + ", commit that, and import again"
 }
 
 // whyUnasked is why nobody was asked for a tag and, of one that follows another, which

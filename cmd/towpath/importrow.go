@@ -17,7 +17,7 @@ type importRow struct {
 	News    string `json:"news,omitempty"`    // why that is another image than before; empty: it is not
 	Reason  string `json:"reason,omitempty"`  // of a failure; then there is no image
 	Message string `json:"message,omitempty"` // of the failure
-	Fix     string `json:"fix,omitempty"`     // what to do about it
+	Fix     string `json:"fix,omitempty"`     // what to do about it, or about what the note says
 	Note    string `json:"note,omitempty"`    // why there is neither an image nor a failure
 }
 
@@ -32,6 +32,8 @@ func (r importRow) text() string {
 	switch {
 	case r.Reason != "":
 		return fmt.Sprintf("%s: %s: %s\n  fix: %s\n", tag, printable(r.Reason), printable(r.Message), printable(r.Fix))
+	case r.Note != "" && r.Fix != "":
+		return fmt.Sprintf("%s: %s\n  fix: %s\n", tag, printable(r.Note), printable(r.Fix))
 	case r.Note != "":
 		return fmt.Sprintf("%s: %s\n", tag, printable(r.Note))
 	case r.News != "":
@@ -109,7 +111,11 @@ func unaskedRows(cat *reconcile.Catalog, rep reconcile.Report, hints []reconcile
 		}
 		for _, v := range selected(cat, []imagestream.TagRef{target}) {
 			if !said[v.Tag] {
-				rows = append(rows, importRow{Tag: v.Tag.String(), Note: unasked + whyUnasked(v, views)})
+				row := importRow{Tag: v.Tag.String(), Note: unasked + whyUnasked(v, views)}
+				if v.State == reconcile.Paused {
+					row.Fix = unpause(cat.Config.PausedBy(cat.Stream(v.Tag.Stream).Path, v.Tag.Stream.Namespace))
+				}
+				rows = append(rows, row)
 			}
 		}
 	}
@@ -126,10 +132,10 @@ func wasAsked(target imagestream.TagRef, views map[imagestream.TagRef]reconcile.
 	return false
 }
 
-// failing reports whether one of the rows is a failure.
+// failing reports whether one of the rows is for a person to see to: a failure, or what is paused.
 func failing(rows []importRow) bool {
 	for _, r := range rows {
-		if r.Reason != "" {
+		if r.Reason != "" || r.Fix != "" {
 			return true
 		}
 	}

@@ -86,6 +86,9 @@ func (a *app) printAnswer(answer importAnswer) {
 	for _, line := range answer.Notes {
 		fmt.Fprintln(a.stdout, printable(line))
 	}
+	if answer.Error == "" {
+		printFix(a.stdout, answer.Fix)
+	}
 	for _, r := range answer.Tags {
 		if r.unasked() {
 			fmt.Fprint(a.stdout, r.text())

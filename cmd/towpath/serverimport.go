@@ -32,9 +32,9 @@ type importAnswer struct {
 	Commits  []importCommit `json:"commits,omitempty"`
 	Notes    []string       `json:"notes,omitempty"`    // what else there is to know of it
 	Problems []string       `json:"problems,omitempty"` // of the files
-	Failed   bool           `json:"failed"`             // an import failed, or there are problems
+	Failed   bool           `json:"failed"`             // an import failed, what was asked for is paused, or there are problems
 	Error    string         `json:"error,omitempty"`    // nothing was imported, or not yet
-	Fix      string         `json:"fix,omitempty"`
+	Fix      string         `json:"fix,omitempty"`      // of that, or of a repository that is paused
 }
 
 type importCommit struct {
@@ -197,8 +197,8 @@ func (a *app) answer(cat *reconcile.Catalog, rep reconcile.Report, h reconcile.H
 	rep = about(cat, rep, h)
 	rows, said := importRows(rep)
 	answer := importAnswer{Tags: rows}
-	if why := nothingAsked(rep); why != "" {
-		answer.Notes = append(answer.Notes, why)
+	if why, fix := nothingAsked(rep); why != "" {
+		answer.Notes, answer.Fix = append(answer.Notes, why), fix
 	} else {
 		answer.Tags = append(answer.Tags, unaskedRows(cat, rep, []reconcile.Hint{h}, said)...)
 	}
@@ -211,7 +211,7 @@ func (a *app) answer(cat *reconcile.Catalog, rep reconcile.Report, h reconcile.H
 	printProblems(&problems, rep.Problems)
 	answer.Notes = append(answer.Notes, linesIn(notes.String())...)
 	answer.Problems = linesIn(problems.String())
-	answer.Failed = failing(rows) || len(rep.Bad()) > 0
+	answer.Failed = failing(answer.Tags) || answer.Fix != "" || len(rep.Bad()) > 0
 	if answer.Tags == nil {
 		answer.Tags = []importRow{}
 	}

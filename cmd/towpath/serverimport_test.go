@@ -33,12 +33,18 @@ spec:
 // asking is what hears people who ask a daemon that runs in a bubble.
 func asking(t *testing.T, registry *registrymemory.Registry) (e *ears, token string, end func()) {
 	t.Helper()
+	return askingOf(t, registry, map[string]string{"web.yaml": importedStream})
+}
+
+// askingOf is asking of a repository with these files.
+func askingOf(t *testing.T, registry *registrymemory.Registry, files map[string]string) (e *ears, token string, end func()) {
+	t.Helper()
 	token = strings.Repeat("not-a-secret-", 3)
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := &reconcile.Reconciler{Store: memory.New(map[string]string{"web.yaml": importedStream}), Branch: "main", Reader: registry, Poll: 30 * time.Second}
+	r := &reconcile.Reconciler{Store: memory.New(files), Branch: "main", Reader: registry, Poll: 30 * time.Second}
 	im := newImporter(&app{stdout: io.Discard, stderr: io.Discard}, r)
 	r.Passed = im.passed
 	e = &ears{guard: newGuard(&secretFile{path: file}), imports: im, prunes: &sweeper{log: slog.New(slog.DiscardHandler)}}
@@ -105,6 +111,26 @@ func TestImporterRefuses(t *testing.T) {
 		}
 		end()
 	})
+}
+
+// A pipeline that asks for what is paused must not go on as if it were imported.
+func TestImportOfPaused(t *testing.T) {
+	for config, says := range map[string][]string{
+		"paused: true": {`"nothing was asked: .towpath.yaml says paused"`, `"fix": "take paused: true out of .towpath.yaml`},
+		"rules: [{namespaces: [team1], paused: true}]": {`"note": "not asked: the repository's config says paused"`, `"fix": "take paused: true of the rule that begins in line 2 out of .towpath.yaml`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			im, token, end := askingOf(t, &registrymemory.Registry{}, map[string]string{"web.yaml": importedStream, ".towpath.yaml": "version: 1\n" + config + "\n"})
+			time.Sleep(time.Second)
+			w := im.post("/import/team1/web:stable", token)
+			for _, text := range append(says, `"failed": true`) {
+				if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), text) {
+					t.Errorf("%s: %d without %s: %s", config, w.Code, text, w.Body)
+				}
+			}
+			end()
+		})
+	}
 }
 
 // Who guesses at the token is told to slow down, wherever it opens something, and keeps nobody out who has it; what is too
