@@ -274,10 +274,10 @@ func (d *decoder) unknown(k *yaml.Node, key string, fields map[string]reflect.St
 	known := sorted(fields)
 	whole := join(key, clip(k.Value))
 	near := nearest(k.Value, known)
-	file, looksSecret := secret(k.Value, known)
+	line, looksSecret := secret(k.Value, known)
 	switch {
-	case file != "":
-		d.add(at(k), whole+" would be a secret in this file", "put the secret into a file of its own and name that file here as "+file+":")
+	case line != "":
+		d.add(at(k), whole+" would be a secret in this file", "put the secret into a file of its own and name that file here as "+line)
 	case near != "":
 		d.add(at(k), whole+" is not a known key", "did you mean "+near+"?")
 	case looksSecret:

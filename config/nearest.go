@@ -21,8 +21,8 @@ func nearest(key string, known []string) string {
 }
 
 // secret reports whether a key looks as if its value were a secret, and names
-// the known key that takes the secret's file instead, or "".
-func secret(key string, known []string) (file string, ok bool) {
+// the line that takes the secret's file instead, or "".
+func secret(key string, known []string) (line string, ok bool) {
 	key = strings.ToLower(strings.ReplaceAll(key, "_", "-"))
 	if strings.HasSuffix(key, "file") {
 		return "", false
@@ -36,7 +36,10 @@ func secret(key string, known []string) (file string, ok bool) {
 				continue // whoever writes token: means Git's
 			}
 			if k == "file" || strings.HasSuffix(k, "-file") && strings.Contains(k, word) {
-				return k, true
+				return k + ":", true
+			}
+			if strings.HasSuffix(k, "-files") && strings.Contains(k, word) {
+				return k + ": [FILE]", true
 			}
 		}
 		ok = true

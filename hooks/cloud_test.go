@@ -197,7 +197,7 @@ func TestAReceiverSaysWhoseTokensItBelieves(t *testing.T) {
 		test.r.Name = "r"
 		test.r.Secrets = func() (Secrets, error) { return Secrets{Token: strings.Repeat("0123456789abcdef", 2)}, nil }
 		_, err := New(Options{Receivers: []Receiver{test.r}})
-		saysWrong(t, err, test.want)
+		saysWrong(t, withFix(err), test.want)
 	}
 	got := Issuers([]Receiver{{Kind: "github", Issuer: "https://x.example"}, {Kind: "pubsub"}, {Kind: "pubsub"},
 		{Kind: "event-grid", Issuer: "https://sts.windows.net/t/"}, {Kind: "event-grid"}})

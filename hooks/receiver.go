@@ -92,7 +92,7 @@ func (u *unreadable) Unwrap() error { return u.error }
 // are not empty.
 func (r *Receiver) secrets() (Secrets, error) {
 	if r.Secrets == nil {
-		return Secrets{}, fmt.Errorf("no secrets are configured")
+		return Secrets{}, fmt.Errorf("no secrets are configured; add path-token-file: FILE")
 	}
 	s, err := r.Secrets()
 	if err != nil {

@@ -78,7 +78,7 @@ func Kinds() []string {
 
 // New makes the handler of the receivers, and refuses what is configured wrongly: an unknown
 // kind, a path token that is weak or used twice, a kind that signs without a secret, and a secret
-// for one that does not. A receiver whose files cannot be read is closed until they can: that is no
+// for one that does not. The error is a *Fault. A receiver whose files cannot be read is closed until they can: that is no
 // reason for the others not to hear.
 func New(o Options) (*Handler, error) {
 	h := &Handler{look: o.Look, log: o.Log, trusted: o.TrustedProxies, keys: o.Keys, bodies: make(chan struct{}, maxBodies), counts: map[Count]int64{}, told: map[*receiver]map[string]time.Time{}}
@@ -93,12 +93,12 @@ func New(o Options) (*Handler, error) {
 	for _, r := range o.Receivers {
 		v, ok := kinds[r.Kind]
 		if !ok {
-			return nil, fmt.Errorf("hook %s: there is no kind %q; write one of %s", r.Name, r.Kind, strings.Join(Kinds(), ", "))
+			return nil, unknownKind(r)
 		}
 		if r.Host != "" {
 			host, err := registry.ParseHost(r.Host)
 			if err != nil {
-				return nil, fmt.Errorf("hook %s: %w", r.Name, err)
+				return nil, &Fault{r.Name, "host", err.Error(), "write the host as streams name it"}
 			}
 			r.Host = host
 		}
@@ -109,23 +109,23 @@ func New(o Options) (*Handler, error) {
 			h.log.Warn("a receiver of webhooks is closed until its files can be read", "hook", r.Name, "kind", r.Kind, "why", err, "fix", "write one made by openssl rand -hex 32 to the file; no restart is needed")
 			s.Keys = [][]byte{nil} // nobody knows whether there is one
 		} else if err != nil {
-			return nil, fmt.Errorf("hook %s: %w", r.Name, err)
+			return nil, faultOf(r.Name, "path-token-file", err)
 		} else if v.signed == nil && len(s.Keys) > 0 {
-			return nil, fmt.Errorf("hook %s: %s signs nothing, and this kind has no use for a secret; remove secret-files", r.Name, v.title)
+			return nil, &Fault{r.Name, "secret-files", v.title + " signs nothing, and this kind has no use for a secret", "remove secret-files"}
 		}
 		if v.signed != nil && v.vouched == nil && len(s.Keys) == 0 {
-			return nil, fmt.Errorf("hook %s: %s needs a secret, and its file is empty or not named; write one made by `openssl rand -hex 32` to it", r.Name, v.title)
+			return nil, &Fault{r.Name, "secret-files", v.title + " needs a secret, and its file is empty or not named", "write one made by `openssl rand -hex 32` to it"}
 		}
 		if v.vouched == nil && (r.Audience != "" || r.Issuer != "" || r.Email != "") {
-			return nil, fmt.Errorf("hook %s: %s shows no identity token; take the lines audience:, issuer: and email: out", r.Name, v.title)
+			return nil, &Fault{r.Name, "audience", v.title + " shows no identity token", "take the lines audience:, issuer: and email: out"}
 		}
 		if v.needs != nil {
 			if err := v.needs(r); err != nil {
-				return nil, fmt.Errorf("hook %s: %w", r.Name, err)
+				return nil, faultOf(r.Name, "", err)
 			}
 		}
 		if other, ok := tokens[s.Token]; ok && s.Token != "" {
-			return nil, fmt.Errorf("hook %s has the path token of hook %s; write one of its own", r.Name, other)
+			return nil, &Fault{r.Name, "path-token-file", "it has the path token of hook " + other, "write one of its own, made by `openssl rand -hex 32`"}
 		}
 		tokens[s.Token] = r.Name
 		h.receivers = append(h.receivers, rec)

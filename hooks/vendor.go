@@ -39,6 +39,7 @@ type call struct {
 type vendor struct {
 	kind  string // of the path: /hooks/KIND/TOKEN
 	title string // for people
+	forge bool   // it tells of the branch, and of no images
 
 	// signed reports whether a delivery was signed with a secret; nil where the vendor signs
 	// nothing, so that the token of the path is all there is.
@@ -72,4 +73,10 @@ type vendor struct {
 var errLater = errors.New("the keys of the identity provider are not at hand")
 
 // vendors are all kinds: registries by registries.go and cloud.go, forges by forges.go.
-func vendors() []vendor { return slices.Concat(registries(), cloud(), forges()) }
+func vendors() []vendor {
+	all := forges()
+	for i := range all {
+		all[i].forge = true
+	}
+	return slices.Concat(registries(), cloud(), all)
+}

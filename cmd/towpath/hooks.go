@@ -49,7 +49,7 @@ the sender's side. The secret part of a URL is shown with --show-tokens alone.`,
 func (a *app) checkHooks(op *config.Operator) error {
 	h, err := hooks.New(hooks.Options{Receivers: receiversOf(op)})
 	if err != nil {
-		return failed(hint{err, "correct hooks: in --config FILE, or the file that this is about; towpath run does not start so"})
+		return failed(a.hookFault(op, err))
 	}
 	for _, why := range h.Closed() {
 		fmt.Fprintf(a.stderr, "%s: %v\n", "closed until the file can be read", why)
@@ -87,9 +87,6 @@ func (a *app) printHooks(op *config.Operator, tokens bool) error {
 			fmt.Fprintln(a.stdout)
 		}
 		title, lines := hooks.About(string(h.Kind), hooksBase(op)+hooks.Prefix+string(h.Kind)+"/"+token)
-		if title == "" {
-			return usage("%w", hint{fmt.Errorf("hook %s: there is no kind %q", h.Name, h.Kind), "write one of " + strings.Join(hooks.Kinds(), ", ")})
-		}
 		fmt.Fprintf(a.stdout, "%s: %s\n", h.Name, title)
 		for _, line := range append(receiverLines(h), lines...) {
 			fmt.Fprintf(a.stdout, "  %s\n", printable(line))

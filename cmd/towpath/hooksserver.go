@@ -39,7 +39,7 @@ func (a *app) openEars(r *reconcile.Reconciler, op *config.Operator) (*ears, err
 		Look: func(rec hooks.Receiver, s hooks.Sighting) bool { return look(r, scopes[rec.Name], s) },
 	})
 	if err != nil {
-		return nil, usage("%w", hint{err, "correct hooks: in --config FILE, or the file that this is about"})
+		return nil, usage("%w", a.hookFault(op, err))
 	}
 	if op.ImportTokenFile != "" {
 		token := &secretFile{path: string(op.ImportTokenFile)}

@@ -28,6 +28,9 @@ func (a *app) operator() (*config.Operator, error) {
 			return nil, usage("--config: %w", hint{err, "name a file that can be read; examples/operator.yaml is one to copy"})
 		}
 		parsed, problems := config.ParseOperator(a.configFile, src)
+		if parsed != nil {
+			problems = hookProblems(a.configFile, parsed)
+		}
 		if len(problems) > 0 {
 			printProblems(a.stderr, problems)
 			return nil, usage("%w", hint{fmt.Errorf("%s is not right", a.configFile), "correct the lines above; docs/configuration.md has every key"})
