@@ -26,6 +26,7 @@ func cloud() []vendor {
 			kind: "event-grid", title: "Azure Container Registry, by Event Grid",
 			needs:   needsEventGrid,
 			signed:  signedEventGrid,
+			shows:   byHeaders("Authorization"),
 			vouched: vouchedEventGrid,
 			read:    readEventGrid,
 			answer:  answerEventGrid,

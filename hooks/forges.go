@@ -15,47 +15,47 @@ func forges() []vendor {
 	return []vendor{
 		{
 			kind: "github", title: "GitHub",
-			signed: signedGitHub, delivery: "X-GitHub-Delivery", form: true,
+			signed: signedGitHub, shows: byHeaders("X-Hub-Signature-256"), delivery: "X-GitHub-Delivery", form: true,
 			read: reads(gitHubEvent, "X-GitHub-Event"), setUp: setUpGitHub,
 		},
 		{
 			kind: "gitlab", title: "GitLab",
-			signed: signedGitLab, delivery: "Idempotency-Key",
+			signed: signedGitLab, shows: gitLabShows, delivery: "Idempotency-Key",
 			read: reads(gitLabEvent, "X-Gitlab-Event"), setUp: setUpGitLab,
 		},
 		{
 			kind: "gitea", title: "Gitea",
-			signed: ofPayload(signedGitea), delivery: "X-Gitea-Delivery", form: true,
+			signed: ofPayload(signedGitea), shows: byHeaders(giteaHeaders...), delivery: "X-Gitea-Delivery", form: true,
 			read: reads(gitHubEvent, "X-Forgejo-Event", "X-Gitea-Event"), setUp: setUpGitea("Gitea"),
 		},
 		{
 			kind: "forgejo", title: "Forgejo",
-			signed: ofPayload(signedGitea), delivery: "X-Forgejo-Delivery", form: true,
+			signed: ofPayload(signedGitea), shows: byHeaders(giteaHeaders...), delivery: "X-Forgejo-Delivery", form: true,
 			read: reads(gitHubEvent, "X-Forgejo-Event", "X-Gitea-Event"), setUp: setUpGitea("Forgejo"),
 		},
 		{
 			kind: "gogs", title: "Gogs",
-			signed: ofPayload(signedGogs), delivery: "X-Gogs-Delivery", form: true,
+			signed: ofPayload(signedGogs), shows: byHeaders("X-Gogs-Signature"), delivery: "X-Gogs-Delivery", form: true,
 			read: reads(gitHubEvent, "X-Gogs-Event"), setUp: setUpGitea("Gogs"),
 		},
 		{
 			kind: "bitbucket", title: "Bitbucket Cloud",
-			signed: signedSHA256("X-Hub-Signature"), delivery: "X-Request-UUID",
+			signed: signedSHA256("X-Hub-Signature"), shows: byHeaders("X-Hub-Signature"), delivery: "X-Request-UUID",
 			read: reads(bitbucketEvent, "X-Event-Key"), setUp: setUpBitbucket,
 		},
 		{
 			kind: "bitbucket-data-center", title: "Bitbucket Data Center",
-			signed: signedDataCenter, delivery: "X-Request-Id",
+			signed: signedDataCenter, shows: byHeaders("X-Hub-Signature", "Authorization"), delivery: "X-Request-Id",
 			read: reads(dataCenterEvent, "X-Event-Key"), setUp: setUpDataCenter,
 		},
 		{
 			kind: "azure-devops", title: "Azure DevOps",
-			signed: inHeader,
-			read:   reads(azureDevOpsEvent), setUp: setUpAzureDevOps,
+			signed: inHeader, shows: byHeaders("Authorization"),
+			read: reads(azureDevOpsEvent), setUp: setUpAzureDevOps,
 		},
 		{
 			kind: "push", title: "any sender that signs by HMAC",
-			signed: signedGeneric, delivery: "Webhook-Id",
+			signed: signedGeneric, shows: byHeaders("X-Signature", standardHeader), delivery: "Webhook-Id",
 			read: reads(pushEvent), setUp: setUpPush,
 		},
 	}
@@ -150,6 +150,13 @@ func signedGitLab(c call, secret []byte) bool {
 		return signedStandard(c, secret)
 	}
 	return same(only(c.header, "X-Gitlab-Token"), string(secret))
+}
+
+func gitLabShows(secret []byte) []string {
+	if bytes.HasPrefix(secret, []byte("whsec_")) {
+		return []string{standardHeader}
+	}
+	return []string{"X-Gitlab-Token"}
 }
 
 func gitLabEvent(kind string, n node) (event, error) {

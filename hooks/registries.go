@@ -18,9 +18,9 @@ import (
 func registries() []vendor {
 	const header = "header Authorization: Bearer and the text of the secret file"
 	return []vendor{
-		{kind: "distribution", title: "Docker Distribution", signed: inHeader, read: readDistribution,
+		{kind: "distribution", title: "Docker Distribution", signed: inHeader, shows: byHeaders("Authorization"), read: readDistribution,
 			setUp: lines("In the registry's config.yml, below notifications.endpoints:", "  - name: towpath", "    url: {url}", "    headers: {Authorization: [Bearer TEXT-OF-THE-SECRET-FILE]}", "    timeout: 5s", "    threshold: 3", "    backoff: 10s", "    ignore: {actions: [pull, mount]}")},
-		{kind: "gitlab-registry", title: "GitLab's container registry", signed: inHeader, read: readDistribution,
+		{kind: "gitlab-registry", title: "GitLab's container registry", signed: inHeader, shows: byHeaders("Authorization"), read: readDistribution,
 			setUp: lines("GitLab tells of no image by a project's webhook; whoever runs GitLab adds in gitlab.rb:", "  registry['notifications'] = [{'name' => 'towpath', 'url' => '{url}', 'headers' => {'Authorization' => ['Bearer TEXT-OF-THE-SECRET-FILE']}, 'timeout' => '5s', 'threshold' => 3, 'backoff' => '10s'}]", "On gitlab.com call a receiver of kind generic at the end of the pipeline.")},
 		{kind: "dtr", title: "Mirantis Secure Registry (DTR)", read: readDTR,
 			setUp: lines("Repository → Webhooks → New Webhook: Tag pushed to repository", "Webhook URL: {url}")},
@@ -28,27 +28,27 @@ func registries() []vendor {
 			setUp: lines("Repository → Webhooks → New webhook", "Webhook URL: {url}", "Docker Hub signs nothing: the URL is the secret.")},
 		{kind: "quay", title: "Quay", read: readQuay,
 			setUp: lines("Repository → Settings → Events and Notifications → Create Notification: Push to Repository, Webhook POST", "Webhook URL: {url}", "Quay signs nothing: the URL is the secret.")},
-		{kind: "harbor", title: "Harbor", signed: inHeader, read: readHarbor,
+		{kind: "harbor", title: "Harbor", signed: inHeader, shows: byHeaders("Authorization"), read: readHarbor,
 			setUp: lines("Project → Webhooks → New Webhook: Notify Type http, Payload Format Default or CloudEvents, Event Type Artifact pushed", "Endpoint URL: {url}", "Auth Header: Bearer and the text of the secret file")},
-		{kind: "ghcr", title: "GitHub Packages (ghcr.io)", signed: signedGitHub, delivery: "X-GitHub-Delivery", form: true, read: readGitHubPackage,
+		{kind: "ghcr", title: "GitHub Packages (ghcr.io)", signed: signedGitHub, shows: byHeaders("X-Hub-Signature-256"), delivery: "X-GitHub-Delivery", form: true, read: readGitHubPackage,
 			setUp: lines("Repository or organisation → Settings → Webhooks → Add webhook", "Payload URL: {url}", "Content type: application/json", "Secret: the text of the secret file", "Events: Packages, Registry packages", "Only packages that are linked to a repository are told of.")},
-		{kind: "gitea-packages", title: "Gitea or Forgejo packages", signed: ofPayload(signedGitea), delivery: "X-Gitea-Delivery", form: true, read: readGiteaPackage,
+		{kind: "gitea-packages", title: "Gitea or Forgejo packages", signed: ofPayload(signedGitea), shows: byHeaders(giteaHeaders...), delivery: "X-Gitea-Delivery", form: true, read: readGiteaPackage,
 			setUp: lines("Owner or repository → Settings → Webhooks → Add Webhook → Gitea (Forgejo)", "Target URL: {url}", "HTTP Method: POST, Content Type: application/json", "Secret: the text of the secret file", "Trigger On: Custom Events → Package")},
-		{kind: "acr", title: "Azure Container Registry", signed: inHeader, read: readACR,
+		{kind: "acr", title: "Azure Container Registry", signed: inHeader, shows: byHeaders("Authorization"), read: readACR,
 			setUp: lines("Registry → Webhooks → Add: Actions push", "Service URI: {url}", "Custom headers: Authorization: Bearer and the text of the secret file")},
-		{kind: "ecr", title: "Amazon ECR by EventBridge", signed: inHeader, read: readECR,
+		{kind: "ecr", title: "Amazon ECR by EventBridge", signed: inHeader, shows: byHeaders("Authorization"), read: readECR,
 			setUp: lines("EventBridge → Connections: API key, name Authorization, value Bearer and the text of the secret file", "EventBridge → API destinations: POST, {url}", `EventBridge → Rules: {"source": ["aws.ecr"], "detail-type": ["ECR Image Action"], "detail": {"action-type": ["PUSH"], "result": ["SUCCESS"]}}, target the API destination`, "Events are sent unaltered: no input transformer.")},
-		{kind: "jfrog", title: "JFrog Artifactory", signed: signedJFrog, needs: needsHost, read: readJFrog,
+		{kind: "jfrog", title: "JFrog Artifactory", signed: signedJFrog, shows: byHeaders("X-JFrog-Event-Auth"), needs: needsHost, read: readJFrog,
 			setUp: lines("Administration → Platform Management → Webhooks → New: events Docker, Tag was pushed", "URL: {url}", "Secret token: the text of the secret file, used for payload signing", "No payload says by which host the images are pulled: the receiver needs a host.")},
-		{kind: "nexus", title: "Sonatype Nexus 3", signed: signedNexus, delivery: "X-Nexus-Webhook-Delivery", needs: needsHost, read: readNexus,
+		{kind: "nexus", title: "Sonatype Nexus 3", signed: signedNexus, shows: byHeaders("X-Nexus-Webhook-Signature"), delivery: "X-Nexus-Webhook-Delivery", needs: needsHost, read: readNexus,
 			setUp: lines("Administration → System → Capabilities → Create: Webhook: Repository, the docker repository, event types component and asset", "URL: {url}", "Secret Key: the text of the secret file", "No payload says by which host the images are pulled: the receiver needs a host.")},
-		{kind: "zot", title: "zot", signed: inHeader, delivery: "Ce-Id", needs: needsHost, read: readZot,
+		{kind: "zot", title: "zot", signed: inHeader, shows: byHeaders("Authorization"), delivery: "Ce-Id", needs: needsHost, read: readZot,
 			setUp: lines("In zot's configuration, below extensions.events.sinks:", `  {"type": "http", "address": "{url}", "timeout": "5s", "credentials": {"username": "towpath", "password": "TEXT-OF-THE-SECRET-FILE"}}`, "Or send the "+header+".", "No payload says by which host the images are pulled: the receiver needs a host.")},
 		{kind: "aliyun", title: "Alibaba Cloud Container Registry", read: readAliyun,
 			setUp: lines("Repository → Triggers → Create", "Trigger URL: {url}", "It signs nothing: the URL is the secret.")},
-		{kind: "generic", title: "anything that can sign", signed: signedGeneric, delivery: "Webhook-Id", read: readGeneric,
+		{kind: "generic", title: "anything that can sign", signed: signedGeneric, shows: byHeaders("X-Signature", standardHeader), delivery: "Webhook-Id", read: readGeneric,
 			setUp: lines(`POST {"image": "HOST/REPOSITORY", "tag": "TAG"} to {url}`, "with Content-Type: application/json and X-Signature: sha256= and the HMAC-SHA256 of the body in hex, by the text of the secret file (or Standard Webhooks' headers).", "  body='{\"image\": \"quay.io/team1/web\", \"tag\": \"1.4.3\"}'", `  curl -H 'Content-Type: application/json' -H "X-Signature: sha256=$(printf %s "$body" | openssl dgst -sha256 -hmac "$(cat SECRET-FILE)" -r | cut -d' ' -f1)" -d "$body" {url}`)},
-		{kind: "cdevents", title: "CDEvents", signed: signedGeneric, delivery: "Webhook-Id", read: readCDEvent,
+		{kind: "cdevents", title: "CDEvents", signed: signedGeneric, shows: byHeaders("X-Signature", standardHeader), delivery: "Webhook-Id", read: readCDEvent,
 			setUp: lines("POST events dev.cdevents.artifact.published whose subject.id is a purl of type oci with repository_url and tag to {url}", "signed as for kind generic.")},
 	}
 }
@@ -450,7 +450,7 @@ func readAliyun(c call, host string) (Sighting, error) {
 
 // signedGeneric takes X-Signature or Standard Webhooks; where both are there both are right.
 func signedGeneric(c call, secret []byte) bool {
-	ours, standard := len(c.header.Values("X-Signature")) > 0, len(c.header.Values("Webhook-Signature")) > 0
+	ours, standard := len(c.header.Values("X-Signature")) > 0, len(c.header.Values(standardHeader)) > 0
 	return (ours || standard) &&
 		(!ours || signedSHA256("X-Signature")(c, secret)) &&
 		(!standard || signedStandard(c, secret))

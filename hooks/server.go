@@ -348,7 +348,7 @@ func (rec *receiver) proven(r *http.Request, c call, s Secrets) end {
 			ok = v.signed(c, bytes.TrimSpace(key)) || ok
 		}
 		if !ok {
-			return end{forged, rec, nil, nil}
+			return end{forged, rec, unproven(v, c, s.Keys), nil}
 		}
 	}
 	if v.vouched != nil {
@@ -356,7 +356,7 @@ func (rec *receiver) proven(r *http.Request, c call, s Secrets) end {
 		case errors.Is(err, errLater):
 			return end{unavailable, rec, err, nil}
 		case err != nil:
-			return end{forged, rec, err, nil}
+			return end{forged, rec, &reason{err.Error(), fixToken}, nil}
 		}
 	}
 	return end{}
@@ -376,7 +376,7 @@ func (h *Handler) read(rec *receiver, c call) (e end) {
 	}
 	s, err := rec.vendor.read(c, rec.Host)
 	if err != nil {
-		return end{malformed, rec, err, nil}
+		return end{malformed, rec, &reason{err.Error(), fixKind}, nil}
 	}
 	s.Images = news(s.Images)
 	if !s.Branch && len(s.Images) == 0 {
@@ -432,7 +432,11 @@ func (h *Handler) warn(e end, now time.Time) {
 	if e.why != nil {
 		why = e.why.Error()
 	}
-	h.log.Warn("a webhook was not taken", "hook", e.receiver.Name, "kind", e.receiver.Kind, "outcome", e.name, "status", e.code, "why", why)
+	args := []any{"hook", e.receiver.Name, "kind", e.receiver.Kind, "outcome", e.name, "status", e.code, "why", why}
+	if r := (*reason)(nil); errors.As(e.why, &r) {
+		args = append(args, "fix", r.fix)
+	}
+	h.log.Warn("a webhook was not taken", args...)
 }
 
 // first reports whether a receiver had no such outcome within a minute.

@@ -60,6 +60,9 @@ func signedGitHub(c call, secret []byte) bool {
 	return signedHex(c, "X-Hub-Signature-256", "sha256=", sha256.New, secret)
 }
 
+// giteaHeaders are those of signatures by SHA-256 that Gitea and Forgejo send; one is enough.
+var giteaHeaders = []string{"X-Gitea-Signature", "X-Forgejo-Signature", "X-Gogs-Signature", "X-Hub-Signature-256"}
+
 // signedGitea takes the signatures of Gitea and Forgejo, each that is there: one at least,
 // and all right.
 func signedGitea(c call, secret []byte) bool {
@@ -104,6 +107,9 @@ func inHeader(c call, secret []byte) bool {
 	return false
 }
 
+// standardHeader is where Standard Webhooks has the signature.
+const standardHeader = "Webhook-Signature"
+
 // signedStandard is Standard Webhooks: webhook-signature is a list of v1,BASE64 over
 // id.timestamp.body; any that is right will do, and other versions (v1a is of public keys)
 // do not count. The timestamp is within five minutes of now.
@@ -115,7 +121,7 @@ func signedStandard(c call, secret []byte) bool {
 	}
 	want := "v1," + base64.StdEncoding.EncodeToString(sum(sha256.New, standardKey(secret), []byte(id+"."+stamp+"."), c.body))
 	ok := false
-	for s := range strings.FieldsSeq(only(c.header, "Webhook-Signature")) {
+	for s := range strings.FieldsSeq(only(c.header, standardHeader)) {
 		ok = same(s, want) || ok
 	}
 	return ok

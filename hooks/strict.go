@@ -30,7 +30,7 @@ func parse(body []byte) (node, error) {
 	p.d.UseNumber() // a number may be larger than any type
 	v, err := p.value(0, false)
 	if err != nil {
-		return node{}, err
+		return node{}, notJSON(body, err)
 	}
 	if _, err := p.d.Token(); err != io.EOF {
 		return node{}, errors.New("something follows the payload")

@@ -44,6 +44,8 @@ type vendor struct {
 	// signed reports whether a delivery was signed with a secret; nil where the vendor signs
 	// nothing, so that the token of the path is all there is.
 	signed func(c call, secret []byte) bool
+	// shows are the headers by any of which a delivery is signed with a secret; there where signed is.
+	shows func(secret []byte) []string
 	// vouched is there in place of signed, or beside it, where a delivery comes with a token of
 	// an identity provider: nil where it holds, errLater where the provider's keys are not at
 	// hand so that the sender shall try again, any other error where it does not hold. It is
