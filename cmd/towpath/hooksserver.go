@@ -170,8 +170,11 @@ func prefixesOf(ns []config.Network) []netip.Prefix {
 // checkImportToken refuses a token that could be guessed.
 func checkImportToken(f *secretFile) error {
 	token, err := f.read()
-	if err == nil && len(token) < 32 {
-		err = errors.New("the token is shorter than 32 characters")
+	switch {
+	case err != nil:
+		return err
+	case len(token) < 32:
+		return errors.New("the token is shorter than 32 characters")
 	}
-	return err
+	return oneToken(f.path, token)
 }

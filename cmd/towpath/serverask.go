@@ -32,6 +32,9 @@ func (a *app) importAt(ctx context.Context, server, tokenFile string, args []str
 	var worst error
 	for _, arg := range args {
 		answer, code, err := askImport(ctx, server, token, arg)
+		if err == nil && answer.Tags == nil && answer.Error == "" { // JSON, but not ours
+			err = stranger(code, "that imports")
+		}
 		if err != nil {
 			return unheard(server, err)
 		}
@@ -55,15 +58,34 @@ func tokenFor(server, tokenFile string) (string, error) {
 		return "", usage("%w", hint{errors.New("the daemon wants a token"), "give --token-file FILE: the file that import-token-file: of the daemon's config names, or a copy"})
 	}
 	token, err := readSecret(tokenFile)
+	if err == nil {
+		err = oneToken(tokenFile, token)
+	}
 	if err != nil {
-		return "", usage("--token-file: %w", hint{err, "name a file with the daemon's token"})
+		return "", usage("--token-file: %w", hint{err, "name a file with the daemon's token, and nothing else: the one that import-token-file: of its config names, or a copy"})
 	}
 	return token, nil
 }
 
+// oneToken refuses the text of a file that no header could carry, without repeating it.
+func oneToken(file, text string) error {
+	switch {
+	case strings.ContainsAny(text, "\r\n"):
+		return fmt.Errorf("%s does not hold one token: it has several lines", file)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fmt.Errorf("%s does not hold one token: there is a blank in it, or a character that no token has", file)
+	}
+	return nil
+}
+
+// stranger is the error where something answered that is not what was asked.
+func stranger(code int, does string) error {
+	return fmt.Errorf("the answer is %d %s, and none of a daemon %s", code, http.StatusText(code), does)
+}
+
 // unheard is the error where no daemon answered.
 func unheard(server string, err error) error {
-	return failed(hint{fmt.Errorf("the daemon at %s was not heard: %w", server, err), "name its --hooks-listen address, at which its log says that it is serving webhooks (--listen has another, for metrics and towpath status), and see that it runs"})
+	return failed(hint{fmt.Errorf("the daemon at %s was not heard: %w", server, err), "name its --hooks-listen address, at which its log says that it is serving webhooks (--listen has another, for metrics and towpath status), see that it runs, and that its config has import-token-file:; the path of a proxy before it belongs to the URL, /import does not"})
 }
 
 func firstOf(text, other string) string {
@@ -138,7 +160,7 @@ func post(ctx context.Context, server, token, what, does string, answer any) (co
 	}
 	defer resp.Body.Close()
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
-		return 0, fmt.Errorf("the answer is %d %s, and none of a daemon %s", resp.StatusCode, http.StatusText(resp.StatusCode), does)
+		return 0, stranger(resp.StatusCode, does)
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, importBytes)).Decode(answer); err != nil {
 		return 0, fmt.Errorf("the answer cannot be read: %w", err)
