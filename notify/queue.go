@@ -158,6 +158,9 @@ func (q *Queue) Run(ctx context.Context) {
 			continue
 		}
 		err := q.try(alive, w)
+		if ctx.Err() != nil && outcomeOf(err, time.Since(w.since)) == "" { // what waits is tried once more, and flush says the rest
+			break
+		}
 		if q.settled(w, err, &fails) {
 			continue
 		}
@@ -272,11 +275,14 @@ func (q *Queue) isFirst(w *item) bool {
 
 // flush tries once what waits when the process ends.
 func (q *Queue) flush(alive context.Context) {
+	var last error
 	lost := 0
 	for w := q.begin(); w != nil; w = q.begin() {
 		err := alive.Err()
 		if err == nil {
-			err = q.try(alive, w)
+			if err = q.try(alive, w); alive.Err() == nil && err != nil { // else it was cut off
+				last = err
+			}
 		}
 		q.mu.Lock()
 		q.sending = false
@@ -288,7 +294,15 @@ func (q *Queue) flush(alive context.Context) {
 		}
 		q.mu.Unlock()
 	}
-	if lost > 0 {
-		q.log.Warn(fmt.Sprintf("%d notifications were not sent before the end", lost), "receiver", q.Name, "fix", "nobody's: Git has what they told of")
+	if lost == 0 {
+		return
 	}
+	if last == nil {
+		last = fmt.Errorf("it did not answer in the %v that there are at the end", grace)
+	}
+	msg := "a notification was not sent before the end"
+	if lost > 1 {
+		msg = fmt.Sprintf("%d notifications were not sent before the end", lost)
+	}
+	q.log.Warn(msg, "receiver", q.Name, "err", last, "fix", "see why the receiver takes none; whoever misses them finds what they told of in Git: git log")
 }

@@ -244,30 +244,45 @@ func TestTheEnd(t *testing.T) {
 		say  func(ctx context.Context, try int, e notify.Event) error
 		most time.Duration
 		want map[notify.Outcome]int
+		says string // the last line of the log
 	}{
-		"all are taken": {nil, 0, map[notify.Outcome]int{notify.Sent: 3}},
+		"all are taken": {nil, 0, map[notify.Outcome]int{notify.Sent: 3}, ""},
 		"it rests, and is back": {func(_ context.Context, try int, _ notify.Event) error {
 			if try == 1 {
 				return &notify.Error{What: "answered 503", RetryAfter: time.Hour}
 			}
 			return nil
-		}, 0, map[notify.Outcome]int{notify.Sent: 3}},
-		"none is taken": {away, 0, map[notify.Outcome]int{notify.Unsent: 3}},
+		}, 0, map[notify.Outcome]int{notify.Sent: 3}, "they are sent again"},
+		"none is taken": {away, 0, map[notify.Outcome]int{notify.Unsent: 3}, `msg="3 notifications were not sent before the end" receiver="a receiver" err="answered 503"`},
+		"the last is not": {func(_ context.Context, _ int, e notify.Event) error {
+			if e.Subject == image(3).Subject {
+				return &notify.Error{What: "answered 503"}
+			}
+			return nil
+		}, 0, map[notify.Outcome]int{notify.Sent: 2, notify.Unsent: 1}, `msg="a notification was not sent before the end"`},
 		"it hangs": {func(ctx context.Context, _ int, _ notify.Event) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}, 4 * time.Second, map[notify.Outcome]int{notify.Unsent: 3}},
+		}, 4 * time.Second, map[notify.Outcome]int{notify.Unsent: 3}, `err="it did not answer in the 4s that there are at the end" fix="see why the receiver takes none; whoever misses them finds what they told of in Git`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &receiver{say: tt.say}
-				q, end := start(r, &bytes.Buffer{})
+				var log bytes.Buffer
+				q, end := start(r, &log)
 				q.Put(image(1), image(2), image(3))
 				synctest.Wait()
 				if took := end(); took > tt.most {
 					t.Errorf("the end took %v", took)
 				}
 				counts(t, q, tt.want)
+				lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+				if said := lines[len(lines)-1]; !strings.Contains(said, tt.says) || tt.says == "" && said != "" {
+					t.Errorf("said is\n%s", log.String())
+				}
+				if name == "it hangs" && (len(lines) > 1 || strings.Contains(log.String(), "canceled")) {
+					t.Errorf("the end is taken for the receiver's fault:\n%s", log.String())
+				}
 			})
 		})
 	}

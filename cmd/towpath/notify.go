@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -152,6 +153,9 @@ func sourceOf(repo string) string {
 	}
 	if host, path, ok := strings.Cut(repo, ":"); ok && !strings.Contains(host, "/") { // git@host:path
 		return (&url.URL{Scheme: "ssh", Host: host[strings.LastIndexByte(host, '@')+1:], Path: "/" + strings.TrimPrefix(path, "/")}).String()
+	}
+	if whole, err := filepath.Abs(repo); err == nil { // else its first part would be read as a host
+		repo = whole
 	}
 	return (&url.URL{Scheme: "file", Path: repo}).String()
 }

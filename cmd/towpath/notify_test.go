@@ -275,9 +275,15 @@ func TestNotifyWithoutFiles(t *testing.T) {
 }
 
 func TestSourceOf(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for repo, want := range map[string]string{
 		"https://git.example/a/b.git": "https://git.example/a/b.git", "https://user@git.example/a": "https://git.example/a", "ssh://git@git.example:22/a": "ssh://git.example:22/a",
 		"git@git.example:a/b.git": "ssh://git.example/a/b.git", "/srv/git/a b.git": "file:///srv/git/a%20b.git", "file:///srv/a.git": "file:///srv/a.git",
+		"git.git": "file://" + here + "/git.git", "../a/git.git": "file://" + filepath.Dir(here) + "/a/git.git",
 	} {
 		if got := sourceOf(repo); got != want {
 			t.Errorf("%s is %s, want %s", repo, got, want)
