@@ -263,10 +263,19 @@ func (d *decoder) choice(n *yaml.Node, key string, words []string, v reflect.Val
 	switch {
 	case !ok:
 	case len(words) > 0 && !slices.Contains(words, text):
-		d.add(at(n), key+" must be "+strings.Join(words, " or ")+" in this version", "write "+last(key)+": "+words[0])
+		d.add(at(n), key+" must be "+strings.Join(words, " or ")+" in this version", "write "+last(key)+": "+orList(words))
 	default:
 		v.SetString(text)
 	}
+}
+
+// orList is words as people choose among them.
+func orList(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	n := len(words) - 1
+	return strings.Join(words[:n], ", ") + " or " + words[n]
 }
 
 // unknown says what is wrong with a key that is not among the fields.

@@ -37,7 +37,7 @@ func TestNotify(t *testing.T) {
 
 func TestNotifyProblems(t *testing.T) {
 	for _, tt := range []struct{ keys, want, fix string }{
-		{"kind: email", "1:17: notify[0].kind must be cloudevents or slack or commit-status", "kind: cloudevents"},
+		{"kind: email", "1:17: notify[0].kind must be cloudevents or slack or commit-status", "write kind: cloudevents, slack or commit-status"},
 		{"url: 'https://a/'", "1:10: notify[0].kind is missing", "kind:"},
 		{"kind: cloudevents", "1:10: the receiver has neither url nor url-file", "url: https://"},
 		{"kind: cloudevents, url: 'https://a/', url-file: b", "1:10: notify.url and notify.url-file are both there", "remove one"},

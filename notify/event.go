@@ -66,6 +66,7 @@ type ImageRecorded struct {
 	Source    string `json:"source,omitempty"`   // reference that it was resolved from
 	Commit    string `json:"commit"`             // that has it
 	Proposal  int    `json:"proposal,omitempty"` // by whose merge it came
+	Page      string `json:"-"`                  // of the proposal, for people
 }
 
 func (d ImageRecorded) about() (Kind, string, string) { return Images, "image.recorded", d.Tag }
@@ -80,6 +81,7 @@ type SiteFollowed struct {
 	Previous string `json:"previous,omitempty"`
 	Commit   string `json:"commit"`
 	Proposal int    `json:"proposal,omitempty"`
+	Page     string `json:"-"` // of the proposal, for people
 }
 
 func (d SiteFollowed) about() (Kind, string, string) { return Sites, "site.followed", d.Path }

@@ -171,7 +171,7 @@ func (n *news) merged(p reconcile.Reviewed, rev gitstore.Rev) {
 			continue
 		}
 		d := notify.ImageRecorded{
-			Stream: s.Name.String(), Tag: m.Tag.String(), Image: st.Items[0].Image, Reference: st.Items[0].Reference, Commit: string(rev), Proposal: p.Number,
+			Stream: s.Name.String(), Tag: m.Tag.String(), Image: st.Items[0].Image, Reference: st.Items[0].Reference, Commit: string(rev), Proposal: p.Number, Page: p.URL,
 		}
 		if st.Source != nil {
 			d.Source = st.Source.From
@@ -184,7 +184,7 @@ func (n *news) mergedSite(p reconcile.Reviewed, m reconcile.Move, rev gitstore.R
 	for _, s := range n.cat.Sites {
 		if s.Path == m.Path && s.ID.String() == m.Site && s.Follows == m.Tag && (s.Digest() == m.Image || s.Current() == m.Image) {
 			n.tell(notify.SiteFollowed{
-				Path: s.Path, Line: s.Line, Site: m.Site, Tag: m.Tag.String(), Image: s.Current(), Commit: string(rev), Proposal: p.Number,
+				Path: s.Path, Line: s.Line, Site: m.Site, Tag: m.Tag.String(), Image: s.Current(), Commit: string(rev), Proposal: p.Number, Page: p.URL,
 			}, namespacesOf(s)...)
 		}
 	}

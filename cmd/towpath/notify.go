@@ -76,7 +76,7 @@ func (a *app) sinkOf(op *config.Operator, n config.Notify) (notify.Sink, error) 
 	case "cloudevents":
 		return notify.NewCloudEvents(notify.CloudEvents{Endpoint: at, Source: sourceOf(op.Repo), SecretFile: string(n.SecretFile), TokenFile: string(n.TokenFile)})
 	case "slack":
-		return notify.NewChat(notify.Chat{Endpoint: at})
+		return notify.NewChat(notify.Chat{Endpoint: at, Place: notify.Place{Name: placeName(op), Page: a.venue.Commit}})
 	}
 	review, err := a.openForge(op, a.venue) // its own: a forge is asked from one goroutine
 	if err != nil {
@@ -158,6 +158,15 @@ func sourceOf(repo string) string {
 		repo = whole
 	}
 	return (&url.URL{Scheme: "file", Path: repo}).String()
+}
+
+// placeName is the watched branch as people call it: without a scheme, so that no chat makes a link of it.
+func placeName(op *config.Operator) string {
+	_, name, _ := strings.Cut(sourceOf(op.Repo), "://")
+	if whole, err := url.PathUnescape(name); err == nil {
+		name = whole
+	}
+	return strings.TrimSuffix(name, ".git") + " " + op.Branch
 }
 
 // A statusSink gives commits their status on the forge.
