@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -56,7 +57,8 @@ type Handler struct {
 	closed []error // by receivers whose files could not be read at the start
 
 	mu     sync.Mutex
-	counts map[Count]int64 // by kind and outcome; N is 0
+	counts map[Count]int64    // by kind and outcome; N is 0
+	last   map[Last]time.Time // by hook and outcome; At is zero
 	told   map[*receiver]map[string]time.Time
 }
 
@@ -81,7 +83,7 @@ func Kinds() []string {
 // for one that does not. The error is a *Fault. A receiver whose files cannot be read is closed until they can: that is no
 // reason for the others not to hear.
 func New(o Options) (*Handler, error) {
-	h := &Handler{look: o.Look, log: o.Log, trusted: o.TrustedProxies, keys: o.Keys, bodies: make(chan struct{}, maxBodies), counts: map[Count]int64{}, told: map[*receiver]map[string]time.Time{}}
+	h := &Handler{look: o.Look, log: o.Log, trusted: o.TrustedProxies, keys: o.Keys, bodies: make(chan struct{}, maxBodies), counts: map[Count]int64{}, last: map[Last]time.Time{}, told: map[*receiver]map[string]time.Time{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -188,11 +190,32 @@ func (h *Handler) Counts() []Count {
 	return counts
 }
 
+// A Last is when a receiver was last heard with such an outcome.
+type Last struct {
+	Hook, Outcome string
+	At            time.Time
+}
+
+// Heard are all that were heard since the start, in order. There are no more of them than
+// receivers and outcomes.
+func (h *Handler) Heard() []Last {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []Last
+	for l, at := range h.last {
+		all = append(all, Last{l.Hook, l.Outcome, at})
+	}
+	slices.SortFunc(all, func(a, b Last) int {
+		return cmp.Or(strings.Compare(a.Hook, b.Hook), strings.Compare(a.Outcome, b.Outcome))
+	})
+	return all
+}
+
 // ServeHTTP takes one delivery.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	e := h.take(w, r, now)
-	h.count(e)
+	h.count(e, now)
 	h.warn(e, now)
 	head := w.Header()
 	head.Set("X-Content-Type-Options", "nosniff")
@@ -411,12 +434,13 @@ func news(images []Image) []Image {
 	return ns
 }
 
-func (h *Handler) count(e end) {
+func (h *Handler) count(e end, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := Count{Outcome: e.name}
 	if e.receiver != nil {
 		c.Kind = e.receiver.Kind
+		h.last[Last{Hook: e.receiver.Name, Outcome: e.name}] = now
 	}
 	h.counts[c]++
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Who looks into the log learns why a delivery was refused, and what to do; the sender does not.
@@ -89,4 +91,24 @@ func TestWhyMalformed(t *testing.T) {
 			t.Errorf("%q: want %s in\n%s", body, why, log)
 		}
 	}
+}
+
+// Of each receiver it is known when it was last heard, and how that ended; of strangers nothing is kept.
+func TestLastHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := secretsOf(0), secretsOf(1)
+		p := newPlace(t, Options{Receivers: []Receiver{newReceiver("quay", "", one), newReceiver("github", "", two)}})
+		json := http.Header{"Content-Type": {"application/json"}}
+		start := time.Now()
+		p.post(address("quay", one), json, []byte("{}"))
+		time.Sleep(time.Minute)
+		p.post(address("quay", one), json, []byte("{}"))
+		p.post(address("quay", one), json, nil)
+		p.post(address("github", two), json, []byte("{}"))
+		p.post(address("quay", secretsOf(0)), json, []byte("{}"))
+		want := []Last{{"the-github", "refused", start.Add(time.Minute)}, {"the-quay", "malformed", start.Add(time.Minute)}, {"the-quay", "nothing", start.Add(time.Minute)}}
+		if diff := cmp.Diff(want, p.Heard()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 }

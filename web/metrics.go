@@ -120,12 +120,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // hooksTotal is the metric of webhooks. It has two labels, and only lines of what came.
 var hooksTotal = prometheus.NewDesc("towpath_hooks_total", "Webhooks, by kind and by what became of them.", []string{"kind", "outcome"}, nil)
 
+// hookLast is the metric of receivers; likewise.
+var hookLast = prometheus.NewDesc("towpath_hook_last_seconds", "Unix time at which a receiver of webhooks was last heard, by what became of it.", []string{"hook", "outcome"}, nil)
+
 // registryTotal is the metric of the integrated registry.
 var registryTotal = prometheus.NewDesc("towpath_registry_requests_total", "Requests to towpath's own registry, by what they are for and by what became of them.", []string{"what", "outcome"}, nil)
 
 // A tally turns counts that others keep into samples of a metric, at the moment that it is asked.
 type tally struct {
 	desc  *prometheus.Desc
+	kind  prometheus.ValueType
 	count func(put func(n int64, labels ...string))
 }
 
@@ -135,7 +139,7 @@ func (t tally) Describe(ch chan<- *prometheus.Desc) { ch <- t.desc }
 // Collect implements prometheus.Collector.
 func (t tally) Collect(ch chan<- prometheus.Metric) {
 	t.count(func(n int64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(t.desc, prometheus.CounterValue, float64(n), labels...)
+		ch <- prometheus.MustNewConstMetric(t.desc, t.kind, float64(n), labels...)
 	})
 }
 
@@ -143,14 +147,21 @@ func (t tally) Collect(ch chan<- prometheus.Metric) {
 func (o Options) tallies() []prometheus.Collector {
 	var all []prometheus.Collector
 	if o.Hooks != nil {
-		all = append(all, tally{hooksTotal, func(put func(int64, ...string)) {
+		all = append(all, tally{hooksTotal, prometheus.CounterValue, func(put func(int64, ...string)) {
 			for _, c := range o.Hooks() {
 				put(c.N, c.Kind, c.Outcome)
 			}
 		}})
 	}
+	if o.Heard != nil {
+		all = append(all, tally{hookLast, prometheus.GaugeValue, func(put func(int64, ...string)) {
+			for _, l := range o.Heard() {
+				put(l.At.Unix(), l.Hook, l.Outcome)
+			}
+		}})
+	}
 	if o.Registry != nil {
-		all = append(all, tally{registryTotal, func(put func(int64, ...string)) {
+		all = append(all, tally{registryTotal, prometheus.CounterValue, func(put func(int64, ...string)) {
 			for _, c := range o.Registry() {
 				put(c.N, c.What, c.Outcome)
 			}

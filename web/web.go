@@ -26,6 +26,8 @@ type Options struct {
 	Poll    time.Duration // between two looks at the repository
 	// Hooks, if set, are the webhooks that came so far. Kinds and outcomes are from fixed sets.
 	Hooks func() []HookCount
+	// Heard, if set, is when each receiver of webhooks was last heard. The operator names them.
+	Heard func() []HookTime
 	// Registry, if set, are the requests to towpath's own registry so far, likewise.
 	Registry func() []RegistryCount
 }
@@ -34,6 +36,12 @@ type Options struct {
 type HookCount struct {
 	Kind, Outcome string
 	N             int64
+}
+
+// A HookTime is when a receiver of webhooks was last heard, and how that ended.
+type HookTime struct {
+	Hook, Outcome string
+	At            time.Time
 }
 
 // A RegistryCount is how many requests for something ended so.

@@ -302,7 +302,7 @@ func TestDocument(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `(towpath_[a-z_]+)(?:\\{([a-z,]+)\\})?` \\| ([a-z]+) \\|").FindAllStringSubmatch(string(doc), -1) {
 		documented = append(documented, strings.Join(m[1:], " "))
 	}
-	want := []string{passTime + "  summary", buildInfo + " version gauge", "towpath_hooks_total kind,outcome counter", "towpath_registry_requests_total what,outcome counter"}
+	want := []string{passTime + "  summary", buildInfo + " version gauge", "towpath_hooks_total kind,outcome counter", "towpath_hook_last_seconds hook,outcome gauge", "towpath_registry_requests_total what,outcome counter"}
 	for _, m := range metrics {
 		kind := "gauge"
 		if m.counter {

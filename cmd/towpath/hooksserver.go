@@ -108,6 +108,15 @@ func (e *ears) heard() []web.HookCount {
 	return counts
 }
 
+// last is when each receiver was last heard, likewise.
+func (e *ears) last() []web.HookTime {
+	var all []web.HookTime
+	for _, l := range e.Heard() {
+		all = append(all, web.HookTime(l))
+	}
+	return all
+}
+
 func receiversOf(op *config.Operator) []hooks.Receiver {
 	var receivers []hooks.Receiver
 	for _, h := range op.Hooks {

@@ -291,6 +291,30 @@ func TestSourceOf(t *testing.T) {
 	}
 }
 
+// A chat's line says where it is from, and leads to the commit where the repository's URL shows the forge.
+func TestPlaceOfLines(t *testing.T) {
+	for repo, want := range map[string]struct{ name, page string }{
+		"https://github.com/o/r.git":     {"github.com/o/r trunk", "https://github.com/o/r/commit/c0ffeec0ffee"},
+		"git@gitlab.com:a/b/c.git":       {"gitlab.com/a/b/c trunk", "https://gitlab.com/a/b/c/-/commit/c0ffeec0ffee"},
+		"https://git.example/a/b.git":    {"git.example/a/b trunk", ""},
+		"/srv/git/team streams/live.git": {"/srv/git/team streams/live trunk", ""},
+	} {
+		op := operatorOf(t, "repo: "+repo+"\nbranch: trunk\nnotify: [{kind: slack, url-file: a}]\n")
+		v, err := venueOf(op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink, err := (&app{venue: v}).sinkOf(op, op.Notify[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		place := sink.(*notify.Chat).Place
+		if place.Name != want.name || place.Page("c0ffeec0ffee") != want.page {
+			t.Errorf("%s is %q, with %q", repo, place.Name, place.Page("c0ffeec0ffee"))
+		}
+	}
+}
+
 func TestWantsOf(t *testing.T) {
 	op := operatorOf(t, `notify:
 - {kind: slack, url-file: a}

@@ -140,7 +140,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 		if err != nil {
 			return err
 		}
-		options.Hooks = heard.heard
+		options.Hooks, options.Heard = heard.heard, heard.last
 		if heard.imports != nil {
 			prunes = heard.prunes
 			passed = append(passed, heard.imports.passed)
