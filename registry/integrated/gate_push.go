@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,13 +29,12 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 		g.refusePush(w, a, bad)
 		return
 	}
-	room := roomFor(r.ContentLength)
-	if !g.memory.take(a.from.key(), room) {
-		later(http.StatusTooManyRequests, "too many manifests are under way; push again in a moment", time.Second).write(w)
-		return
+	room := g.memory.roomOf(a.from.key(), a.namespace)
+	defer room.giveBack()
+	if body, ok := r.Body.(*patient); ok {
+		body.until = time.Now().Add(g.patience) // all of it: it is small
 	}
-	defer g.memory.giveBack(a.from.key(), room)
-	content, bad := readManifest(r)
+	content, bad := readManifest(r.Body, room)
 	var mediaType string
 	if bad == nil {
 		mediaType, bad = checkManifest(r.Header.Values("Content-Type"), content)
@@ -151,16 +151,31 @@ func (g *gate) unwritten(err error) *refusal {
 	return refuse(http.StatusInternalServerError, "UNKNOWN", "the push could not be written down; its operator finds why in the log. Push again then")
 }
 
-// readManifest is a body, whole.
-func readManifest(r *http.Request) ([]byte, *refusal) {
-	content, err := io.ReadAll(io.LimitReader(r.Body, mostManifest+1))
-	switch {
-	case len(content) > mostManifest:
-		return nil, refuse(http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest has more than 4 MiB; name its content as blobs")
-	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "MANIFEST_INVALID", "the manifest broke off; push again")
+// readManifest is a body, whole. What its client announces takes no room; what came does.
+func readManifest(body io.Reader, room *bodyRoom) (content []byte, bad *refusal) {
+	for {
+		if len(content) > mostManifest {
+			return nil, refuse(http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest has more than 4 MiB; name its content as blobs")
+		}
+		if len(content) == cap(content) {
+			more := min(max(cap(content), firstRoom), mostManifest+1-cap(content))
+			if !room.take(int64(more)) {
+				return nil, later(http.StatusTooManyRequests, "too many manifests are under way; push again in a moment", time.Second)
+			}
+			content = append(make([]byte, 0, cap(content)+more), content...)
+		}
+		n, err := body.Read(content[len(content):cap(content)])
+		content = content[:len(content)+n]
+		switch {
+		case len(content) > mostManifest:
+		case err == io.EOF:
+			return content, nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, refuse(http.StatusBadRequest, "MANIFEST_INVALID", "the manifest did not come in time, within a minute at the most; push again")
+		case err != nil:
+			return nil, refuse(http.StatusBadRequest, "MANIFEST_INVALID", "the manifest broke off; push again")
+		}
 	}
-	return content, nil
 }
 
 // checkManifest is the media type of a manifest, which must be one thing only: what a client

@@ -152,6 +152,8 @@ type patient struct {
 	time time.Duration
 	asks bool // the client waits for the first read before it sends anything
 	end  bool // all of it came
+	// until is when all of it must have come; zero: whenever.
+	until time.Time
 }
 
 // newPatient begins with the client's first time: what answers may not read at all, and then
@@ -167,7 +169,13 @@ func newPatient(r *http.Request, conn *http.ResponseController, time time.Durati
 	return p
 }
 
-func (p *patient) wait() { _ = p.conn.SetReadDeadline(time.Now().Add(p.time)) } // not every writer has a connection
+func (p *patient) wait() {
+	end := time.Now().Add(p.time)
+	if !p.until.IsZero() && p.until.Before(end) {
+		end = p.until
+	}
+	_ = p.conn.SetReadDeadline(end) // not every writer has a connection
+}
 
 func (p *patient) Read(b []byte) (int, error) {
 	if p.end {
