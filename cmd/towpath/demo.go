@@ -210,7 +210,8 @@ func (d *demo) startDaemon(ctx context.Context, a *app) (<-chan error, error) {
 	ended := make(chan error, 1)
 	go func() {
 		defer r.Store.Close()
-		ended <- runBeside(ctx, r.Run, []server{{d.own, dock.serve}})
+		err := runBeside(ctx, r.Run, []server{{d.own, dock.serve}})
+		ended <- errors.Join(err, own.Close())
 	}()
 	return ended, nil
 }

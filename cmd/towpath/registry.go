@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,7 @@ To put what is pushed on record, run towpath run --registry-storage DIR instead.
 		if err != nil {
 			return err
 		}
-		return failed(d.serve(c.Context(), d.Listener))
+		return failed(errors.Join(d.serve(c.Context(), d.Listener), d.registry.Close()))
 	}
 	return c
 }

@@ -110,8 +110,7 @@ func registryFix(s config.Served, alone bool, err error) string {
 func (d *dock) serve(ctx context.Context, ln net.Listener) error {
 	server := integrated.Server(d.registry)
 	server.ErrorLog = log.New(io.Discard, "", 0)     // it would repeat what strangers send
-	err := serving.Until(ctx, server, ln, dockGrace) // a client goes on with what is cut off later
-	return errors.Join(err, d.registry.Close())
+	return serving.Until(ctx, server, ln, dockGrace) // a client goes on with what is cut off later
 }
 
 // answered is what became of requests, for the metrics.

@@ -118,7 +118,7 @@ type server struct {
 	serve func(context.Context, net.Listener) error
 }
 
-func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin, op *config.Operator) error {
+func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin, op *config.Operator) (err error) {
 	says := narrator{log: a.log, said: map[string]bool{}, told: map[string]bool{}, catalog: r.Catalog, venue: a.venue}
 	passed := []func(reconcile.Report){says.pass, news.pass}
 	r.Passed = func(rep reconcile.Report) {
@@ -157,6 +157,7 @@ func (a *app) runOn(ctx context.Context, r *reconcile.Reconciler, news *bulletin
 			closeAll(servers)
 			return err
 		}
+		defer func() { err = cmp.Or(err, failed(d.registry.Close())) }() // after the walker's last pass
 		r.Arrivals = d.registry
 		options.Registry = d.answered
 		if prunes != nil {

@@ -52,6 +52,7 @@ type Registry struct {
 	tell     *slog.Logger
 	said     *seldom
 	counts   counts
+	stay     stay   // of requests
 	unlock   func() // of the storage
 	loop     string // what our own fetches call themselves; empty: nothing
 	log      *logrus.Entry
@@ -186,6 +187,11 @@ func (r *Registry) clean(s storage, before time.Time) (end func()) {
 
 // ServeHTTP answers one request of the distribution API.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if !r.stay.enter() {
+		refuse(http.StatusServiceUnavailable, "UNAVAILABLE", "the registry is ending; try again in a moment").write(w)
+		return
+	}
+	defer r.stay.leave()
 	r.counts.counted(w, req, r.enter)
 }
 
@@ -208,13 +214,17 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	r.answer(w, req.WithContext(logged{ctx, r.log.WithContext(ctx)}))
 }
 
-// Close ends the registry. No request may be under way, and none may come after.
-// Distribution leaves one goroutine behind, that of its notifications, which
-// holds nothing; a process opens one registry.
+// Close ends the registry: no request is answered any more. It waits for none that is under way; while
+// one is, other processes stay kept from the storage. Distribution leaves one goroutine behind, that
+// of its notifications, which holds nothing; a process opens one registry.
 func (r *Registry) Close() error {
+	if !r.stay.enter() {
+		return nil
+	}
+	defer r.stay.leave()
+	r.stay.close(r.unlock)
 	r.pulls.Close()
 	r.prunes.close()
 	r.cleaning()
-	defer r.unlock()
 	return r.app.Shutdown()
 }
