@@ -86,9 +86,9 @@ func (g *gate) mayUntag(r *http.Request, a ask) (deletion, *refusal) {
 	case matches(g.rules.ImmutableTags, a.tag):
 		return deletion{}, immutableStays(a.tag)
 	case where != "":
-		return deletion{}, refuse(http.StatusConflict, "DENIED", "the tag is on record: "+g.named(a, []Use{{a.namespace, where}})+"; take it out of the status there by a commit, then delete it")
+		return deletion{}, refuse(http.StatusConflict, "DENIED", "the tag is on record: "+g.named(a, []Use{{a.namespace, where}})+"; take it out of the status there by a commit (towpath tag --delete "+a.repository+":"+a.tag+" in a checkout), then delete it")
 	case waits:
-		return deletion{}, refuse(http.StatusConflict, "DENIED", "a push of the tag waits to be recorded; towpath status --server URL says for what. When it is on record, take it out of the status by a commit, then delete it")
+		return deletion{}, refuse(http.StatusConflict, "DENIED", "a push of the tag waits to be recorded; towpath status --server URL says for what. When it is on record, take it out of the status by a commit (towpath tag --delete "+a.repository+":"+a.tag+" in a checkout), then delete it")
 	}
 	return deletion{stored, []string{a.tag}}, nil
 }
