@@ -143,7 +143,9 @@ func TestUploadForgotten(t *testing.T) {
 	d := doorTo(t, nil, func(r *Rules) { r.Limits.UploadsOpen = 1; r.Limits.NamespaceSize = 1000 })
 	at := d.begin(t, "alice", "team1/web")
 	at = d.want(t, 202, "alice", "PATCH", at, "a part").header.Get("Location")
-	d.want(t, 429, "alice", "POST", "/v2/team1/web/blobs/uploads/", "")
+	if got := d.want(t, 429, "alice", "POST", "/v2/team1/web/blobs/uploads/", ""); !strings.Contains(got.body, "nothing is heard for an hour ends by itself") {
+		t.Errorf("got %s, want when it goes by itself", got.body)
+	}
 	start := time.Now()
 	d.r.gate.now = func() time.Time { return start.Add(sessionKept + time.Minute) }
 	d.begin(t, "alice", "team1/web")
