@@ -94,8 +94,8 @@ func newGate(rules Rules, guide Guide, marks marker, on library, next http.Handl
 // ServeHTTP is the whole way of a request.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn := http.NewResponseController(w)
-	w = patientWriter{w, conn, g.patience}
 	body := newPatient(r, conn, g.patience)
+	w = patientWriter{w, conn, g.patience, body}
 	r.Body = body
 	client := g.client(r)
 	leave, bad := g.brake.enter(client, g.now())

@@ -227,6 +227,7 @@ type patientWriter struct {
 	http.ResponseWriter
 	conn *http.ResponseController
 	time time.Duration
+	body *patient
 }
 
 func (p patientWriter) Write(b []byte) (int, error) {
@@ -241,7 +242,15 @@ func (p patientWriter) WriteHeader(status int) {
 	p.ResponseWriter.WriteHeader(status)
 }
 
-func (p patientWriter) wait() { _ = p.conn.SetWriteDeadline(time.Now().Add(p.time)) }
+// wait gives the client new time. Before the first byte is sent net/http reads what is left of the
+// body, and that has its own.
+func (p patientWriter) wait() {
+	t := p.time
+	if !p.body.end {
+		t *= 2
+	}
+	_ = p.conn.SetWriteDeadline(time.Now().Add(t))
+}
 
 func (p patientWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
