@@ -47,7 +47,10 @@ type gate struct {
 	// waiting are the pushes that wait to be recorded; nil: none does.
 	waiting func(context.Context) ([]registry.Arrival, error)
 	// awaits reports whether a push of a tag is one of them.
-	awaits  func(ctx context.Context, repository, tag string) (bool, error)
+	awaits func(ctx context.Context, repository, tag string) (bool, error)
+	// bring fetches what a manifest needs that is about to be pushed, or answers where it cannot. What is
+	// pushed within the context is not looked for again. Nil: nothing is fetched here.
+	bring   func(http.ResponseWriter, *http.Request) (context.Context, bool)
 	people  *people
 	brake   *brake
 	open    *sessions
@@ -337,27 +340,32 @@ type locks struct {
 }
 
 type held struct {
-	mu   sync.Mutex
+	turn chan struct{} // has one place, which is who holds the name's
 	want int
 }
 
-// lock waits for a name; unlock lets it go.
-func (l *locks) lock(name string) (unlock func()) {
+// lock waits for a name, for as long as its context lasts; unlock lets it go.
+func (l *locks) lock(ctx context.Context, name string) (unlock func(), err error) {
 	l.mu.Lock()
 	h := l.held[name]
 	if h == nil {
-		h = &held{}
+		h = &held{turn: make(chan struct{}, 1)}
 		l.held[name] = h
 	}
 	h.want++
 	l.mu.Unlock()
-	h.mu.Lock()
-	return func() {
-		h.mu.Unlock()
+	leave := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if h.want--; h.want == 0 {
 			delete(l.held, name)
 		}
+	}
+	select {
+	case h.turn <- struct{}{}:
+		return func() { <-h.turn; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, context.Cause(ctx)
 	}
 }

@@ -14,7 +14,12 @@ import (
 
 // serveDelete deletes a tag, a manifest or a blob that nothing needs.
 func (g *gate) serveDelete(w http.ResponseWriter, r *http.Request, a ask) {
-	defer g.tags.lock(a.repository)()
+	unlock, err := g.tags.lock(r.Context(), a.repository)
+	if err != nil {
+		busy().write(w)
+		return
+	}
+	defer unlock()
 	gone, bad := g.mayDelete(r, a)
 	if bad != nil {
 		bad.write(w)

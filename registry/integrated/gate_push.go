@@ -52,17 +52,30 @@ func (g *gate) servePush(w http.ResponseWriter, r *http.Request, a ask) {
 		return
 	}
 	defer g.quota.giveBack(a.namespace, int64(len(content)))
-	put := func(to route) *kept {
+	request := func(to route) *http.Request {
 		out := ask{route: to, method: http.MethodPut}.request(r, io.NopCloser(bytes.NewReader(content)))
 		out.ContentLength = int64(len(content))
 		out.Header.Set("Content-Type", mediaType)
 		out.Header.Set("Content-Length", strconv.Itoa(len(content)))
 		out.Header.Del("Content-Range")
-		return g.ask(out)
+		return out
 	}
+	put := func(to route) *kept { return g.ask(request(to)) }
 	byDigest := a.route
 	byDigest.tag, byDigest.digest = "", digest
-	defer g.tags.lock(a.repository)()
+	if g.bring != nil { // before the lock: what comes from elsewhere may take its time, and holds up nobody
+		ctx, ok := g.bring(w, request(byDigest))
+		if !ok {
+			return
+		}
+		r = r.WithContext(ctx)
+	}
+	unlock, err := g.tags.lock(r.Context(), a.repository)
+	if err != nil {
+		busy().write(w)
+		return
+	}
+	defer unlock()
 	if a.tag == "" {
 		answer := put(byDigest)
 		g.stored(a, digest, len(content), answer)
@@ -297,6 +310,13 @@ func (g *gate) pulled(r *http.Request, rt route) (string, *refusal) {
 
 func unread() *refusal {
 	bad := refuse(http.StatusServiceUnavailable, "UNAVAILABLE", "what is there could not be looked up; try again in a moment")
+	bad.after = 5 * time.Second
+	return bad
+}
+
+// busy is the answer, if anybody is left to hear it, where a repository's turn did not come.
+func busy() *refusal {
+	bad := refuse(http.StatusServiceUnavailable, "UNAVAILABLE", "others are changing the repository; try again in a moment")
 	bad.after = 5 * time.Second
 	return bad
 }

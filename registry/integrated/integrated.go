@@ -122,7 +122,7 @@ func open(ctx context.Context, o Options, s storage) (r *Registry, err error) {
 			r.pulls.Close()
 			return nil, errors.Join(err, r.app.Shutdown())
 		}
-		r.gate.keep = o.KeepFree
+		r.gate.keep, r.gate.bring = o.KeepFree, r.bring
 		r.gate.remark()
 		if r.arrivals != nil {
 			r.gate.waiting, r.gate.awaits = r.Waiting, r.awaits

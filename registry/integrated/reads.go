@@ -1,6 +1,7 @@
 package integrated
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -28,15 +29,33 @@ func (r *Registry) answer(w http.ResponseWriter, req *http.Request) {
 
 // link answers what may link a blob or a manifest.
 func (r *Registry) link(w http.ResponseWriter, req *http.Request) {
-	if err := r.pulls.beforePush(req); err != nil {
-		r.pulls.refuse(w, pullOf{req.URL.Path, req.Method, "MANIFEST_BLOB_UNKNOWN"}, err)
-		return
+	if req.Context().Value(broughtKey{}) == nil {
+		if _, ok := r.bring(w, req); !ok {
+			return
+		}
 	}
 	if _, kind, _ := namedBy(req); req.Method == http.MethodPut && kind == "" {
 		r.land(w, req)
 		return
 	}
 	r.change(w, req)
+}
+
+// broughtKey is what the context of a push has when all that it needs was fetched.
+type broughtKey struct{}
+
+// bring fetches what a manifest needs that is about to be pushed, or answers where it cannot. The
+// context is for the push.
+func (r *Registry) bring(w http.ResponseWriter, req *http.Request) (context.Context, bool) {
+	ctx := req.Context()
+	looked := req.WithContext(logged{ctx, r.log.WithContext(ctx)})
+	err := r.pulls.beforePush(looked)
+	req.Body = looked.Body // which was read, and is whole again
+	if err != nil {
+		r.pulls.refuse(w, pullOf{req.URL.Path, req.Method, "MANIFEST_BLOB_UNKNOWN"}, err)
+		return nil, false
+	}
+	return context.WithValue(ctx, broughtKey{}, true), true
 }
 
 // land answers the end of an upload. Its bytes may take hours, and link nothing: the hold is taken
@@ -97,7 +116,12 @@ func (r *Registry) change(w http.ResponseWriter, req *http.Request) {
 	}
 	defer r.hold.leave()
 	if repository, kind, _ := namedBy(req); kind == "manifests" || deletes(req) {
-		defer r.changes.lock(repository)()
+		unlock, err := r.changes.lock(req.Context(), repository)
+		if err != nil {
+			busy().write(w)
+			return
+		}
+		defer unlock()
 	}
 	r.stored.ServeHTTP(w, req)
 }
