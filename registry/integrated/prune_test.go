@@ -384,6 +384,18 @@ func TestPruneArrivals(t *testing.T) {
 
 // fault: E-11
 //
+// Who asks for what is not there pushes nothing out of mind that pushers were told of.
+func TestHeadOfNothing(t *testing.T) {
+	w := newPullWorld(t)
+	w.push(t, "team1/web", "something")
+	w.answers(t, 404, "", "HEAD", "team1/web/blobs/"+sum("nothing"))
+	w.answers(t, 200, "", "HEAD", "team1/web/blobs/"+sum("something"))
+	seen := w.hold.seenSince(time.Time{})
+	if diff := cmp.Diff(map[digest.Digest]bool{digest.Digest(sum("something")): true}, seen); diff != "" {
+		t.Errorf("what clients were told is there (-want +got):\n%s", diff)
+	}
+}
+
 // What a push is about to name stays, whichever way the client was told that it is there, and
 // although nothing names it yet.
 func TestPruneBetweenBlobAndManifest(t *testing.T) {

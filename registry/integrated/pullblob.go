@@ -46,7 +46,8 @@ func (p *puller) blobOf(w http.ResponseWriter, req *http.Request, repository, re
 }
 
 // passBlob lets distribution answer. Who asks by HEAD is about to push: what it is told of stays
-// for a while, and it is told nothing while garbage is being collected.
+// for a while, and it is told nothing while garbage is being collected. What is not there is not kept
+// in mind: it would push out what is.
 func (p *puller) passBlob(w http.ResponseWriter, req *http.Request, of pullOf) {
 	if req.Method == http.MethodHead {
 		if err := p.Hold.share(req.Context()); err != nil {
@@ -54,7 +55,13 @@ func (p *puller) passBlob(w http.ResponseWriter, req *http.Request, of pullOf) {
 			return
 		}
 		defer p.Hold.leave()
-		p.Hold.seen(digest.Digest(of.ref))
+		told := &notedWriter{ResponseWriter: w}
+		defer func() {
+			if told.status < http.StatusBadRequest {
+				p.Hold.seen(digest.Digest(of.ref)) // before the hold is left
+			}
+		}()
+		w = told
 	}
 	p.pass(w, req, of.repository, "blobs/"+of.ref)
 }

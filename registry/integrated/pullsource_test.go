@@ -16,12 +16,16 @@ import (
 type places struct {
 	*farAway
 	gone, unsized map[string]bool // hosts
+	asked         map[string]bool // of those that are gone
 	hang          string          // host
 	under, ended  chan string     // what hangs there, and what was given up
 }
 
 func (p *places) Blob(ctx context.Context, from registry.Origin, dgst string) (io.ReadCloser, int64, error) {
 	if p.gone[from.Repo.Host] {
+		p.mu.Lock()
+		p.asked[from.Repo.Host] = true
+		p.mu.Unlock()
 		return nil, 0, &registry.Error{Kind: registry.NotFound, Ref: from.String(), Message: "gone"}
 	}
 	if from.Repo.Host == p.hang {
@@ -38,7 +42,7 @@ func (p *places) Blob(ctx context.Context, from registry.Origin, dgst string) (i
 }
 
 func newPlaces(w *pullWorld) *places {
-	p := &places{w.origin, map[string]bool{}, map[string]bool{}, "", make(chan string, maxFlights), make(chan string, maxFlights)}
+	p := &places{w.origin, map[string]bool{}, map[string]bool{}, map[string]bool{}, "", make(chan string, maxFlights), make(chan string, maxFlights)}
 	w.puller.Fetcher = p
 	return p
 }
@@ -63,6 +67,28 @@ func TestPullSharedLayerOfTwoOrigins(t *testing.T) {
 	w.answers(t, 200, two, "GET", "team1/web/manifests/2.0")
 	p.gone["old.test"] = true // the registry of 1.0 was shut down
 	w.answers(t, 200, "base", "GET", "team1/web/blobs/"+sum("base"))
+}
+
+// An image may be on record from very many places; few of them are asked for one thing.
+func TestPullFromFewPlaces(t *testing.T) {
+	w := newPullWorld(t)
+	p := newPlaces(w)
+	w.origin.add("base", "{1}")
+	for i := range 3 * maxSources {
+		m, host := image("{1}", "base", fmt.Sprint("layer ", i)), fmt.Sprintf("gone%d.test", i)
+		w.origin.add(m)
+		tag := fmt.Sprint("v", i)
+		w.guide.record("team1/web", tag, sum(m))
+		w.guide.move("team1/web", m, host)
+		w.answers(t, 200, "", "GET", "team1/web/manifests/"+tag)
+		p.gone[host] = true
+	}
+	w.answers(t, 404, "", "GET", "team1/web/blobs/"+sum("base"))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.asked) != maxSources {
+		t.Errorf("%d places were asked, of at most %d: %v", len(p.asked), maxSources, p.asked)
+	}
 }
 
 // One image that lies about the size of a shared layer does not spoil another.

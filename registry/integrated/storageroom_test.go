@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
 )
 
 // fault: E-02
@@ -163,6 +165,34 @@ func (d *disk) setRoom(room int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.room = room
+}
+
+// An upload that finds no room takes none at once, before its request ends: others may need it.
+func TestNoRoomDropsTheUpload(t *testing.T) {
+	memory := inmemory.New()
+	d := roomy{memory, &room{keep: 10, free: func() (int64, error) { return 20, nil }}}
+	w, err := d.Writer(t.Context(), "/a/data", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("five.")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := memory.Stat(t.Context(), "/a/data"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("more than ten")); !isFull(err) {
+		t.Errorf("more than there is room for: %v", err)
+	}
+	if _, err := memory.Stat(t.Context(), "/a/data"); !isGone(err) {
+		t.Errorf("what was written before is there still: %v", err)
+	}
+	if _, err := w.Write([]byte("five.")); !isFull(err) {
+		t.Errorf("it goes on in the middle: %v", err)
+	}
+	if err := w.Commit(t.Context()); !isFull(err) {
+		t.Errorf("half of it is committed: %v", err)
+	}
 }
 
 // Writers share what is free: together they are granted no more than is there.
