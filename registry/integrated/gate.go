@@ -224,7 +224,7 @@ func (g *gate) may(a ask, right Right) *refusal {
 
 // serve answers what is allowed.
 func (g *gate) serve(w http.ResponseWriter, r *http.Request, a ask) {
-	r = r.WithContext(withReach(r.Context(), func(namespace string) bool {
+	r = r.WithContext(withReach(registry.WithLoop(r.Context(), loopOf(r)), func(namespace string) bool {
 		return g.rules.Access.may(a.from, Pull, namespace)
 	}))
 	switch {

@@ -201,11 +201,15 @@ func (r *Registry) enter(w http.ResponseWriter, req *http.Request) {
 		refuse(http.StatusLoopDetected, "UNAVAILABLE", "this registry asked itself, under another name; write registry: host: in .towpath.yaml as streams name it").write(w)
 		return
 	}
+	if len(loopOf(req)) > maxLoop {
+		refuse(http.StatusLoopDetected, "UNAVAILABLE", "too many registries fetch this from one another; ask the one that it was pushed to").write(w)
+		return
+	}
 	if r.gate != nil {
 		r.gate.ServeHTTP(w, req)
 		return
 	}
-	r.serve(w, req.WithContext(withReach(req.Context(), func(string) bool { return true })))
+	r.serve(w, req.WithContext(withReach(registry.WithLoop(req.Context(), loopOf(req)), func(string) bool { return true })))
 }
 
 // serve answers what is let through.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/towpath/towpath/registry"
 	"github.com/towpath/towpath/registry/remote"
@@ -37,6 +38,47 @@ func TestPullFromOurselves(t *testing.T) {
 	r.ServeHTTP(w, req)
 	if w.Code != http.StatusLoopDetected || !strings.Contains(w.Body.String(), "registry: host:") {
 		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// Two registries that fetch from each other find that out, and wait for nobody.
+func TestPullFromEachOther(t *testing.T) {
+	var registries [2]*Registry
+	var hosts [2]string
+	for i := range registries {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { registries[i].ServeHTTP(w, req) }))
+		defer s.Close()
+		hosts[i] = strings.TrimPrefix(s.URL, "http://")
+	}
+	m := image("{}")
+	for i := range registries {
+		other := hosts[1-i]
+		reader, err := remote.New(remote.Options{Hosts: map[string]remote.Host{other: {Insecure: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+		guide := &guided{}
+		guide.record("team1/web", "stable", sum(m))
+		guide.on["team1/web@"+sum(m)] = registry.Origin{On: registry.On{Namespace: "team1", Insecure: true}, Repo: registry.Repo{Host: other, Path: "team1/web"}}
+		if registries[i], err = New(t.Context(), Options{Guide: guide, Fetcher: reader}); err != nil {
+			t.Fatal(err)
+		}
+		defer registries[i].Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // else they would wait for each other
+	defer cancel()
+	req := httptest.NewRequestWithContext(ctx, "GET", "/v2/team1/web/manifests/stable", nil)
+	w := httptest.NewRecorder()
+	registries[0].ServeHTTP(w, req)
+	if w.Code != http.StatusLoopDetected {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	req = httptest.NewRequestWithContext(ctx, "GET", "/v2/", nil)
+	req.Header.Set(registry.LoopHeader, strings.Repeat("other, ", maxLoop/7+1))
+	w = httptest.NewRecorder()
+	if registries[0].ServeHTTP(w, req); w.Code != http.StatusLoopDetected {
+		t.Errorf("of very many: got %d %s", w.Code, w.Body)
 	}
 }
 

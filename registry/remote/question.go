@@ -105,7 +105,7 @@ func (q *question) address(req *http.Request, home origin, shown string) *http.R
 		out.Header["Accept"] = accept
 	}
 	if q.fetches {
-		out.Header.Set(registry.LoopHeader, q.reader.loop)
+		out.Header.Set(registry.LoopHeader, registry.LoopOf(req.Context(), q.reader.loop))
 	}
 	if shown != "" {
 		out.Header["Authorization"] = []string{shown}
