@@ -13,6 +13,7 @@ type looks struct {
 	begun int
 	shown int           // the one that the shelf is of
 	err   error         // why the last pass could not read the repository
+	over  bool          // nobody walks any more
 	next  chan struct{} // closed after the next pass has read it, or could not; nil: nobody waits
 }
 
@@ -20,6 +21,15 @@ func (l *looks) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.begun++
+	l.over = false
+}
+
+// end notes that there will be no further look.
+func (l *looks) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	l.tell()
 }
 
 // done notes that the shelf is of the last look.
@@ -59,8 +69,13 @@ func (l *looks) last() (shown int, next <-chan struct{}, err error) {
 	if l.next == nil {
 		l.next = make(chan struct{})
 	}
+	if l.over {
+		return l.shown, l.next, errOver
+	}
 	return l.shown, l.next, l.err
 }
+
+var errOver = errors.New("the daemon ends")
 
 // Fresh is the shelf of a pass of Run that looked at Git after it was asked for: what people
 // committed before is in it. It waits for that pass, which comes within seconds, until the context
@@ -74,6 +89,8 @@ func (r *Reconciler) Fresh(ctx context.Context) (*Shelf, error) {
 	for {
 		shown, next, err := r.looks.last()
 		switch {
+		case errors.Is(err, errOver):
+			return nil, err
 		case err != nil:
 			return nil, fmt.Errorf("the daemon could not read the repository in its last pass, so that it does not know what is in use: %w", err)
 		case shown > asked:

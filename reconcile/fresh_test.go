@@ -1,7 +1,6 @@
 package reconcile_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -58,11 +57,13 @@ func TestFresh(t *testing.T) {
 		if _, err := w.Fresh(t.Context()); err != nil {
 			t.Errorf("when it is back: %v", err)
 		}
+		told := make(chan error)
+		began := time.Now()
+		go func() { _, err := w.Fresh(t.Context()); told <- err }()
+		synctest.Wait()
 		w.end()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if _, err := w.Fresh(ctx); err == nil || !strings.Contains(err.Error(), "in time") {
-			t.Errorf("where nobody walks: %v", err)
+		if err := <-told; err == nil || err.Error() != "the daemon ends" || time.Since(began) > 0 {
+			t.Errorf("where nobody walks any more: %v, after %v", err, time.Since(began))
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 // that needs consent ends it with an error. Of the pass in which the context ends Passed
 // hears where it wrote something.
 func (r *Reconciler) Run(ctx context.Context) error {
+	defer r.looks.end()
 	fails := 0
 	var hints []Hint
 	for {

@@ -281,7 +281,11 @@ func TestDeletionGoesByTheCommitOfNow(t *testing.T) {
 		git.Write("main", "back to "+word+", by hand", map[string]string{"values.yaml": strings.ReplaceAll(values, s.digests["one"], s.digests[word])})
 	}
 	back("stray")
-	uses, err := counter.Guide{Reconciler: r}.Uses(t.Context(), "team1/web", s.digests["stray"]) // as for a client that deletes it
+	guide := counter.Guide{Reconciler: r} // as for a client that deletes it
+	if err := guide.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	uses, err := guide.Uses(t.Context(), "team1/web", s.digests["stray"])
 	if err != nil || len(uses) != 1 || uses[0].Where != "values.yaml:1" {
 		t.Errorf("before a client deletes it: %v, %v", uses, err)
 	}

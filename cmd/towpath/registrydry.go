@@ -16,6 +16,8 @@ func (rehearsing) refusal() error {
 
 func (g rehearsing) Admits(context.Context, string, string) error { return g.refusal() }
 
+func (g rehearsing) Refresh(context.Context) error { return g.refusal() }
+
 func (g rehearsing) Record(context.Context, string, string) (string, error) { return "", g.refusal() }
 
 func (g rehearsing) Uses(context.Context, string, string) ([]integrated.Use, error) {

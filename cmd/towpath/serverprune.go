@@ -29,6 +29,8 @@ type pruneAnswer struct {
 	Fix   string `json:"fix,omitempty"`
 }
 
+var errRehearses = hint{errors.New("the daemon is on a dry run, and deletes nothing"), "leave out --confirm, or ask it when it runs without --dry-run"}
+
 // A sweeper lets people ask a running daemon to prune the registry that it serves.
 type sweeper struct {
 	log   *slog.Logger
@@ -42,7 +44,7 @@ func (s *sweeper) over(reg *integrated.Registry, r *reconcile.Reconciler) {
 	record := pruneRecord(func(ctx context.Context) (*reconcile.Ledger, error) { return r.Shelf().Ledger(ctx) })
 	s.prune = func(ctx context.Context, rules integrated.PruneRules, confirm bool) (integrated.PruneReport, error) {
 		if confirm && r.Dry {
-			return integrated.PruneReport{}, hint{errors.New("the daemon is on a dry run, and deletes nothing"), "leave out --confirm, or ask it when it runs without --dry-run"}
+			return integrated.PruneReport{}, errRehearses
 		}
 		if r.Shelf() == nil {
 			return integrated.PruneReport{}, hint{errors.New("the daemon has not read the repository yet"), "try again in a moment; its log says what it waits for"}
@@ -83,6 +85,8 @@ func (s *sweeper) serve(r *http.Request, patience func()) (int, pruneAnswer) {
 	switch {
 	case integrated.PushesGoOn(err):
 		return no(http.StatusServiceUnavailable, err)
+	case errors.Is(err, errRehearses):
+		return no(http.StatusConflict, err)
 	case err != nil:
 		s.log.Error("the registry was not pruned", "err", err)
 		return no(http.StatusInternalServerError, err)

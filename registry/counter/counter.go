@@ -90,18 +90,25 @@ func (g Guide) Repositories(context.Context) ([]string, error) {
 	return all, nil
 }
 
-// Uses are those of all streams: images of one may have been copied to another. They are as a pass
-// finds them that looks at Git now, for what people commit may need what goes. Where nobody can
+// Refresh waits for a pass that looks at Git after it was called.
+func (g Guide) Refresh(ctx context.Context) error {
+	if _, err := g.shelf(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if _, err := g.Reconciler.Fresh(ctx); err != nil {
+		return unseen
+	}
+	return nil
+}
+
+// Uses are those of all streams: images of one may have been copied to another. Where nobody can
 // tell, nothing is to be deleted; what cannot be read may be of others than who asks, and is not named.
 func (g Guide) Uses(ctx context.Context, _, digest string) ([]integrated.Use, error) {
-	if _, err := g.shelf(); err != nil {
-		return nil, err
-	}
-	looking, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	s, err := g.Reconciler.Fresh(looking)
+	s, err := g.shelf()
 	if err != nil {
-		return nil, unseen
+		return nil, err
 	}
 	found, err := s.Uses(ctx, digest)
 	if isUnsure(err) {

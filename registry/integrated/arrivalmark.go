@@ -54,34 +54,38 @@ type push struct {
 // that still did: what was taken long ago does not come again because another push broke off.
 type mark struct {
 	push
-	before push // the zero one: nothing waited
-	old    bool // of a process before this one: no push of it is under way
+	before []push // of which one waits still, if the tag is linked to it; the latest first
+	old    bool   // of a process before this one: no push of it is under way
 
 	link string    // what storage said last that the tag is
 	read time.Time // until when link holds; zero: it is to be read
 	turn int       // counts what made link doubtful
 }
 
+// mostBefore are pushes before a mark's own. More than one are known only where the tag could not be
+// read meanwhile.
+const mostBefore = 8
+
 // waits is the push that waits: the one whose link the tag has.
 func (m mark) waits() (push, bool) {
-	switch m.link {
-	case "":
-		return push{}, false
-	case m.digest:
-		return m.push, true
-	case m.before.digest:
-		return m.before, true
+	for _, p := range m.all() {
+		if p.digest == m.link {
+			return p, true
+		}
 	}
 	return push{}, false
 }
 
+// all are the pushes that may wait, the latest first.
+func (m mark) all() []push { return append([]push{m.push}, m.before...) }
+
 // written is a mark as it lies in storage.
 type written struct {
-	Repository string       `json:"repository"`
-	Tag        string       `json:"tag"`
-	Digest     string       `json:"digest"`
-	At         time.Time    `json:"at"`
-	Before     *writtenPush `json:"before,omitempty"`
+	Repository string        `json:"repository"`
+	Tag        string        `json:"tag"`
+	Digest     string        `json:"digest"`
+	At         time.Time     `json:"at"`
+	Before     []writtenPush `json:"before,omitempty"`
 }
 
 type writtenPush struct {
@@ -91,8 +95,8 @@ type writtenPush struct {
 
 func (m mark) written(name tagName) ([]byte, error) {
 	w := written{Repository: name.repository, Tag: name.tag, Digest: m.digest, At: m.at}
-	if m.before.digest != "" {
-		w.Before = &writtenPush{m.before.digest, m.before.at}
+	for _, p := range m.before {
+		w.Before = append(w.Before, writtenPush{p.digest, p.at})
 	}
 	return json.Marshal(w)
 }
@@ -107,10 +111,11 @@ func readMark(src []byte) (tagName, *mark, error) {
 		return tagName{}, nil, errors.New("it is no mark of a push")
 	}
 	m := &mark{push: push{w.Digest, w.At}}
-	if w.Before != nil {
-		if m.before = (push{w.Before.Digest, w.Before.At}); w.Before.Digest == "" || w.Before.At.IsZero() {
+	for _, b := range w.Before {
+		if b.Digest == "" || b.At.IsZero() || len(m.before) == mostBefore {
 			return tagName{}, nil, errors.New("it does not say what waited before")
 		}
+		m.before = append(m.before, push{b.Digest, b.At})
 	}
 	return name, m, nil
 }

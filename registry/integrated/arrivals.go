@@ -115,10 +115,13 @@ func (a *arrivals) write(ctx context.Context, name tagName, digest string, now t
 	}
 	before, waits := was.waits()
 	switch {
-	case err != nil: // this push puts the link right that cannot be read
-		m.before = was.push
+	case err != nil && ok: // this push puts the link right that cannot be read
+		m.before = was.all()
+		if len(m.before) > mostBefore {
+			return fmt.Errorf("%s:%s cannot be read, and %d pushes of it broke off: %w", name.repository, name.tag, mostBefore, err)
+		}
 	case ok && waits && before.digest != digest:
-		m.before = before
+		m.before = []push{before}
 	}
 	return a.put(ctx, name, m)
 }
@@ -225,11 +228,12 @@ func (a *arrivals) waiting(ctx context.Context, now time.Time) ([]registry.Arriv
 func (a *arrivals) unread(name tagName, err error) registry.UnreadTag {
 	namespace, stream, _ := strings.Cut(name.repository, "/")
 	u := registry.UnreadTag{Namespace: namespace, Name: stream, Tag: name.tag, Err: err}
-	m, _ := a.get(name)
-	for _, p := range []push{m.push, m.before} {
-		if p.digest != "" {
-			u.Digests = append(u.Digests, p.digest)
-		}
+	m, ok := a.get(name)
+	if !ok {
+		return u
+	}
+	for _, p := range m.all() {
+		u.Digests = append(u.Digests, p.digest)
 	}
 	return u
 }
@@ -352,8 +356,8 @@ func (a *arrivals) take(ctx context.Context, name tagName, digest string, at tim
 		return nil
 	case m.digest == digest && m.at.Equal(at):
 		return a.remove(ctx, name)
-	case m.before.digest == digest && m.before.at.Equal(at):
-		m.before, m.read = push{}, time.Time{}
+	case slices.ContainsFunc(m.before, func(p push) bool { return p.digest == digest && p.at.Equal(at) }):
+		m.before, m.read = nil, time.Time{} // the others broke off, or came before it
 		return a.put(ctx, name, m)
 	}
 	return nil

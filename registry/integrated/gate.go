@@ -60,7 +60,8 @@ type gate struct {
 	parts   *parts
 	tags    locks   // of a tag, while it is pushed or deleted
 	refused *seldom // pushes
-	turned  *seldom // whoever may not do what they want, by what strangers can choose
+	turned  *seldom // strangers, by what they can choose
+	denied  *seldom // whoever may not do what they want
 	keep    int64   // bytes that stay free, to tell
 	log     *slog.Logger
 	now     func() time.Time
@@ -90,6 +91,7 @@ func newGate(rules Rules, guide Guide, marks marker, on library, next http.Handl
 		tags:    locks{held: map[string]*held{}},
 		refused: newSeldom(),
 		turned:  newSeldom(),
+		denied:  newSeldom(),
 		awaits:  func(context.Context, string, string) (bool, error) { return false, nil },
 	}, nil
 }

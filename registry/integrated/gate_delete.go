@@ -14,6 +14,12 @@ import (
 
 // serveDelete deletes a tag, a manifest or a blob that nothing needs.
 func (g *gate) serveDelete(w http.ResponseWriter, r *http.Request, a ask) {
+	if a.kind == toManifest && g.guide != nil {
+		if err := g.guide.Refresh(r.Context()); err != nil { // before the turn: it takes a second
+			admitted(err).write(w)
+			return
+		}
+	}
 	unlock, err := g.tags.lock(r.Context(), a.repository)
 	if err != nil {
 		busy().write(w)
@@ -113,7 +119,8 @@ func (g *gate) mayDeleteImage(r *http.Request, a ask) (deletion, *refusal) {
 	} else if tag != "" {
 		return deletion{}, immutableStays(tag)
 	}
-	for _, stays := range []func(*http.Request, ask) *refusal{g.used, g.needed, g.waits} {
+	waits := g.waits(r, a) // before it is asked what is in use: what does not wait any more is by then
+	for _, stays := range []func(*http.Request, ask) *refusal{g.used, g.needed, func(*http.Request, ask) *refusal { return waits }} {
 		if bad := stays(r, a); bad != nil {
 			return deletion{}, bad
 		}

@@ -25,13 +25,13 @@ func (g *gate) tellDeleted(a ask, gone deletion) {
 	case a.tag != "":
 		g.log.Info("a tag was deleted", "repository", a.repository, "tag", a.tag, "digest", gone.digest, "who", a.from.called())
 	default:
-		g.log.Info("an image was deleted", "repository", a.repository, "tag", strings.Join(gone.tags, " "), "digest", gone.digest, "who", a.from.called())
+		g.log.Info("an image was deleted", "repository", a.repository, "tag", fewOf(gone.tags), "digest", gone.digest, "who", a.from.called())
 	}
 }
 
 // tellLogin says that somebody came with a wrong password or token; of one address once a minute.
 func (g *gate) tellLogin(r *http.Request, a ask, client string, bad *refusal) {
-	if bad.status != http.StatusUnauthorized || !g.turned.first("login "+client, g.now()) {
+	if bad.status != http.StatusUnauthorized || !g.turned.first(client, g.now()) {
 		return
 	}
 	name, _, _, _ := credentials(r.Header)
@@ -46,7 +46,7 @@ func (g *gate) tellLogin(r *http.Request, a ask, client string, bad *refusal) {
 // tellDenied says that somebody may not do what they want. Who did not log in yet is asked to, as
 // clients expect, and is not worth a line.
 func (g *gate) tellDenied(a ask, client string, bad *refusal) {
-	if bad.status != http.StatusForbidden || !g.turned.first("denied "+a.from.key()+" "+client+" "+a.namespace, g.now()) {
+	if bad.status != http.StatusForbidden || !g.denied.first(a.from.key()+" "+client+" "+a.namespace, g.now()) {
 		return
 	}
 	g.log.Warn("a request was refused", "repository", a.repository, "method", a.method, "who", a.from.called(), "from", addressOf(client), "status", bad.status, "why", bad.message)

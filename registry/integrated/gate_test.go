@@ -257,6 +257,8 @@ func (f *fakeGuide) Tags(_ context.Context, repository string) (map[string]strin
 	return maps.Clone(f.tags[repository]), nil
 }
 
+func (f *fakeGuide) Refresh(context.Context) error { return nil }
+
 func (f *fakeGuide) Uses(_ context.Context, _, digest string) ([]Use, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,9 +8,12 @@ import (
 )
 
 // A Guide tells a registry what its owner's streams say of repositories, each named by
-// its NAMESPACE/NAME. It answers at once, from what was last read of them; its methods may
-// be called from many goroutines. A registry without a Guide stands alone.
+// its NAMESPACE/NAME. But for Refresh it answers at once, from what was last read of them; its
+// methods may be called from many goroutines. A registry without a Guide stands alone.
 type Guide interface {
+	// Refresh has what people changed until now read, before something is deleted that they may have
+	// come to need. The error is a *Refusal.
+	Refresh(ctx context.Context) error
 	// Admits says why a tag may not be pushed to a repository; nil where it may. An empty tag is any
 	// tag: it may not be pushed where none may. The error is a *Refusal.
 	Admits(ctx context.Context, repository, tag string) error

@@ -214,6 +214,8 @@ func (g *guided) Lenders(_ context.Context, repository string) (map[string][]str
 
 func (g *guided) Repositories(context.Context) ([]string, error) { return nil, nil }
 
+func (g *guided) Refresh(context.Context) error { return nil }
+
 func (g *guided) Uses(context.Context, string, string) ([]Use, error) { return nil, nil }
 
 // farAway is a registry that images are fetched from. Its content is by digest.

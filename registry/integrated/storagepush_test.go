@@ -22,6 +22,7 @@ func (noGuide) Tags(context.Context, string) (map[string]string, error) {
 	return nil, nil
 }
 func (noGuide) Origins(context.Context, string, string) ([]registry.Origin, error) { return nil, nil }
+func (noGuide) Refresh(context.Context) error                                      { return nil }
 func (noGuide) Uses(context.Context, string, string) ([]Use, error)                { return nil, nil }
 func (noGuide) Lenders(context.Context, string) (map[string][]string, error)       { return nil, nil }
 func (noGuide) Repositories(context.Context) ([]string, error)                     { return nil, nil }
