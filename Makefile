@@ -76,7 +76,7 @@ RACY = $(GO) list -f '{{.Dir}} {{.ImportPath}}' ./... | while read -r dir pkg; d
 # of cmd/towpath start hundreds.
 race: export GORACE = atexit_sleep_ms=50
 race: tools
-	$(GO) test -race -timeout 20m -skip "^($$(echo $(RACELESS) | tr ' ' '|'))\$$" $$($(RACY))
+	$(GO) test -race -vet=off -timeout 20m -skip "^($$(echo $(RACELESS) | tr ' ' '|'))\$$" $$($(RACY))
 
 laws: ## Try the laws on worlds that no run saw before
 	TOWPATH_SEED=random $(GO) test -count=1 ./config ./policy ./imagestream ./yamledit ./gitstore/gogit ./internal/corpus

@@ -334,14 +334,12 @@ func TestSourceOvertakesAPush(t *testing.T) {
 		d.push("team1/app:v1", "bad")
 		d.after(time.Minute)
 		bad.Store(false)
-		var said []reconcile.Dropped
-		passed := d.Passed
-		d.Passed = func(r reconcile.Report) { said = append(said, r.Dropped...); passed(r) }
+		dropped := d.drops()
 		text := d.store.Tree("main")["team1/app.yaml"].Content
 		pin := "spec:\n  tags:\n    - name: v1\n      from: {kind: ImageStreamImage, name: \"app@" + registrymemory.Digest("good") + "\"}\n"
 		d.store.Write("main", "pin it to good", map[string]string{"team1/app.yaml": strings.Replace(text, "status:\n", pin+"status:\n", 1)})
 		d.after(24 * time.Hour)
-		if len(said) != 1 || !strings.Contains(said[0].Why, "follows app@") || !strings.Contains(said[0].Fix, "remove from: of that tag in team1/app.yaml:") {
+		if said := dropped(); len(said) != 1 || !strings.Contains(said[0].Why, "follows app@") || !strings.Contains(said[0].Fix, "remove from: of that tag in team1/app.yaml:") {
 			t.Errorf("it says %+v", said)
 		}
 		if left := d.waits(); len(left) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,6 +56,24 @@ func (d *dock) push(tag, word string) {
 	namespace, name, _ := strings.Cut(name, "/")
 	d.arrivals.Push(namespace, name, tag, registrymemory.Digest(word), time.Now())
 	d.Hint(reconcile.Hint{Arrived: true})
+}
+
+// drops collects what the passes drop from now on.
+func (d *dock) drops() func() []reconcile.Dropped {
+	var mu sync.Mutex
+	var all []reconcile.Dropped
+	passed := d.Passed
+	d.Passed = func(r reconcile.Report) {
+		mu.Lock()
+		all = append(all, r.Dropped...)
+		mu.Unlock()
+		passed(r)
+	}
+	return func() []reconcile.Dropped {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
 }
 
 // records says what is on record: by tag, the first item.

@@ -235,9 +235,7 @@ func TestPushOfAnImageFromElsewhere(t *testing.T) {
 // What was pushed to a tag long ago is not recalled where the tag has another source by now.
 func TestRecallOfATagWithASource(t *testing.T) {
 	atDock(t, map[string]string{"team1/app.yaml": bareApp}, func(d *dock) {
-		var dropped []reconcile.Dropped
-		passed := d.Passed
-		d.Passed = func(r reconcile.Report) { dropped = append(dropped, r.Dropped...); passed(r) }
+		dropped := d.drops()
 		d.push("team1/app:v1", "old")
 		d.after(time.Minute)
 		time.Sleep(time.Hour)
@@ -255,8 +253,8 @@ func TestRecallOfATagWithASource(t *testing.T) {
 		time.Sleep(time.Hour)
 		d.Hint(reconcile.Hint{Stream: imagestream.Name{Namespace: "team1", Name: "app"}, Tag: "v1", Force: true}) // towpath import --server team1/app:v1
 		d.after(time.Minute)
-		if w := d.waits(); len(w) > 0 || len(dropped) > 0 {
-			t.Errorf("an import of a tag that is imported made a push wait: %+v, or end: %+v", w, dropped)
+		if w := d.waits(); len(w) > 0 || len(dropped()) > 0 {
+			t.Errorf("an import of a tag that is imported made a push wait: %+v, or end: %+v", w, dropped())
 		}
 		time.Sleep(time.Hour)
 		edit("freeze it", spec, "")
