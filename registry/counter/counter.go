@@ -15,7 +15,7 @@ import (
 	"github.com/towpath/towpath/registry/integrated"
 )
 
-// A Guide tells the registry what the streams say, as the last pass read them. It wakes the
+// A Guide tells the registry what the streams say, as the last pass read them; Refresh waits for the next. It wakes the
 // walker when something was pushed.
 type Guide struct{ Reconciler *reconcile.Reconciler }
 
@@ -24,7 +24,7 @@ var _ integrated.Guide = Guide{}
 // lookTime is how long a pass that looks at Git is waited for, where something is to be deleted.
 const lookTime = 10 * time.Second
 
-var unseen = &integrated.Refusal{What: "towpath cannot look at the Git repository now, and so not tell whether the image is in use", Fix: "try again in a moment", Starting: true}
+var unseen = &integrated.Refusal{What: "towpath cannot look at the Git repository now, and so not tell whether something needs it", Fix: "try again in a moment", Starting: true}
 
 var starting = &integrated.Refusal{What: "towpath has not read the repository yet", Fix: "try again in a moment", Starting: true}
 
